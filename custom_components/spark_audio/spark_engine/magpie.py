@@ -1,0 +1,74 @@
+"""Speak: text to a stream of PCM, in the dialect that the server speaks; and the voices there are."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from .audio import SampleFramer, WavReader, shortest_plausible_speech
+from .errors import ServerFault
+from .magpie_dialects import MagpieServer, identify
+from .models import Audio, SpeechStyle, Voice
+from .transport import Transport
+
+LOGGER = logging.getLogger(__name__)
+
+IDLE_DEADLINE = 10.0
+"""Seconds without a byte after which a synthesis is given up; a healthy Magpie needs a tenth of one."""
+
+
+class Magpie:
+    """A Magpie server. Found out about at the first call, and again after it was away."""
+
+    def __init__(self, transport: Transport) -> None:
+        """Nothing is sent yet."""
+        self.transport = transport
+        self._server: MagpieServer | None = None
+        self._identifying = asyncio.Lock()
+
+    async def server(self) -> MagpieServer:
+        """What the server is and which voices it has, probed once and remembered. Raises SparkError."""
+        async with self._identifying:
+            if self._server is None:
+                self._server = await identify(self.transport)
+                LOGGER.info("Magpie at %s speaks %s", self.transport.base_url, self._server)
+            return self._server
+
+    def forget(self) -> None:
+        """Probe again at the next call: another image may have been started."""
+        self._server = None
+
+    async def voices(self) -> tuple[Voice, ...]:
+        """The voices of the server, as remembered. Raises SparkError."""
+        return (await self.server()).voices
+
+    async def synthesize(self, text: str, style: SpeechStyle) -> AsyncGenerator[Audio]:
+        """One utterance as s16le mono PCM, in pieces of whole samples, as they are made.
+
+        Raises SparkError: before the first piece where nothing came, after the last where speech was cut short.
+        """
+        server = await self.server()
+        request = server.request(text, style)
+        wav, framer, seconds = WavReader(), SampleFramer(), 0.0
+        async with aclosing(self.transport.stream(request.path, request.body, idle=IDLE_DEADLINE)) as pieces:
+            async for piece in pieces:
+                sample_rate = request.sample_rate
+                if sample_rate is None:
+                    piece, sample_rate = _unwrap(wav, piece)
+                if pcm := framer.feed(piece):
+                    audio = Audio(pcm, sample_rate)
+                    seconds += audio.seconds
+                    yield audio
+        if seconds < shortest_plausible_speech(text):
+            raise ServerFault(f"Magpie answered {len(text)} characters with {seconds:.2f} s of audio.")
+
+
+def _unwrap(wav: WavReader, piece: bytes) -> tuple[bytes, int]:
+    """Samples and sample rate out of a piece of WAV; no samples yet within the header."""
+    try:
+        samples = wav.feed(piece)
+    except ValueError as err:
+        raise ServerFault(f"Magpie's answer is {err}; is this a Magpie?") from err
+    if wav.format is not None and not wav.format.is_s16_mono:
+        raise ServerFault(f"Magpie's answer is not 16-bit mono PCM: {wav.format}")
+    return samples, wav.format.sample_rate if wav.format else 0

@@ -1,0 +1,64 @@
+"""Hear: audio to Transcript, in the dialect that the server speaks."""
+
+import asyncio
+import logging
+
+from .audio import write_wav
+from .errors import ServerFault
+from .models import Audio, Transcript
+from .parakeet_dialects import ParakeetServer, identify
+from .transport import FilePart, Transport, form_body
+
+LOGGER = logging.getLogger(__name__)
+
+SAMPLE_RATE = 16_000
+"""Hz that Parakeet was trained on; anything else is resampled inside the server, if it can."""
+
+BASE_DEADLINE = 15.0
+DEADLINE_PER_SECOND = 0.25
+"""A transcription may take 15 s and a quarter of the audio's length: slow and busy boxes pass, a hang fails."""
+
+
+class Parakeet:
+    """A Parakeet server. Found out about at the first call, and again after it was away."""
+
+    def __init__(self, transport: Transport) -> None:
+        """Nothing is sent yet."""
+        self.transport = transport
+        self._server: ParakeetServer | None = None
+        self._identifying = asyncio.Lock()
+
+    async def server(self) -> ParakeetServer:
+        """What the server is, probed once and remembered. Raises SparkError."""
+        async with self._identifying:
+            if self._server is None:
+                self._server = await identify(self.transport)
+                LOGGER.info("Parakeet at %s speaks %s", self.transport.base_url, self._server)
+            return self._server
+
+    def forget(self) -> None:
+        """Probe again at the next call: another image may have been started."""
+        self._server = None
+
+    async def transcribe(self, audio: Audio, *, language: str | None = None, times: bool = False) -> Transcript:
+        """The transcript of 16 kHz s16le mono audio; `times` asks for segments and words where the server has them.
+
+        `language` is a BCP-47 tag or None for automatic. Raises SparkError, ValueError for any other sample rate.
+        """
+        if audio.sample_rate != SAMPLE_RATE:
+            raise ValueError(f"Parakeet takes {SAMPLE_RATE} Hz, not {audio.sample_rate} Hz")
+        server = await self.server()
+        reply = await self.transport.post(
+            server.dialect.path,
+            form_body(
+                server.fields(language, times=times),
+                FilePart("file", "audio.wav", "audio/wav", write_wav(audio)),
+            ),
+            deadline=BASE_DEADLINE + DEADLINE_PER_SECOND * audio.seconds,
+        )
+        try:
+            return server.dialect.read(reply.json())
+        except (KeyError, TypeError, ValueError) as err:
+            raise ServerFault(
+                "The server's answer holds no transcript; is this a Parakeet?", status=reply.status
+            ) from err

@@ -95,7 +95,7 @@ def find_voice(voices: Sequence[Voice], wanted: str, language: str | None = None
         if name == _short_name(voice).casefold():
             return voice
     if speaker := OPENAI_VOICES.get(name):
-        return find_voice(voices, speaker, language) or _stand_in(preferred, name)
+        return find_voice(voices, speaker, language) or _stand_in(voices, name, language)
     return None
 
 
@@ -103,7 +103,10 @@ def _short_name(voice: Voice) -> str:
     return f"{voice.speaker}.{voice.emotion}" if voice.emotion else voice.speaker
 
 
-def _stand_in(voices: Sequence[Voice], openai_name: str) -> Voice | None:
-    """Another speaker for an OpenAI name whose own is not on this server: always the same one."""
-    neutral = [voice for voice in voices if voice.emotion is None] or list(voices)
-    return neutral[list(OPENAI_VOICES).index(openai_name) % len(neutral)] if neutral else None
+def _stand_in(voices: Sequence[Voice], openai_name: str, language: str | None) -> Voice | None:
+    """Another speaker of the language for an OpenAI name whose own is not on this server: always the same one."""
+    default = default_voice(voices, language) or default_voice(voices)
+    if default is None:
+        return None
+    like = [voice for voice in voices if (voice.language, voice.emotion) == (default.language, default.emotion)]
+    return like[list(OPENAI_VOICES).index(openai_name) % len(like)]

@@ -1,0 +1,51 @@
+"""The one object that both hosts build."""
+
+from collections.abc import AsyncGenerator
+
+import pytest
+from aiohttp import ClientSession
+from spark_engine.models import SpeechStyle
+from spark_engine.spark import UNSPEAKABLE_PAUSE, Spark, SparkAddress
+
+from tests.fakes import magpie
+from tests.fakes.magpie import SYNTHESIZE_ONLINE
+from tests.fakes.server import running
+
+
+async def words(*pieces: str) -> AsyncGenerator[str]:
+    """A text stream."""
+    for piece in pieces:
+        yield piece
+
+
+async def test_each_sentence_is_one_request_in_order(session: ClientSession) -> None:
+    """Cleaned on the way."""
+    async with running(magpie.nim()) as fake:
+        spark = Spark(session, SparkAddress(magpie_url=fake.url))
+        audio = [
+            piece async for piece in spark.speak(words("The light is **on**. The", " door is closed."), SpeechStyle())
+        ]
+    assert [asked.fields["text"] for asked in fake.posts(SYNTHESIZE_ONLINE)] == [
+        "The light is on.",
+        "The door is closed.",
+    ]
+    assert sum(piece.seconds for piece in audio) > 2
+
+
+async def test_nothing_to_say_is_a_short_silence(session: ClientSession) -> None:
+    """Without asking the server."""
+    async with running(magpie.nim()) as fake:
+        spark = Spark(session, SparkAddress(magpie_url=fake.url))
+        (audio,) = [piece async for piece in spark.speak(words("😀"), SpeechStyle(sample_rate=44_100))]
+        assert fake.asked == []
+    assert audio.seconds == pytest.approx(UNSPEAKABLE_PAUSE)
+    assert audio.sample_rate == 44_100
+
+
+async def test_a_spark_has_what_it_has_an_address_for(session: ClientSession) -> None:
+    """Either service may be missing; asking it then is a programming error."""
+    spark = Spark(session, SparkAddress(parakeet_url="http://127.0.0.1:1"))
+    assert spark.parakeet is not None
+    assert spark.magpie is None
+    with pytest.raises(RuntimeError, match="no Magpie"):
+        await anext(spark.speak(words("hello"), SpeechStyle()))

@@ -1,0 +1,142 @@
+"""Text on its way to speech: cleaned, split, never too long."""
+
+from collections.abc import AsyncGenerator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from spark_engine.text import UTTERANCE_AIM, UTTERANCE_LIMIT, clean, is_speakable, split_long, utterances
+
+
+async def stream(text: str, size: int) -> AsyncGenerator[str]:
+    """The text in pieces, as a language model writes it."""
+    for start in range(0, len(text), size):
+        yield text[start : start + size]
+
+
+async def split(text: str, size: int = 1000) -> list[str]:
+    """All utterances of a text."""
+    return [utterance async for utterance in utterances(stream(text, size))]
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("It's **very** *nice*, ~~not~~ `code`", "It's very nice, not code"),
+        ("### Heading", "Heading"),
+        ("- item", "item"),
+        ("> quoted", "quoted"),
+        ("See [the manual](https://example.com/x?y=1).", "See the manual."),
+        ("![a cat](cat.png) sleeps", "a cat sleeps"),
+        ("Go to https://www.example.com/path/to?q=1.", "Go to example.com."),
+        ("Go to http://spark.local:8600/v1!", "Go to spark.local:8600!"),
+        ("Hello 😀👍🏽 world 🇩🇪", "Hello world"),
+        ("21.5 °C, 50 % & 3 € + 1", "21.5 °C, 50 % & 3 € + 1"),
+        ("<b>bold</b> {x}", "bold x"),
+        ("| a | b |", "a, b"),
+        ("snake_case and _emphasis_ and __init__", "snake_case and emphasis and init"),
+        ("2 * 3 = 6", "2 3 = 6"),
+        ("a → b", "a b"),
+        ("I ♥ you™", "I you"),
+        ("Où ? C'est l'été", "Où ? C'est l'été"),
+        ("   ", ""),
+        ("😀", ""),
+    ],
+)
+def test_cleaning_leaves_what_is_meant_to_be_spoken(written: str, spoken: str) -> None:
+    """Markdown, emoji, tags, braces and links go."""
+    assert clean(written) == spoken
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("---", False), ("😀 …!", False), ("", False), ("a", True), ("5", True), ("日本", True), ("नमस्ते", True)],
+)
+def test_speakable_means_a_letter_or_a_digit(text: str, *, expected: bool) -> None:
+    """Of any script."""
+    assert is_speakable(text) is expected
+
+
+ANSWER = """# Weather
+
+It is **sunny** with 21.5 °C. 🌞 Dr. Smith agrees, e.g. on Mondays.
+
+1. Open the `door`
+2. Wait
+
+```python
+print("never. spoken.")
+```
+* milk
+* eggs
+---
+This line is wrapped
+in the middle. Done"""
+
+SPOKEN = [
+    *("Weather", "It is sunny with 21.5 °C. Dr. Smith agrees, e.g. on Mondays.", "1. Open the door", "2. Wait"),
+    *("milk", "eggs", "This line is wrapped in the middle.", "Done"),
+]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 50, 10_000])
+async def test_an_answer_becomes_the_same_utterances_however_it_arrives(size: int) -> None:
+    """Token by token or at once."""
+    assert await split(ANSWER, size) == SPOKEN
+
+
+async def test_a_sentence_leaves_before_the_text_ends() -> None:
+    """The first one is spoken while the model still writes."""
+    seen: list[str] = []
+
+    async def writing() -> AsyncGenerator[str]:
+        yield "The light is on. "
+        yield "The door "
+        assert seen == ["The light is on."]
+        yield "is closed."
+
+    async for utterance in utterances(writing()):
+        seen.append(utterance)
+    assert seen == ["The light is on.", "The door is closed."]
+
+
+@pytest.mark.parametrize("text", ["", "   \n\n", "😀😀", "---\n\n***", "```\ncode\n```", "```\nnever closed"])
+async def test_nothing_to_say_gives_no_utterance(text: str) -> None:
+    """The caller then sends a short silence."""
+    assert await split(text) == []
+
+
+async def test_windows_line_ends_are_line_ends() -> None:
+    """As pasted."""
+    assert await split("- one\r\n- two\r\n\r\nThree", 1) == ["one", "two", "Three"]
+
+
+def test_a_long_sentence_is_cut_at_a_clause() -> None:
+    """Near the aim, at the comma."""
+    clause = "and then we walked on along the river, "
+    pieces = list(split_long(clause * 12))
+    assert all(piece.endswith(",") for piece in pieces)
+    assert max(map(len, pieces)) <= UTTERANCE_AIM
+
+
+def test_without_a_clause_it_is_cut_between_words() -> None:
+    """At the hard limit, not within a word."""
+    pieces = list(split_long("word " * 200))
+    assert max(map(len, pieces)) <= UTTERANCE_LIMIT
+    assert set(" ".join(pieces).split()) == {"word"}
+
+
+@given(st.text(max_size=3000))
+def test_no_piece_exceeds_the_limit_and_no_letter_is_lost(text: str) -> None:
+    """Whatever is written."""
+    pieces = list(split_long(text))
+    assert all(len(piece) <= UTTERANCE_LIMIT for piece in pieces)
+    assert "".join("".join(pieces).split()) == "".join(text.split())
+
+
+@given(st.text(alphabet="ab .,!#*`|-1\n\r>_~😀", max_size=120), st.integers(1, 9))
+async def test_the_cut_of_the_stream_does_not_change_what_is_said(text: str, size: int) -> None:
+    """All letters that are spoken are the same, in the same order, however the text was cut."""
+    whole = "".join((await split(text)))
+    pieces = "".join((await split(text, size)))
+    assert "".join(filter(str.isalnum, pieces)) == "".join(filter(str.isalnum, whole))

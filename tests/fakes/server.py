@@ -52,6 +52,7 @@ async def _read(request: web.Request) -> Asked:
         for name, value in (await request.post()).items():
             if isinstance(value, web.FileField):
                 file, file_name = value.file.read(), value.filename
+                value.file.seek(0)
             else:
                 fields[name] = str(value)
     elif request.content_type == "application/json" and request.can_read_body:

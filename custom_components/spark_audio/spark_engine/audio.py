@@ -15,6 +15,8 @@ UNKNOWN_SIZE = 0xFFFFFFFF
 _PCM = 1
 _EXTENSIBLE = 0xFFFE
 _MAX_HEADER = 1 << 20
+_IMPOSSIBLE_SIZE = 0x7FFFF000
+"""Sizes from here on are placeholders: UNKNOWN_SIZE less a header, or the largest signed number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +35,16 @@ class WavFormat:
 
 
 class WavReader:
-    """Takes a WAV file in pieces, gives its sample bytes. `format` is known once the first samples came."""
+    """Takes a WAV file in pieces, gives its sample bytes.
+
+    `format` is known once the first samples came, and `announced` then: the bytes of samples that the header promises,
+    None where it promises nothing.
+    """
 
     def __init__(self) -> None:
         """Start in front of the header."""
         self.format: WavFormat | None = None
+        self.announced: int | None = None
         self._head = b""
         self._left: int | None = None
 
@@ -75,7 +82,8 @@ class WavReader:
         if self.format is None:
             raise ValueError("damaged WAV file: no fmt chunk before the sample data")
         # Encoders that stream cannot know the size; all that comes is then sample data.
-        self._left = 1 << 62 if size in (0, UNKNOWN_SIZE) else size
+        self.announced = None if size == 0 or size >= _IMPOSSIBLE_SIZE else size
+        self._left = 1 << 62 if self.announced is None else self.announced
         self._head = b""
         return samples
 

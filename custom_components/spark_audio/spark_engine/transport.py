@@ -5,6 +5,7 @@ import json
 import secrets
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import override
 
@@ -21,6 +22,9 @@ from aiohttp import (
 from .errors import Busy, Rejected, ServerFault, SparkError, TimedOut, Unauthorized, Unreachable
 
 type Json = str | int | float | bool | list[Json] | dict[str, Json] | None
+
+REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""The id of the request that is being served; sent along, so that the logs of all parts can be read together."""
 
 CONNECT_DEADLINE = 5.0
 """Seconds for a connection. A Spark is in the house: one that takes longer is off."""
@@ -187,6 +191,8 @@ class Transport:
         headers = {"Content-Type": body.content_type} if body else {}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
+        if request_id := REQUEST_ID.get():
+            headers["X-Request-ID"] = request_id
         return await self._session.request(
             method,
             self.base_url + path,

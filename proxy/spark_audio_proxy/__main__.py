@@ -1,0 +1,79 @@
+"""`spark-audio-proxy`: read the settings, serve until told to stop."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
+from aiohttp import web
+
+from .app import create_app
+from .config import Settings, SettingsError, read_settings
+
+LOGGER = logging.getLogger("spark_audio_proxy")
+
+BACKLOG = 1024
+"""Connections that may wait to be accepted; aiohttp's 128 are too few for a burst."""
+
+SHUTDOWN_GRACE = 30.0
+"""Seconds for requests in flight when the proxy is told to stop."""
+
+
+def main() -> None:
+    """Entry point. Exit status 2 for wrong settings, 1 when the port is taken."""
+    try:
+        settings = read_settings(sys.argv[1:], os.environ)
+    except SettingsError as err:
+        sys.exit(f"spark-audio-proxy: {err}")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        asyncio.run(serve(settings))
+    except OSError as err:
+        sys.exit(f"spark-audio-proxy: cannot listen on {settings.host}:{settings.port}: {err.strerror}")
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises OSError where the port cannot be had."""
+    async with AsyncExitStack() as stack:
+        if settings.embedded:
+            settings = await _with_embedded_spark(stack, settings)
+        # Cancelling the handler when its client goes is what cancels the upstream call.
+        runner = web.AppRunner(
+            create_app(settings), access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_GRACE
+        )
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        print(f"Spark Audio proxy listening on http://{host}:{port}", flush=True)  # noqa: T201
+        await _told_to_stop()
+        LOGGER.info("Stopping; requests in flight may take %d s to finish", SHUTDOWN_GRACE)
+
+
+async def _told_to_stop() -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stop.wait()
+
+
+async def _with_embedded_spark(stack: AsyncExitStack, settings: Settings) -> Settings:
+    """Start the CPU stand-in for every service that has no URL."""
+    try:
+        from embedded_spark import EmbeddedSpark  # noqa: PLC0415 - an optional extra
+    except ImportError as err:
+        sys.exit(f"spark-audio-proxy: --embedded needs the extra: pip install 'spark-audio-proxy[embedded]' ({err})")
+    spark = await stack.enter_async_context(EmbeddedSpark())
+    return replace(
+        settings,
+        parakeet_url=settings.parakeet_url or spark.parakeet_url,
+        magpie_url=settings.magpie_url or spark.magpie_url,
+    )
+
+
+if __name__ == "__main__":
+    main()

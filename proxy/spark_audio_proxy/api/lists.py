@@ -1,0 +1,92 @@
+"""Models and voices, in every shape that clients look for."""
+
+from aiohttp import web
+from spark_engine.errors import SparkError
+from spark_engine.models import Voice
+from spark_engine.voices import OPENAI_VOICES, find_voice
+
+from spark_audio_proxy.keys import SPARK
+from spark_audio_proxy.problems import Problem
+
+from .relay import relayed_models
+
+CREATED = 1_735_689_600
+"""A fixed date (2025-01-01): OpenAI's model objects must have one, and ours were not created on any."""
+
+type Item = dict[str, object]
+
+
+async def models(request: web.Request) -> web.Response:
+    """`GET /v1/models`: what hears, what speaks, and what a language model server adds."""
+    own = [*await _hearing(request), *await _speaking(request)]
+    return web.json_response({"object": "list", "data": own + await relayed_models(request)})
+
+
+async def model(request: web.Request) -> web.Response:
+    """`GET /v1/models/{id}`: one model; a speaking one carries its voices, as Wyoming bridges want them."""
+    wanted = request.match_info["model"]
+    for item in await _speaking(request):
+        if item["id"] == wanted:
+            return web.json_response(item | {"voices": await _voice_items(request)})
+    for item in [*await _hearing(request), *await relayed_models(request)]:
+        if item["id"] == wanted:
+            return web.json_response(item)
+    raise Problem(404, f"The model {wanted[:100]!r} does not exist.", "model", "model_not_found")
+
+
+async def speech_models(request: web.Request) -> web.Response:
+    """`GET /v1/audio/models`: speaking models only, for Open WebUI."""
+    items = [{"id": item["id"], "name": item["name"]} for item in await _speaking(request)]
+    return web.json_response({"models": items})
+
+
+async def voices(request: web.Request) -> web.Response:
+    """`GET /v1/audio/voices`: every voice of Magpie, and OpenAI's names for some of them."""
+    return web.json_response({"voices": await _voice_items(request)})
+
+
+async def _hearing(request: web.Request) -> list[Item]:
+    parakeet = request.app[SPARK].parakeet
+    if parakeet is None:
+        return []
+    try:
+        model_id = (await parakeet.server()).model or "parakeet"
+    except SparkError:
+        # A service that is down for now stays on the list: any model name is accepted once it is back.
+        model_id = "parakeet"
+    return [_item(model_id, "Parakeet")]
+
+
+async def _speaking(request: web.Request) -> list[Item]:
+    magpie = request.app[SPARK].magpie
+    if magpie is None:
+        return []
+    try:
+        model_id = (await magpie.server()).model
+    except SparkError:
+        model_id = "magpie"
+    return [_item(model_id, "Magpie")]
+
+
+def _item(model_id: str, name: str) -> Item:
+    return {"id": model_id, "object": "model", "created": CREATED, "owned_by": "nvidia", "name": name}
+
+
+async def _voice_items(request: web.Request) -> list[Item]:
+    magpie = request.app[SPARK].magpie
+    if magpie is None:
+        return []
+    known = await magpie.voices()
+    items = [_voice_item(voice.name, voice) for voice in known]
+    aliases = ((name, find_voice(known, name)) for name in OPENAI_VOICES)
+    return items + [_voice_item(name, voice, alias_of=voice.name) for name, voice in aliases if voice]
+
+
+def _voice_item(voice_id: str, voice: Voice, alias_of: str | None = None) -> Item:
+    spoken = f"{voice.speaker} ({voice.emotion})" if voice.emotion else voice.speaker
+    name = f"{voice_id} → {spoken}" if alias_of else spoken
+    if voice.language:
+        name = f"{name}, {voice.language}"
+    item: Item = {"id": voice_id, "name": name, "language": voice.language, "speaker": voice.speaker}
+    item["emotion"] = voice.emotion
+    return item | {"alias_of": alias_of} if alias_of else item

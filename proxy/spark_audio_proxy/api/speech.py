@@ -1,0 +1,182 @@
+"""`POST /v1/audio/speech`: text in, audio out as it is synthesised."""
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from aiohttp import web
+from spark_engine.magpie import Magpie
+from spark_engine.models import Audio, SpeechStyle
+from spark_engine.transport import Json
+from spark_engine.voices import find_voice, normalize_language
+
+from spark_audio_proxy.config import Settings
+from spark_audio_proxy.form import body_chunks
+from spark_audio_proxy.keys import SETTINGS, SPARK, SPEAKING, TRANSCODERS
+from spark_audio_proxy.problems import Problem, bad_request
+from spark_audio_proxy.transcode.encode import FORMATS, AudioFormat, Encoder, create_encoder
+from spark_audio_proxy.transcode.stretch import Stretch
+
+LARGEST_REQUEST = 4 << 20
+"""Bytes of JSON: the longest text in the widest characters, and room for `instructions`."""
+
+SLOWEST, FASTEST = 0.25, 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechRequest:
+    """A valid request. What Magpie cannot do (`instructions`) has been dropped."""
+
+    text: str
+    voice: str | None
+    language: str | None
+    audio_format: AudioFormat
+    speed: float
+    as_events: bool
+
+
+def read_request(document: Json, settings: Settings) -> SpeechRequest:
+    """Check a request body. Raises Problem 400 naming the field."""
+    if not isinstance(document, dict):
+        raise bad_request("The body must be a JSON object.")
+    text = document.get("input")
+    if not isinstance(text, str):
+        raise bad_request("`input` must be the text to speak.", "input", "missing_required_parameter")
+    if len(text) > settings.max_characters:
+        raise bad_request(
+            f"`input` has {len(text)} characters; the limit is {settings.max_characters}.", "input", "string_too_long"
+        )
+    name = document.get("response_format") or "mp3"
+    audio_format = FORMATS.get(name) if isinstance(name, str) else None
+    if audio_format is None:
+        raise bad_request(f"`response_format` must be one of {', '.join(FORMATS)}.", "response_format")
+    stream_format = document.get("stream_format") or "audio"
+    if stream_format not in ("audio", "sse"):
+        raise bad_request("`stream_format` must be audio or sse.", "stream_format")
+    return SpeechRequest(
+        text=text,
+        voice=_voice(document.get("voice")),
+        language=_language(document.get("language")),
+        audio_format=audio_format,
+        speed=_speed(document.get("speed")),
+        as_events=stream_format == "sse",
+    )
+
+
+def _voice(value: Json) -> str | None:
+    name = value.get("id") if isinstance(value, dict) else value
+    if name is not None and not isinstance(name, str):
+        raise bad_request('`voice` must be a name or {"id": name}.', "voice")
+    return name or None
+
+
+def _language(value: Json) -> str | None:
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str) or not value.replace("-", "").replace("_", "").isalnum():
+        raise bad_request("`language` must be a language tag such as en-US.", "language")
+    return normalize_language(value)
+
+
+def _speed(value: Json) -> float:
+    if value is None:
+        return 1.0
+    if isinstance(value, bool) or not isinstance(value, int | float) or not SLOWEST <= value <= FASTEST:
+        raise bad_request(f"`speed` must be a number from {SLOWEST} to {FASTEST:.0f}.", "speed")
+    return float(value)
+
+
+async def speech(request: web.Request) -> web.StreamResponse:
+    """Speak. Errors before the first sound are error objects; after it the connection is cut."""
+    magpie = request.app[SPARK].magpie
+    if magpie is None:
+        raise Problem(404, "This proxy has no Magpie: no text can be spoken.", "model", "model_not_found")
+    settings = request.app[SETTINGS]
+    wanted = read_request(await _read_json(request), settings)
+    await _check_voice(magpie, wanted, settings)
+    async with request.app[SPEAKING].entered(), aclosing(_encoded(request, wanted)) as pieces:
+        # The first sound decides between an error object and a stream.
+        first = await anext(pieces)
+        return await _stream(request, wanted, first, pieces)
+
+
+async def _read_json(request: web.Request) -> Json:
+    body = b"".join([chunk async for chunk in body_chunks(request, LARGEST_REQUEST)])
+    try:
+        document: Json = json.loads(body)
+    except ValueError as err:
+        raise bad_request(f"The body is not valid JSON: {err}.") from err
+    return document
+
+
+async def _check_voice(magpie: Magpie, wanted: SpeechRequest, settings: Settings) -> None:
+    if wanted.voice and settings.unknown_voice == "reject":
+        known = await magpie.voices()
+        if find_voice(known, wanted.voice, wanted.language) is None:
+            raise bad_request(
+                f"Voice {wanted.voice[:100]!r} not found; GET /v1/audio/voices lists all.", "voice", "voice_not_found"
+            )
+
+
+async def _text(wanted: SpeechRequest) -> AsyncGenerator[str]:
+    yield wanted.text
+
+
+async def _encoded(request: web.Request, wanted: SpeechRequest) -> AsyncGenerator[bytes]:
+    """Bytes of the wanted format, none of them empty. Encoding runs off the event loop."""
+    transcoders = request.app[TRANSCODERS]
+    loop = asyncio.get_running_loop()
+    coder: _Coder | None = None
+    style = SpeechStyle(wanted.voice, wanted.language)
+    async with aclosing(request.app[SPARK].speak(_text(wanted), style)) as spoken:
+        async for audio in spoken:
+            if coder is None:
+                coder = _Coder(wanted, audio.sample_rate)
+            if piece := await loop.run_in_executor(transcoders, coder.encode, audio):
+                yield piece
+    if coder is not None and (rest := await loop.run_in_executor(transcoders, coder.finish)):
+        yield rest
+
+
+class _Coder:
+    """PCM to bytes, stretched on the way where another speed is wanted."""
+
+    def __init__(self, wanted: SpeechRequest, sample_rate: int) -> None:
+        self._encoder: Encoder = create_encoder(wanted.audio_format, sample_rate)
+        self._stretch = None if wanted.speed == 1.0 else Stretch(sample_rate, wanted.speed)
+
+    def encode(self, audio: Audio) -> bytes:
+        return self._encoder.encode(self._stretch.feed(audio.pcm) if self._stretch else audio.pcm)
+
+    def finish(self) -> bytes:
+        rest = self._encoder.encode(self._stretch.finish()) if self._stretch else b""
+        return rest + self._encoder.finish()
+
+
+async def _stream(
+    request: web.Request, wanted: SpeechRequest, first: bytes, pieces: AsyncGenerator[bytes]
+) -> web.StreamResponse:
+    wrap: Callable[[bytes], bytes] = _event if wanted.as_events else bytes
+    content_type = "text/event-stream" if wanted.as_events else wanted.audio_format.content_type
+    response = web.StreamResponse(headers={"Content-Type": content_type, "X-Accel-Buffering": "no"})
+    await response.prepare(request)
+    await response.write(wrap(first))
+    async for piece in pieces:
+        await response.write(wrap(piece))
+    if wanted.as_events:
+        await response.write(_data({"type": "speech.audio.done", "usage": _NO_TOKENS}))
+    return response
+
+
+_NO_TOKENS = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
+
+
+def _event(audio: bytes) -> bytes:
+    return _data({"type": "speech.audio.delta", "audio": base64.b64encode(audio).decode()})
+
+
+def _data(document: object) -> bytes:
+    return b"data: " + json.dumps(document).encode() + b"\n\n"

@@ -1,0 +1,166 @@
+"""`POST /v1/audio/transcriptions`: any recording in, its transcript out."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Never
+
+from aiohttp import web
+from spark_engine.errors import SparkError
+from spark_engine.models import Transcript
+from spark_engine.parakeet import Parakeet
+from spark_engine.voices import normalize_language
+
+from spark_audio_proxy import transcript_formats as formats
+from spark_audio_proxy.config import Settings
+from spark_audio_proxy.form import Form, received_form
+from spark_audio_proxy.keys import HEARING, SETTINGS, SPARK, TRANSCODERS
+from spark_audio_proxy.problems import Problem, bad_request, error_object, problem_for
+from spark_audio_proxy.transcode.decode import decode
+from spark_audio_proxy.windows import Window, cut_windows
+
+RESPONSE_FORMATS = ("json", "text", "verbose_json", "srt", "vtt")
+WITH_TIMES = ("verbose_json", "srt", "vtt")
+GRANULARITIES = ("segment", "word")
+
+SHORTEST = 0.1
+"""Seconds below which OpenAI refuses a recording, too."""
+
+_YES = ("true", "1", "yes", "on")
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptionRequest:
+    """A valid request. `language` is a BCP-47 tag or None."""
+
+    file: BytesIO
+    response_format: str
+    granularities: tuple[str, ...]
+    language: str | None
+    as_events: bool
+
+    @property
+    def times(self) -> bool:
+        """Whether the answer tells when something was said."""
+        return self.response_format in WITH_TIMES
+
+
+def read_request(form: Form) -> TranscriptionRequest:
+    """Check a form. Raises Problem 400 naming the field."""
+    if form.file is None:
+        raise bad_request("`file` is missing: send the recording as a file.", "file", "missing_required_parameter")
+    response_format = form.first("response_format") or "json"
+    if response_format not in RESPONSE_FORMATS:
+        known = ", ".join(RESPONSE_FORMATS)
+        raise bad_request(f"`response_format` must be one of {known}.", "response_format")
+    granularities = tuple(form.fields.get("timestamp_granularities", ()))
+    if unknown := set(granularities) - set(GRANULARITIES):
+        raise bad_request(
+            f"`timestamp_granularities` knows segment and word, not {min(unknown)[:50]!r}.",
+            "timestamp_granularities",
+        )
+    if granularities and response_format != "verbose_json":
+        raise bad_request("`timestamp_granularities` needs response_format verbose_json.", "timestamp_granularities")
+    language = form.first("language")
+    if language is not None and not language.replace("-", "").replace("_", "").isalnum():
+        raise bad_request("`language` must be a language tag such as en or en-US.", "language")
+    return TranscriptionRequest(
+        file=form.file,
+        response_format=response_format,
+        granularities=granularities or ("segment",),
+        language=normalize_language(language) if language else None,
+        as_events=(form.first("stream") or "").lower() in _YES,
+    )
+
+
+async def translations(_: web.Request) -> Never:
+    """`POST /v1/audio/translations`: Parakeet writes down what it hears in the language that it hears."""
+    raise bad_request("Parakeet does not translate; use /v1/audio/transcriptions.", code="unsupported_endpoint")
+
+
+async def transcriptions(request: web.Request) -> web.StreamResponse:
+    """Transcribe, window by window."""
+    parakeet = request.app[SPARK].parakeet
+    if parakeet is None:
+        raise Problem(404, "This proxy has no Parakeet: nothing can be transcribed.", "model", "model_not_found")
+    async with received_form(request) as form:
+        wanted = read_request(form)
+        async with request.app[HEARING].entered():
+            parts = _transcribed(request, parakeet, wanted)
+            if wanted.as_events:
+                return await _stream(request, parts)
+            return _answer(formats.join([part async for part in parts]), wanted)
+
+
+async def _transcribed(
+    request: web.Request, parakeet: Parakeet, wanted: TranscriptionRequest
+) -> AsyncGenerator[tuple[Window, Transcript]]:
+    async for window in _windows(request, wanted.file):
+        transcript = await parakeet.transcribe(window.audio, language=wanted.language, times=wanted.times)
+        if "word" in wanted.granularities and transcript.words is None and transcript.text:
+            raise bad_request("This Parakeet server gives no word times.", "timestamp_granularities", "unsupported")
+        yield window, transcript
+
+
+async def _windows(request: web.Request, file: BytesIO) -> AsyncGenerator[Window]:
+    """Windows of the recording, decoded off the event loop. Raises Problem 400 for what is no audio."""
+    settings: Settings = request.app[SETTINGS]
+    loop, transcoders = asyncio.get_running_loop(), request.app[TRANSCODERS]
+
+    def start() -> Iterator[Window]:
+        return cut_windows(decode(file), settings.window, settings.max_audio)
+
+    try:
+        windows = await loop.run_in_executor(transcoders, start)
+        while (window := await loop.run_in_executor(transcoders, next, windows, None)) is not None:
+            if window.start == 0 and window.audio.seconds < SHORTEST:
+                raise bad_request(f"The recording is shorter than {SHORTEST} seconds.", "file", "audio_too_short")
+            yield window
+    except ValueError as err:
+        raise bad_request(str(err), "file", "invalid_audio") from err
+
+
+def _answer(heard: formats.Heard, wanted: TranscriptionRequest) -> web.Response:
+    match wanted.response_format:
+        case "text":
+            return web.Response(text=heard.text + "\n")
+        case "srt":
+            return web.Response(text=formats.as_srt(heard), content_type="application/x-subrip")
+        case "vtt":
+            return web.Response(text=formats.as_vtt(heard), content_type="text/vtt")
+        case "verbose_json":
+            return web.json_response(formats.as_verbose_json(heard, wanted.language, wanted.granularities))
+    return web.json_response(formats.as_json(heard))
+
+
+async def _stream(request: web.Request, parts: AsyncGenerator[tuple[Window, Transcript]]) -> web.StreamResponse:
+    """Server-sent events: a delta for each window as soon as it is heard, the whole at the end."""
+    # Waited for before the headers go out: what is wrong from the start keeps its status.
+    heard = [await anext(parts)]
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
+    await response.prepare(request)
+    await _send_delta(response, heard[0][1].text)
+    try:
+        async for part in parts:
+            heard.append(part)
+            await _send_delta(response, part[1].text, " ")
+    except SparkError as err:
+        await _send(response, error_object(problem_for(err)))
+        return response
+    except Problem as problem:
+        await _send(response, error_object(problem))
+        return response
+    whole = formats.join(heard)
+    await _send(response, {"type": "transcript.text.done", "text": whole.text, "usage": formats.usage(whole)})
+    return response
+
+
+async def _send_delta(response: web.StreamResponse, text: str, before: str = "") -> None:
+    if text:
+        await _send(response, {"type": "transcript.text.delta", "delta": before + text})
+
+
+async def _send(response: web.StreamResponse, document: object) -> None:
+    await response.write(b"data: " + json.dumps(document).encode() + b"\n\n")

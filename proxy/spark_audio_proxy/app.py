@@ -1,0 +1,60 @@
+"""The application: what it is made of, and the order in which it starts and stops."""
+
+import logging
+import os
+from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
+
+from aiohttp import ClientSession, TCPConnector, web
+from spark_engine.errors import SparkError
+from spark_engine.spark import Spark, SparkAddress
+
+from .api import routes
+from .config import Settings
+from .keys import HEARING, SESSION, SETTINGS, SPARK, SPEAKING, TRANSCODERS, UPLOADS
+from .limits import BytesInFlight, Gate
+from .middlewares import access_log, add_headers, answer_preflight, require_key
+from .problems import answer_problems
+
+LOGGER = logging.getLogger(__name__)
+
+KEEP_ALIVE = 75.0
+"""Seconds that an idle connection to a Spark is kept: a voice turn follows the last one within a minute or so."""
+
+
+def create_app(settings: Settings) -> web.Application:
+    """The proxy for these settings."""
+    app = web.Application(middlewares=[access_log, answer_problems, answer_preflight, require_key])
+    app.on_response_prepare.append(add_headers)
+    app[SETTINGS] = settings
+    app[HEARING] = Gate("Parakeet", settings.concurrency, settings.queue)
+    app[SPEAKING] = Gate("Magpie", settings.concurrency, settings.queue)
+    app[UPLOADS] = BytesInFlight(settings.bytes_in_flight)
+    app.router.add_routes(routes(settings))
+    app.cleanup_ctx.append(_connected)
+    return app
+
+
+async def _connected(app: web.Application) -> AsyncGenerator[None]:
+    """Hold what lives as long as the application: connections, threads, the Spark."""
+    settings = app[SETTINGS]
+    connector = TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE, ttl_dns_cache=300)
+    with ThreadPoolExecutor(os.process_cpu_count(), "transcode") as transcoders:
+        async with ClientSession(connector=connector) as session:
+            app[TRANSCODERS] = transcoders
+            app[SESSION] = session
+            app[SPARK] = spark = Spark(
+                session, SparkAddress(parakeet_url=settings.parakeet_url, magpie_url=settings.magpie_url)
+            )
+            await _look_around(spark)
+            yield
+
+
+async def _look_around(spark: Spark) -> None:
+    """Find out what the servers are. One that is not up yet is asked again when it is needed."""
+    for name, service in (("Parakeet", spark.parakeet), ("Magpie", spark.magpie)):
+        if service is not None:
+            try:
+                await service.server()
+            except SparkError as err:
+                LOGGER.warning("%s at %s is not ready: %s", name, service.transport.base_url, err.message)

@@ -1,0 +1,160 @@
+"""Settings, from the command line or the environment: each has the same name in both."""
+
+import argparse
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import cast
+
+import voluptuous as vol
+from yarl import URL
+
+PREFIX = "SPARK_AUDIO_"
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message names it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """Everything that can be set. Sizes in bytes, times in seconds."""
+
+    parakeet_url: str | None = None
+    magpie_url: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 8600
+    api_key: tuple[str, ...] = field(default=(), repr=False)
+    embedded: bool = False
+    allow_anonymous: bool = False
+    protect_lists: bool = False
+    cors_origins: tuple[str, ...] = ()
+    unknown_voice: str = "default"
+    max_characters: int = 32_768
+    max_upload: int = 100 << 20
+    bytes_in_flight: int = 512 << 20
+    max_audio: float = 4 * 3600.0
+    window: float = 300.0
+    concurrency: int = 4
+    queue: int = 32
+    llm_url: str | None = None
+    llm_key: str | None = field(default=None, repr=False)
+
+
+def _url(value: str) -> str:
+    try:
+        url = URL(value)
+    except ValueError as err:
+        raise vol.Invalid("not a URL") from err
+    if url.scheme not in ("http", "https") or not url.host:
+        raise vol.Invalid("a URL starts with http:// or https:// and names a host")
+    return value
+
+
+def _list(value: str) -> tuple[str, ...]:
+    return tuple(item for item in (part.strip() for part in value.split(",")) if item)
+
+
+def _whole_number(low: int, high: int) -> vol.All:
+    return vol.All(vol.Coerce(int), vol.Range(min=low, max=high))
+
+
+def _size(value: str) -> int:
+    """Bytes, written as a number of bytes or with KiB, MiB or GiB."""
+    number, unit = value.rstrip("KMGiB "), value.lstrip("0123456789. ")
+    scale = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}.get(unit)
+    if scale is None or not number.isdecimal() or int(number) == 0:
+        raise vol.Invalid("a size is a number of bytes, or of KiB, MiB or GiB, such as 100MiB")
+    return int(number) * scale
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    """How one setting is read and explained."""
+
+    help: str
+    validate: object
+    metavar: str | None = None
+
+
+_OPTIONS: Mapping[str, _Option] = {
+    "parakeet_url": _Option("where Parakeet listens, for example http://spark.local:8000", _url, "URL"),
+    "magpie_url": _Option("where Magpie listens, for example http://spark.local:9000", _url, "URL"),
+    "host": _Option("address to listen on; others than loopback need a key", vol.All(str, vol.Length(min=1))),
+    "port": _Option("port to listen on", _whole_number(0, 65535)),
+    "api_key": _Option("key that clients must send; several are comma separated", _list, "KEY"),
+    "embedded": _Option("start the embedded Spark for every service without a URL", vol.Boolean()),
+    "allow_anonymous": _Option("listen on any address without a key", vol.Boolean()),
+    "protect_lists": _Option("ask for the key for lists of models and voices too", vol.Boolean()),
+    "cors_origins": _Option("origins whose pages may call, comma separated, or *", _list, "ORIGINS"),
+    "unknown_voice": _Option("what an unknown voice gets: default or reject", vol.In(("default", "reject"))),
+    "max_characters": _Option("longest text to speak, in characters", _whole_number(1, 10_000_000)),
+    "max_upload": _Option("largest upload", _size, "SIZE"),
+    "bytes_in_flight": _Option("largest sum of uploads in memory", _size, "SIZE"),
+    "max_audio": _Option("longest recording, in seconds", vol.All(vol.Coerce(float), vol.Range(min=1)), "SECONDS"),
+    "window": _Option("longest piece that Parakeet gets, in seconds", vol.All(vol.Coerce(float), vol.Range(min=10))),
+    "concurrency": _Option("requests that one service works on at once", _whole_number(1, 1000)),
+    "queue": _Option("requests that may wait for a service", _whole_number(0, 10_000)),
+    "llm_url": _Option("a language model server to relay chat and embeddings to", _url, "URL"),
+    "llm_key": _Option("key for that server", str, "KEY"),
+}
+
+
+def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
+    """Settings of this run; the command line wins over the environment. Raises SettingsError."""
+    given = {key: value for key, value in vars(_parser().parse_args(arguments)).items() if value is not None}
+    for name in _OPTIONS:
+        value = environment.get(PREFIX + name.upper())
+        if value:
+            given.setdefault(name, value)
+    schema = vol.Schema({vol.Optional(name): option.validate for name, option in _OPTIONS.items()})
+    try:
+        values = cast(dict[str, object], schema(given))
+    except vol.MultipleInvalid as err:
+        first = err.errors[0]
+        raise SettingsError(f"{_names(str(first.path[0]))}: {first.msg}") from err
+    settings = Settings(**values)  # type: ignore[arg-type]
+    _check(settings)
+    return settings
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="spark-audio-proxy",
+        description="OpenAI audio endpoints for Parakeet and Magpie.",
+        epilog=f"Every option can also be set in the environment: --parakeet-url is {PREFIX}PARAKEET_URL.",
+    )
+    defaults = {item.name: item.default for item in fields(Settings)}
+    for name, option in _OPTIONS.items():
+        flag = f"--{name.replace('_', '-')}"
+        if isinstance(defaults[name], bool):
+            parser.add_argument(flag, action="store_true", default=None, help=option.help)
+        else:
+            parser.add_argument(flag, metavar=option.metavar or name.upper(), help=option.help)
+    return parser
+
+
+def _names(name: str) -> str:
+    return f"--{name.replace('_', '-')} ({PREFIX}{name.upper()})"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach that address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check(settings: Settings) -> None:
+    if not (settings.parakeet_url or settings.magpie_url or settings.embedded):
+        raise SettingsError(
+            f"nothing to serve: give {_names('parakeet_url')}, {_names('magpie_url')} or {_names('embedded')}"
+        )
+    if not (settings.api_key or settings.allow_anonymous or is_loopback(settings.host)):
+        raise SettingsError(
+            f"{_names('host')}: {settings.host} is open to the network; set {_names('api_key')}, "
+            f"stay on 127.0.0.1, or say {_names('allow_anonymous')}"
+        )

@@ -1,0 +1,17 @@
+"""Which state the application carries, and under which name."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from aiohttp import ClientSession, web
+from spark_engine.spark import Spark
+
+from .config import Settings
+from .limits import BytesInFlight, Gate
+
+SETTINGS = web.AppKey("settings", Settings)
+SESSION = web.AppKey("session", ClientSession)
+SPARK = web.AppKey("spark", Spark)
+TRANSCODERS = web.AppKey("transcoders", ThreadPoolExecutor)
+HEARING = web.AppKey("hearing", Gate)
+SPEAKING = web.AppKey("speaking", Gate)
+UPLOADS = web.AppKey("uploads", BytesInFlight)

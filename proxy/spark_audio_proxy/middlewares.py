@@ -1,0 +1,89 @@
+"""What every request passes on its way: log line with request id, CORS, key."""
+
+import hmac
+import logging
+import re
+import time
+import uuid
+
+from aiohttp import web
+from spark_engine.transport import REQUEST_ID
+
+from .keys import SETTINGS
+from .problems import STARTED, Handler, Problem
+
+LOGGER = logging.getLogger("spark_audio_proxy.access")
+
+REQUEST_ID_KEY = web.RequestKey("request_id", str)
+CLIENT_GONE = 499
+"""Logged where nobody was left to take the answer."""
+
+_SANE_ID = re.compile(r"[\x21-\x7e]{1,128}")
+_CORS_DAY = "86400"
+
+
+@web.middleware
+async def access_log(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """One line per request, and a request id that goes in, out, into the log and to the Spark."""
+    given = request.headers.get("X-Request-ID", "")
+    request_id = given if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
+    request[REQUEST_ID_KEY] = request_id
+    token = REQUEST_ID.set(request_id)
+    started = time.monotonic()
+    status = CLIENT_GONE
+    try:
+        response = await handler(request)
+        status = response.status
+        return response
+    finally:
+        REQUEST_ID.reset(token)
+        resource = request.match_info.route.resource
+        path = resource.canonical.replace("{root}", "v1/") if resource else "(unknown URL)"
+        LOGGER.info("%s %s %d %.3f s id=%s", request.method, path, status, time.monotonic() - started, request_id)
+
+
+@web.middleware
+async def answer_preflight(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Tell browsers of other origins what they may ask, where the settings name them."""
+    if request.method != "OPTIONS" or not _cors_headers(request):
+        return await handler(request)
+    asked = request.headers.get("Access-Control-Request-Headers", "authorization, content-type")
+    headers = {"Access-Control-Allow-Methods": "GET, POST", "Access-Control-Allow-Headers": asked}
+    return web.Response(status=204, headers=headers | {"Access-Control-Max-Age": _CORS_DAY})
+
+
+def _cors_headers(request: web.Request) -> dict[str, str]:
+    origin = request.headers.get("Origin")
+    allowed = request.app[SETTINGS].cors_origins
+    if origin is None or not (origin in allowed or "*" in allowed):
+        return {}
+    return {"Access-Control-Allow-Origin": origin, "Vary": "Origin", "Access-Control-Expose-Headers": "X-Request-ID"}
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """What every answer carries; a signal and no middleware, since a stream is on its way before those see it."""
+    request[STARTED] = response
+    response.headers["X-Request-ID"] = request[REQUEST_ID_KEY]
+    response.headers.update(_cors_headers(request))
+
+
+@web.middleware
+async def require_key(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let only callers with a key pass, where there are keys; lists stay open unless the settings close them."""
+    settings = request.app[SETTINGS]
+    is_open_list = request.method in ("GET", "HEAD") and not settings.protect_lists
+    if settings.api_key and not is_open_list and not _is_key(_sent_key(request), settings.api_key):
+        raise Problem(401, "Incorrect API key provided.", code="invalid_api_key")
+    return await handler(request)
+
+
+def _sent_key(request: web.Request) -> str:
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
+
+
+def _is_key(sent: str, keys: tuple[str, ...]) -> bool:
+    """Compare with every key, each in constant time, so that timing tells nothing."""
+    given = sent.encode("utf-8", "surrogateescape")
+    matches = [hmac.compare_digest(given, key.encode()) for key in keys]
+    return any(matches)

@@ -1,0 +1,1 @@
+"""Between the world's audio formats and PCM."""

@@ -1,0 +1,105 @@
+"""A transcript in each of OpenAI's response formats. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from spark_engine.models import Segment, Transcript, Word
+
+from .windows import Window
+
+type Document = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A whole recording: its length in seconds, and what was said when. `words` is None where a server has none."""
+
+    text: str
+    seconds: float
+    language: str | None
+    segments: tuple[Segment, ...]
+    words: tuple[Word, ...] | None
+
+
+def join(parts: Sequence[tuple[Window, Transcript]]) -> Heard:
+    """All windows as one, times counted from the start of the recording.
+
+    A server without segments gives one for each window that holds speech: coarse, but true.
+    """
+    segments: list[Segment] = []
+    words: list[Word] | None = []
+    for window, transcript in parts:
+        own = transcript.segments
+        if own is None:
+            own = (Segment(transcript.text, 0.0, window.audio.seconds),) if transcript.text else ()
+        segments += [Segment(item.text, item.start + window.start, item.end + window.start) for item in own]
+        if transcript.words is None:
+            # Silence has no words and is no proof that the server gives none.
+            words = words if not transcript.text else None
+        elif words is not None:
+            words += [Word(item.text, item.start + window.start, item.end + window.start) for item in transcript.words]
+    last, _ = parts[-1]
+    return Heard(
+        text=" ".join(transcript.text for _, transcript in parts if transcript.text),
+        seconds=last.start + last.audio.seconds,
+        language=next((transcript.language for _, transcript in parts if transcript.language), None),
+        segments=tuple(segments),
+        words=None if words is None else tuple(words),
+    )
+
+
+def usage(heard: Heard) -> Document:
+    """What OpenAI bills by: seconds, counted from the samples."""
+    return {"type": "duration", "seconds": round(heard.seconds, 3)}
+
+
+def as_json(heard: Heard) -> Document:
+    """`json`."""
+    return {"text": heard.text, "usage": usage(heard)}
+
+
+def as_verbose_json(heard: Heard, language: str | None, granularities: Iterable[str]) -> Document:
+    """`verbose_json`. What Parakeet does not tell (probabilities, tokens) is left out, not made up."""
+    document: Document = {
+        "task": "transcribe",
+        "language": heard.language or language or "",
+        "duration": round(heard.seconds, 3),
+        "text": heard.text,
+        "usage": usage(heard),
+    }
+    if "segment" in granularities:
+        document["segments"] = [
+            {"id": number, "start": _time(item.start), "end": _time(item.end), "text": item.text}
+            for number, item in enumerate(heard.segments)
+        ]
+    if "word" in granularities:
+        document["words"] = [
+            {"word": item.text, "start": _time(item.start), "end": _time(item.end)} for item in heard.words or ()
+        ]
+    return document
+
+
+def as_srt(heard: Heard) -> str:
+    """`srt`: SubRip."""
+    cues = (
+        f"{number}\n{_clock(item.start, ',')} --> {_clock(item.end, ',')}\n{item.text}\n"
+        for number, item in enumerate(heard.segments, 1)
+    )
+    return "\n".join(cues)
+
+
+def as_vtt(heard: Heard) -> str:
+    """`vtt`: WebVTT."""
+    cues = (f"{_clock(item.start, '.')} --> {_clock(item.end, '.')}\n{item.text}\n" for item in heard.segments)
+    return "WEBVTT\n\n" + "\n".join(cues)
+
+
+def _time(seconds: float) -> float:
+    return round(seconds, 3)
+
+
+def _clock(seconds: float, decimal: str) -> str:
+    milliseconds = round(seconds * 1000)
+    minutes, milliseconds = divmod(milliseconds, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02}:{minutes:02}:{milliseconds // 1000:02}{decimal}{milliseconds % 1000:03}"

@@ -1,0 +1,27 @@
+# The part of multipart 2 that the proxy uses; the package carries annotations but no py.typed.
+from collections.abc import Iterator
+from typing import Self
+
+class MultipartError(ValueError): ...
+
+class MultipartSegment:
+    name: str
+    filename: str | None
+
+class PushMultipartParser:
+    def __init__(
+        self,
+        boundary: str,
+        content_length: int = ...,
+        max_header_size: int = ...,
+        max_header_count: int = ...,
+        max_segment_size: float = ...,
+        max_segment_count: float = ...,
+        header_charset: str = ...,
+        strict: bool = ...,
+    ) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exc_info: object) -> None: ...
+    def parse(self, chunk: bytes) -> Iterator[MultipartSegment | bytes | bytearray | None]: ...
+
+def parse_options_header(header: str) -> tuple[str, dict[str, str]]: ...

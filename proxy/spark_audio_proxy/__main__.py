@@ -23,20 +23,24 @@ SHUTDOWN_GRACE = 30.0
 
 
 def main() -> None:
-    """Entry point. Exit status 2 for wrong settings, 1 when the port is taken."""
+    """Entry point. Exit status 1 for wrong settings or a taken port, each with a sentence."""
     try:
         settings = read_settings(sys.argv[1:], os.environ)
+        logging.basicConfig(
+            level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+        )
+        asyncio.run(serve(settings))
     except SettingsError as err:
         sys.exit(f"spark-audio-proxy: {err}")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    try:
-        asyncio.run(serve(settings))
     except OSError as err:
         sys.exit(f"spark-audio-proxy: cannot listen on {settings.host}:{settings.port}: {err.strerror}")
 
 
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises OSError where the port cannot be had."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         if settings.embedded:
             settings = await _with_embedded_spark(stack, settings)
@@ -46,28 +50,21 @@ async def serve(settings: Settings) -> None:
         )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG)
-        await site.start()
+        await web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG).start()
         host, port = runner.addresses[0][:2]
-        print(f"Spark Audio proxy listening on http://{host}:{port}", flush=True)  # noqa: T201
-        await _told_to_stop()
+        print(f"Spark Audio proxy listening on http://{host}:{port}", flush=True)  # noqa: T201 - what a caller waits for
+        await stop.wait()
         LOGGER.info("Stopping; requests in flight may take %d s to finish", SHUTDOWN_GRACE)
 
 
-async def _told_to_stop() -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await stop.wait()
-
-
 async def _with_embedded_spark(stack: AsyncExitStack, settings: Settings) -> Settings:
-    """Start the CPU stand-in for every service that has no URL."""
+    """Start the CPU stand-in for every service that has no URL. Raises SettingsError without the extra."""
     try:
-        from embedded_spark import EmbeddedSpark  # noqa: PLC0415 - an optional extra
+        from embedded_spark import EmbeddedSpark  # noqa: PLC0415 - an optional extra, and slow to import
+
+        spark = await stack.enter_async_context(EmbeddedSpark())
     except ImportError as err:
-        sys.exit(f"spark-audio-proxy: --embedded needs the extra: pip install 'spark-audio-proxy[embedded]' ({err})")
-    spark = await stack.enter_async_context(EmbeddedSpark())
+        raise SettingsError(f"--embedded: {err}") from err
     return replace(
         settings,
         parakeet_url=settings.parakeet_url or spark.parakeet_url,

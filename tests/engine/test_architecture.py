@@ -16,6 +16,7 @@ LAYERS: tuple[set[str], ...] = (
     {"voices", "audio", "text"},
     {"transport"},
     {"probe"},
+    {"parakeet_readers", "magpie_readers"},
     {"parakeet_dialects", "magpie_dialects"},
     {"parakeet", "magpie", "speaking"},
     {"spark"},

@@ -1,5 +1,6 @@
 """WAV headers as real encoders write them, and PCM that arrives in pieces."""
 
+import contextlib
 import io
 import struct
 import wave
@@ -116,10 +117,8 @@ def test_any_cut_gives_the_same_samples(data: st.DataObject) -> None:
 @given(garbage=st.binary(max_size=200), looks_right=st.booleans())
 def test_garbage_raises_nothing_but_value_error(*, garbage: bytes, looks_right: bool) -> None:
     """Whatever is uploaded."""
-    try:
+    with contextlib.suppress(ValueError):
         read_wav(b"RIFF\x10\0\0\0WAVEfmt " + garbage if looks_right else garbage)
-    except ValueError:
-        pass
 
 
 @given(st.lists(st.binary(max_size=9)))

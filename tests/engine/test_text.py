@@ -137,6 +137,6 @@ def test_no_piece_exceeds_the_limit_and_no_letter_is_lost(text: str) -> None:
 @given(st.text(alphabet="ab .,!#*`|-1\n\r>_~😀", max_size=120), st.integers(1, 9))
 async def test_the_cut_of_the_stream_does_not_change_what_is_said(text: str, size: int) -> None:
     """All letters that are spoken are the same, in the same order, however the text was cut."""
-    whole = "".join((await split(text)))
-    pieces = "".join((await split(text, size)))
+    whole = "".join(await split(text))
+    pieces = "".join(await split(text, size))
     assert "".join(filter(str.isalnum, pieces)) == "".join(filter(str.isalnum, whole))

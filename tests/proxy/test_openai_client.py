@@ -7,7 +7,7 @@ import pytest
 from openai import AsyncOpenAI
 from spark_engine.audio import write_wav
 
-from tests.fakes import faults, parakeet
+from tests.fakes import faults, magpie, parakeet
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import json
 from tests.proxy.conftest import Proxy, StartProxy
@@ -114,7 +114,7 @@ async def test_errors_are_of_the_clients_own_kind(start_proxy: StartProxy) -> No
     """With message, param, code and request id."""
     proxy = await start_proxy(api_key=("first",))
     async with client_of(proxy, "first") as client:
-        with pytest.raises(openai.BadRequestError, match="from 0.25 to 4") as caught:
+        with pytest.raises(openai.BadRequestError, match="speed") as caught:
             await client.audio.speech.create(model="t", voice="alloy", input="Hi", speed=9)
         assert (caught.value.param, bool(caught.value.request_id)) == ("speed", True)
         with pytest.raises(openai.BadRequestError, match="not audio"):
@@ -136,8 +136,6 @@ async def test_a_service_that_is_off_is_an_internal_server_error_and_not_retried
 
 async def test_a_stream_that_breaks_raises_in_the_client(start_proxy: StartProxy) -> None:
     """Half a sentence is not an answer."""
-    from tests.fakes import magpie
-
     speaking = magpie.nim()
     speaking.answers["POST", magpie.SYNTHESIZE_ONLINE] = magpie.in_pieces(magpie.spoken(TEXT), then_reset=True)
     proxy = await start_proxy(speaking=speaking)

@@ -3,10 +3,12 @@
 import asyncio
 import base64
 import json as jsonlib
+import re
 from typing import cast
 
 import pytest
 from aiohttp import FormData, web
+from spark_audio_proxy import form as form_module
 from spark_engine.audio import read_wav, wav_header, write_wav
 from spark_engine.models import Audio
 
@@ -316,8 +318,6 @@ async def test_what_is_no_audio_is_refused(proxy: Proxy, audio: bytes, message: 
     status, _, body = await send(proxy, upload(audio))
     assert status == 400
     assert error_in(body)["param"] == "file"
-    import re
-
     assert re.search(message, error_in(body)["message"])
     assert proxy.parakeet.posts(TRANSCRIPTIONS) == []
 
@@ -430,9 +430,7 @@ async def test_too_long_is_refused(start_proxy: StartProxy) -> None:
 
 async def test_a_stalled_upload_is_given_up(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     """Slow-loris."""
-    from spark_audio_proxy import form
-
-    monkeypatch.setattr(form, "UPLOAD_PAUSE", 0.05)
+    monkeypatch.setattr(form_module, "UPLOAD_PAUSE", 0.05)
 
     async def stalling() -> object:
         yield b"--x\r\n"

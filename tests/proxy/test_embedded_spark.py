@@ -1,0 +1,193 @@
+"""The embedded Spark as a whole, with its real engines: what it speaks it hears."""
+
+import asyncio
+import logging
+import re
+from array import array
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession, FormData
+from embedded_spark import EmbeddedSpark
+from embedded_spark.moonshine import Moonshine
+from embedded_spark.piper import Piper
+from embedded_spark.speakers import VOICES
+from embedded_spark.wav import read_wav, write_wav
+from moonshine_voice import get_assets_path
+
+from tests.fakes.engines import playing
+
+SENTENCE = "Turn on the kitchen light."
+WORDS = "turn on the kitchen light"
+TRANSCRIPTIONS = "/v1/audio/transcriptions"
+SYNTHESIZE = "/v1/audio/synthesize"
+
+
+@pytest.fixture(scope="module")
+def moonshine() -> Moonshine:
+    """The recognizer, loaded once."""
+    return Moonshine()
+
+
+@pytest.fixture(scope="module")
+def piper() -> Piper:
+    """The synthesizer, loaded once."""
+    return Piper()
+
+
+@pytest.fixture
+async def spark(moonshine: Moonshine, piper: Piper) -> AsyncGenerator[EmbeddedSpark]:
+    """Both servers around the real engines."""
+    async with playing(moonshine, piper) as spark:
+        yield spark
+
+
+@pytest.fixture
+async def client() -> AsyncGenerator[ClientSession]:
+    """A client session, closed after the test."""
+    async with ClientSession() as client:
+        yield client
+
+
+async def speak(client: ClientSession, spark: EmbeddedSpark, text: str, path: str = SYNTHESIZE, **fields: str) -> bytes:
+    """Have a text spoken."""
+    form = FormData({"text": text, "language": "en-US"} | fields)
+    async with client.post(spark.magpie_url + path, data=form) as response:
+        assert response.status == 200
+        return await response.read()
+
+
+async def hear(client: ClientSession, spark: EmbeddedSpark, wav: bytes) -> dict[str, object]:
+    """Have a recording transcribed, with times."""
+    form = FormData({"response_format": "verbose_json"})
+    form.add_field("file", wav, filename="speech.wav")
+    async with client.post(spark.parakeet_url + TRANSCRIPTIONS, data=form) as response:
+        assert response.status == 200
+        answer: dict[str, object] = await response.json()
+        return answer
+
+
+def words(answer: dict[str, object]) -> str:
+    """The transcript without case and punctuation, which a model puts as it likes."""
+    return " ".join(re.findall(r"[\w']+", str(answer["text"]).lower()))
+
+
+@pytest.mark.parametrize(
+    "voice", [name for name in VOICES if name.count(".") == 2] + ["Magpie-Multilingual.EN-US.Aria.Sad"]
+)
+async def test_what_is_spoken_is_heard(client: ClientSession, spark: EmbeddedSpark, voice: str) -> None:
+    """In every speaker's voice."""
+    wav = await speak(client, spark, SENTENCE, voice=voice)
+    assert words(await hear(client, spark, wav)) == WORDS
+
+
+@pytest.mark.parametrize("sample_rate", [8_000, 16_000, 22_050, 44_100])
+async def test_a_sample_rate_changes_neither_words_nor_length(
+    client: ClientSession, spark: EmbeddedSpark, sample_rate: int
+) -> None:
+    """The file says the rate that was asked for."""
+    wav = await speak(client, spark, SENTENCE, sample_rate_hz=str(sample_rate))
+    recording = read_wav(wav)
+    assert recording.sample_rate == sample_rate
+    assert recording.duration == pytest.approx(read_wav(await speak(client, spark, SENTENCE)).duration, abs=0.001)
+    assert words(await hear(client, spark, wav)) == WORDS
+
+
+async def test_both_routes_speak_the_same(client: ClientSession, spark: EmbeddedSpark) -> None:
+    """Sample for sample, every time."""
+    text = f"{SENTENCE} Then lock the front door. Is anyone at home?"
+    whole = read_wav(await speak(client, spark, text)).pcm
+    assert await speak(client, spark, text, SYNTHESIZE + "_online") == whole
+    assert read_wav(await speak(client, spark, text)).pcm == whole
+
+
+async def test_speakers_and_emotions_differ(client: ClientSession, spark: EmbeddedSpark) -> None:
+    """A base name is the neutral voice; every other one is its own."""
+    spoken = {voice: await speak(client, spark, SENTENCE, voice=voice) for voice in VOICES}
+    neutral = [voice for voice in VOICES if voice.endswith(".Neutral")]
+    assert all(spoken[voice] == spoken[voice.removesuffix(".Neutral")] for voice in neutral)
+    assert len(set(spoken.values())) == len(VOICES) - len(neutral)
+
+
+@pytest.mark.parametrize("text", ["[[kˈɪtʃən]] \0 {@AW1} <b>&", "naïve 日本語 🙂", "line one\nline two", "a", "3.14 %"])
+async def test_odd_texts_are_spoken(client: ClientSession, spark: EmbeddedSpark, text: str) -> None:
+    """Something comes out and nothing breaks."""
+    assert read_wav(await speak(client, spark, text)).duration > 0.1
+
+
+@pytest.mark.parametrize("text", ["...", " ", "\n\n", "—", "[]"])
+async def test_texts_without_a_word_are_refused(client: ClientSession, spark: EmbeddedSpark, text: str) -> None:
+    """There is nothing to answer 200 with."""
+    async with client.post(spark.magpie_url + SYNTHESIZE, data=FormData({"text": text})) as response:
+        assert response.status == 400
+
+
+async def test_stereo_is_mixed_down(client: ClientSession, spark: EmbeddedSpark) -> None:
+    """Speech on one side only is heard."""
+    mono = array("h", bytes(read_wav(await speak(client, spark, SENTENCE)).pcm))
+    stereo = array("h", bytes(4 * len(mono)))
+    stereo[1::2] = mono
+    wav = bytearray(write_wav(stereo.tobytes(), 22_050))
+    wav[22], wav[32] = 2, 4
+    assert words(await hear(client, spark, bytes(wav))) == WORDS
+
+
+async def test_long_speech_is_heard_with_its_times(client: ClientSession, spark: EmbeddedSpark) -> None:
+    """A minute and a half, in several pieces, with other speech in between: nothing is lost, nothing told twice."""
+    reading = read_wav(Path(get_assets_path(), "two_cities.wav").read_bytes())
+    sentence = await speak(client, spark, SENTENCE)
+    long = asyncio.create_task(hear(client, spark, write_wav(bytes(reading.pcm) * 2, reading.sample_rate)))
+    heard_between = await hear(client, spark, sentence)
+    assert (words(heard_between), long.done()) == (WORDS, False)
+    answer = await long
+    segments = answer["segments"]
+    assert isinstance(segments, list)
+    assert answer["duration"] == pytest.approx(2 * reading.duration, abs=0.001)
+    assert [segment["id"] for segment in segments] == list(range(len(segments)))
+    assert all(segment["start"] < segment["end"] for segment in segments)
+    starts = [segment["start"] for segment in segments]
+    assert starts == sorted(starts)
+    # 44.4 s of Dickens, begun after 1 s and over at 42 s; the pieces meet at 30 s and 60 s.
+    assert [start for start in starts if start < 5] == pytest.approx([1.0, 4.8], abs=0.1)
+    assert segments[-1]["end"] == pytest.approx(reading.duration + 42.0, abs=0.2)
+    heard = words(answer)
+    for phrase, times in {"worst of times": 2, "spring of hope": 1, "so far like the present period": 2}.items():
+        assert times <= heard.count(phrase) <= 2
+    assert answer["text"] == " ".join(segment["text"] for segment in segments)
+
+
+async def test_speech_that_is_cut_off_leaves_no_trace(client: ClientSession, spark: EmbeddedSpark) -> None:
+    """The next recording begins with silence, in which a voice detector that is still open hears a word."""
+    pcm = bytes(read_wav(await speak(client, spark, SENTENCE)).pcm)
+    broken_off, late = write_wav(pcm[: len(pcm) // 2], 22_050), write_wav(b"\0\0" * 11_025 + pcm, 22_050)
+    await hear(client, spark, broken_off)
+    answer = await hear(client, spark, late)
+    assert words(answer) == WORDS
+    [segment] = answer["segments"] if isinstance(answer["segments"], list) else []
+    assert 0.2 < segment["start"] < 0.6
+
+
+@pytest.mark.parametrize("pcm", [b"", b"\0\0", b"\0\0" * 48_000])
+async def test_silence_is_no_words(client: ClientSession, spark: EmbeddedSpark, pcm: bytes) -> None:
+    """However long."""
+    answer = await hear(client, spark, write_wav(pcm, 16_000))
+    assert (answer["text"], answer["segments"]) == ("", [])
+
+
+async def test_requests_at_once_are_all_answered(client: ClientSession, spark: EmbeddedSpark) -> None:
+    """Each with its own words."""
+    texts = ["Stop the music.", "Is the garage door open?", SENTENCE, "All systems are working."]
+    wavs = await asyncio.gather(*(speak(client, spark, text) for text in texts))
+    answers = await asyncio.gather(*(hear(client, spark, wav) for wav in wavs))
+    assert [words(answer) for answer in answers] == [words({"text": text}) for text in texts]
+
+
+async def test_neither_text_nor_speech_is_logged(
+    client: ClientSession, spark: EmbeddedSpark, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """At no level, and not by the engines either."""
+    caplog.set_level(logging.DEBUG)
+    await hear(client, spark, await speak(client, spark, f"{SENTENCE} \u4e16"))
+    output = caplog.text + "".join(capfd.readouterr())
+    assert not re.search("kitchen|kˈɪtʃən|\u4e16", output, re.IGNORECASE)

@@ -1,5 +1,6 @@
 """The application: what it is made of, and the order in which it starts and stops."""
 
+import asyncio
 import logging
 import os
 from collections.abc import AsyncGenerator
@@ -7,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from aiohttp import ClientSession, TCPConnector, web
 from spark_engine.errors import SparkError
-from spark_engine.spark import Spark, SparkAddress
+from spark_engine.spark import Spark
 
 from .api import routes
 from .config import Settings
@@ -15,6 +16,7 @@ from .keys import HEARING, SESSION, SETTINGS, SPARK, SPEAKING, TRANSCODERS, UPLO
 from .limits import BytesInFlight, Gate
 from .middlewares import access_log, add_headers, answer_preflight, require_key
 from .problems import answer_problems
+from .watch import create_spark
 
 LOGGER = logging.getLogger(__name__)
 
@@ -36,25 +38,24 @@ def create_app(settings: Settings) -> web.Application:
 
 
 async def _connected(app: web.Application) -> AsyncGenerator[None]:
-    """Hold what lives as long as the application: connections, threads, the Spark."""
-    settings = app[SETTINGS]
+    """Hold what lives as long as the application: connections, threads, the Spark and its watchdogs."""
     connector = TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE, ttl_dns_cache=300)
     with ThreadPoolExecutor(os.process_cpu_count(), "transcode") as transcoders:
         async with ClientSession(connector=connector) as session:
             app[TRANSCODERS] = transcoders
             app[SESSION] = session
-            app[SPARK] = spark = Spark(
-                session, SparkAddress(parakeet_url=settings.parakeet_url, magpie_url=settings.magpie_url)
-            )
+            app[SPARK] = spark = create_spark(session, app[SETTINGS])
             await _look_around(spark)
+            watching = asyncio.create_task(spark.watch(), name="watchdogs")
             yield
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
 
 
 async def _look_around(spark: Spark) -> None:
     """Find out what the servers are. One that is not up yet is asked again when it is needed."""
-    for name, service in (("Parakeet", spark.parakeet), ("Magpie", spark.magpie)):
-        if service is not None:
-            try:
-                await service.server()
-            except SparkError as err:
-                LOGGER.warning("%s at %s is not ready: %s", name, service.transport.base_url, err.message)
+    for member in spark.members:
+        try:
+            await member.client.server()
+        except SparkError as err:
+            LOGGER.warning("%s at %s is not ready: %s", member.name, member.url, err.message)

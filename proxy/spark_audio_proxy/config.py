@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import cast
 
 import voluptuous as vol
+from spark_engine.spark import split_list
 from yarl import URL
 
 PREFIX = "SPARK_AUDIO_"
@@ -37,6 +38,25 @@ class Settings:
     window: float = 300.0
     concurrency: int = 4
     queue: int = 32
+    parakeet_token: str | None = field(default=None, repr=False)
+    magpie_token: str | None = field(default=None, repr=False)
+    parakeet_restart_url: str | None = None
+    parakeet_restart_token: str | None = field(default=None, repr=False)
+    parakeet_restart_docker: str | None = None
+    parakeet_restart_command: str | None = None
+    parakeet_restart_ssh: str | None = None
+    magpie_restart_url: str | None = None
+    magpie_restart_token: str | None = field(default=None, repr=False)
+    magpie_restart_docker: str | None = None
+    magpie_restart_command: str | None = None
+    magpie_restart_ssh: str | None = None
+    watch: bool = True
+    auto_restart: bool = True
+    canary_interval: float = 300.0
+    restart_limit: int = 3
+    restart_window: float = 1800.0
+    start_grace: float = 180.0
+    state_dir: str | None = None
     llm_url: str | None = None
     llm_key: str | None = field(default=None, repr=False)
 
@@ -51,12 +71,22 @@ def _url(value: str) -> str:
     return value
 
 
+def _urls(value: str) -> str:
+    for item in split_list(value):
+        _url(item)
+    return value
+
+
 def _list(value: str) -> tuple[str, ...]:
-    return tuple(item for item in (part.strip() for part in value.split(",")) if item)
+    return tuple(split_list(value))
 
 
 def _whole_number(low: int, high: int) -> vol.All:
     return vol.All(vol.Coerce(int), vol.Range(min=low, max=high))
+
+
+def _seconds(low: float) -> vol.All:
+    return vol.All(vol.Coerce(float), vol.Range(min=low, max=1e9))
 
 
 def _size(value: str) -> int:
@@ -78,8 +108,12 @@ class _Option:
 
 
 _OPTIONS: Mapping[str, _Option] = {
-    "parakeet_url": _Option("where Parakeet listens, for example http://spark.local:8000", _url, "URL"),
-    "magpie_url": _Option("where Magpie listens, for example http://spark.local:9000", _url, "URL"),
+    "parakeet_url": _Option(
+        "where Parakeet listens, for example http://spark.local:8000; several: comma separated", _urls, "URL"
+    ),
+    "magpie_url": _Option(
+        "where Magpie listens, for example http://spark.local:9000; several: comma separated", _urls, "URL"
+    ),
     "host": _Option("address to listen on; others than loopback need a key", vol.All(str, vol.Length(min=1))),
     "port": _Option("port to listen on", _whole_number(0, 65535)),
     "api_key": _Option("key that clients must send; several are comma separated", _list, "KEY"),
@@ -91,10 +125,31 @@ _OPTIONS: Mapping[str, _Option] = {
     "max_characters": _Option("longest text to speak, in characters", _whole_number(1, 10_000_000)),
     "max_upload": _Option("largest upload", _size, "SIZE"),
     "bytes_in_flight": _Option("largest sum of uploads in memory", _size, "SIZE"),
-    "max_audio": _Option("longest recording, in seconds", vol.All(vol.Coerce(float), vol.Range(min=1)), "SECONDS"),
-    "window": _Option("longest piece that Parakeet gets, in seconds", vol.All(vol.Coerce(float), vol.Range(min=10))),
+    "max_audio": _Option("longest recording, in seconds", _seconds(1), "SECONDS"),
+    "window": _Option("longest piece that Parakeet gets, in seconds", _seconds(10), "SECONDS"),
     "concurrency": _Option("requests that one service works on at once", _whole_number(1, 1000)),
     "queue": _Option("requests that may wait for a service", _whole_number(0, 10_000)),
+    **{
+        name: option
+        for service in ("parakeet", "magpie")
+        for name, option in (
+            (f"{service}_token", _Option(f"bearer token that {service} wants", str, "TOKEN")),
+            (f"{service}_restart_url", _Option(f"URL that restarts {service} when it is POSTed to", _urls, "URL")),
+            (f"{service}_restart_token", _Option("bearer token for that URL", str, "TOKEN")),
+            (f"{service}_restart_docker", _Option("unix:///var/run/docker.sock#name or http://host:2375#name", str)),
+            (f"{service}_restart_command", _Option("command that restarts it, run without a shell", str)),
+            (f"{service}_restart_ssh", _Option("ssh://user@host/path/to/key?known_hosts=/path", str)),
+        )
+    },
+    "watch": _Option(
+        "watch over the services: on (default), or off where something else does", vol.Boolean(), "on|off"
+    ),
+    "auto_restart": _Option("restart a wedged service by itself: on (default) or off", vol.Boolean(), "on|off"),
+    "canary_interval": _Option("seconds between canaries of a healthy service", _seconds(1)),
+    "restart_limit": _Option("automatic restarts that a window allows", _whole_number(0, 100)),
+    "restart_window": _Option("length of that window, in seconds", _seconds(60)),
+    "start_grace": _Option("seconds that a service may take to start", _seconds(0)),
+    "state_dir": _Option("folder for the record of restarts", vol.All(str, vol.Length(min=1)), "FOLDER"),
     "llm_url": _Option("a language model server to relay chat and embeddings to", _url, "URL"),
     "llm_key": _Option("key for that server", str, "KEY"),
 }
@@ -127,7 +182,7 @@ def _parser() -> argparse.ArgumentParser:
     defaults = {item.name: item.default for item in fields(Settings)}
     for name, option in _OPTIONS.items():
         flag = f"--{name.replace('_', '-')}"
-        if isinstance(defaults[name], bool):
+        if defaults[name] is False:
             parser.add_argument(flag, action="store_true", default=None, help=option.help)
         else:
             parser.add_argument(flag, metavar=option.metavar or name.upper(), help=option.help)

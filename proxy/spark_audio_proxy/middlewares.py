@@ -9,6 +9,7 @@ import uuid
 from aiohttp import web
 from spark_engine.transport import REQUEST_ID
 
+from .api import OPEN_LISTS, OPEN_PROBES
 from .keys import SETTINGS
 from .problems import STARTED, Handler, Problem
 
@@ -71,8 +72,9 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 async def require_key(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let only callers with a key pass, where there are keys; lists stay open unless the settings close them."""
     settings = request.app[SETTINGS]
-    is_open_list = request.method in ("GET", "HEAD") and not settings.protect_lists
-    if settings.api_key and not is_open_list and not _is_key(_sent_key(request), settings.api_key):
+    handler_of_route = request.match_info.handler
+    is_open = handler_of_route in OPEN_PROBES or (handler_of_route in OPEN_LISTS and not settings.protect_lists)
+    if settings.api_key and not is_open and not _is_key(_sent_key(request), settings.api_key):
         raise Problem(401, "Incorrect API key provided.", code="invalid_api_key")
     return await handler(request)
 

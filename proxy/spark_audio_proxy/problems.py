@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from aiohttp import web
-from spark_engine.errors import Busy, Rejected, ServerFault, SparkError, TimedOut, Unauthorized, Unreachable
+from spark_engine.errors import Busy, Held, Rejected, ServerFault, SparkError, TimedOut, Unauthorized, Unreachable
 
 LOGGER = logging.getLogger(__name__)
 
@@ -43,6 +43,8 @@ def problem_for(error: SparkError) -> Problem:
             return Problem(refused, error.message)
         case Rejected(status=400 | 422):
             return Problem(400, error.message)
+        case Held(retry_after=wait):
+            return Problem(503, error.message, code="service_held", retry_after=wait)
         case Busy(retry_after=wait):
             return Problem(429, error.message, code="busy", retry_after=wait or BUSY_RETRY)
     status, code, retry_after = _UPSTREAM[type(error)]

@@ -12,13 +12,16 @@ ENGINE = Path(spark_engine.__file__).parent
 PROXY = ENGINE.parents[2] / "proxy"
 
 LAYERS: tuple[set[str], ...] = (
-    {"errors", "models"},
+    {"errors", "models", "health", "budget"},
     {"voices", "audio", "text"},
     {"transport"},
     {"probe"},
     {"parakeet_readers", "magpie_readers"},
     {"parakeet_dialects", "magpie_dialects"},
     {"parakeet", "magpie", "speaking"},
+    {"canary", "restart"},
+    {"watchdog"},
+    {"services"},
     {"spark"},
 )
 """From the ground up; a module imports only from rows below its own."""

@@ -1,18 +1,23 @@
-"""Fake Magpie servers: each dialect as facts/upstreams.md describes it."""
+"""Fake Magpie servers: each family as facts/upstreams.md describes it, what it refuses included."""
+
+import struct
+from collections.abc import Mapping
 
 from aiohttp import web
 
-from tests.fakes.server import FakeServer, Handler, json
+from tests.fakes.server import FakeServer, Handler, json, text
 
 SYNTHESIZE = "/v1/audio/synthesize"
 SYNTHESIZE_ONLINE = "/v1/audio/synthesize_online"
 LIST_VOICES = "/v1/audio/list_voices"
+SPEECH = "/v1/audio/speech"
 
 SECONDS_PER_CHARACTER = 0.08
 
 LOCALES = ("EN-US", "ES-US", "FR-FR", "DE-DE", "IT-IT")
 SPEAKERS = ("Aria", "Jason", "Leo", "Mia", "Sofia")
 EMOTIONS = ("", ".Neutral", ".Calm", ".Happy")
+OPEN_SPEAKERS = ("John", "Sofia", "Aria", "Jason", "Leo")
 VOICES = tuple(
     f"Magpie-Multilingual.{locale}.{speaker}{emotion}"
     for locale in LOCALES
@@ -39,15 +44,182 @@ def nim() -> FakeServer:
     )
 
 
+def nim_offline() -> FakeServer:
+    """A NIM whose model cannot stream."""
+    fake = nim()
+    del fake.answers["POST", SYNTHESIZE_ONLINE]
+    fake.answers["POST", SYNTHESIZE] = whole_wav
+    return fake
+
+
+def nemo_speech() -> FakeServer:
+    """NVIDIA NeMo-Speech.cpp: voices and languages in the model list; a POST route is 404 for GET."""
+
+    async def answer(request: web.Request) -> web.Response:
+        wanted = await request.json()
+        if wanted["voice"].casefold() not in [speaker.casefold() for speaker in OPEN_SPEAKERS]:
+            return _error("unknown voice", 400)
+        if wanted["language"].partition("-")[0] not in ("en", "es", "de", "fr", "it", "vi", "hi"):
+            return _error(f"unsupported language_code '{wanted['language']}'", 400)
+        if wanted.get("speed", 1.0) != 1.0:
+            return _error("this model does not support changing speech speed", 400)
+        return _wav(wanted["input"], wanted.get("sample_rate", 22_050))
+
+    local = {"object": "model", "owned_by": "local", "device": "cuda"}
+    languages = ["en-US", "es-ES", "de-DE", "fr-FR", "it-IT", "vi-VN", "hi-IN"]
+    speaking = {"id": "magpietts", **local, "capability": "speech", "voices": list(OPEN_SPEAKERS)}
+    models = [{"id": "fastconformer", **local, "capability": "transcription"}, {**speaking, "languages": languages}]
+    return FakeServer(
+        {
+            ("GET", "/health"): json({"status": "ok", "version": "0.1.0"}),
+            ("GET", "/v1/models"): json({"object": "list", "data": models}),
+            ("GET", SPEECH): json({"error": {"message": "API route not found"}}, status=404),
+            ("POST", SPEECH): answer,
+        }
+    )
+
+
+def xr_ai() -> FakeServer:
+    """NVIDIA xr-ai magpie-tts: no voices."""
+    model = {"id": "nvidia/magpie_tts_multilingual_357m", "object": "model", "owned_by": "local"}
+    return FakeServer(
+        {
+            ("GET", "/health"): json({"status": "ok"}),
+            ("GET", "/v1/models"): json({"object": "list", "data": [model]}),
+            ("POST", SPEECH): openai_speech,
+        }
+    )
+
+
+def xr_ai_shim() -> FakeServer:
+    """NVIDIA xr-ai magpie-nim-tts: everything but the text is in its configuration; only PCM is streamed."""
+    settings = {"kind": "tts", "voice": VOICES[0], "language": "en-US", "sample_rate": 44_100, "base_url": "nim:50051"}
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        wanted = await request.json()
+        if wanted.get("stream") and wanted.get("response_format", "wav") != "pcm":
+            return web.json_response({"detail": "streaming speech requires response_format 'pcm'"}, status=400)
+        response = web.StreamResponse(headers={"X-Audio-Sample-Rate": "44100", "X-Audio-Channels": "1"})
+        return await _send(request, response, spoken(wanted["input"], 44_100))
+
+    health = json({"status": "ok", "service": "magpie-nim-tts", "configuration": settings})
+    return FakeServer(
+        {
+            ("GET", "/health"): health,
+            ("GET", "/v1/health/ready"): health,
+            ("GET", "/v1/models"): json({"object": "list", "data": [{"id": "magpie", "object": "model"}]}),
+            ("POST", SPEECH): answer,
+        }
+    )
+
+
+def pipecat() -> FakeServer:
+    """pipecat's Nemotron container: lower-case names, bare languages, and PCM even where a WAV is asked for."""
+    speakers = [speaker.lower() for speaker in OPEN_SPEAKERS]
+    languages = ["en", "es", "de", "fr", "vi", "it", "zh"]
+
+    async def answer(request: web.Request) -> web.Response:
+        wanted = await request.json()
+        if wanted.get("voice", "aria").lower() not in speakers:
+            return web.json_response({"detail": f"Unknown voice. Available: {speakers}"}, status=400)
+        if wanted.get("language", "en").lower() not in languages:
+            return web.json_response({"detail": f"Unknown language. Available: {languages}"}, status=400)
+        content_type = "audio/pcm" if wanted.get("response_format", "pcm") == "pcm" else "audio/wav"
+        headers = {"X-Sample-Rate": "22000", "X-Channels": "1"}
+        return web.Response(body=spoken(wanted["input"], 22_000), content_type=content_type, headers=headers)
+
+    config = {"sample_rate": 22_000, "channels": 1, "encoding": "pcm_s16le", "voices": speakers, "languages": languages}
+    return FakeServer(
+        {
+            ("GET", "/health"): json({"status": "healthy", "model_loaded": True}),
+            ("GET", "/v1/audio/config"): json(config),
+            ("POST", SPEECH): answer,
+        }
+    )
+
+
+def spark_audio() -> FakeServer:
+    """Our own proxy: a voice list with OpenAI's names in it, and a WAV of unknown length."""
+    items: list[dict[str, object]] = [
+        {"id": name, "name": name, "language": "en-US", "speaker": "Aria", "emotion": None} for name in VOICES
+    ]
+    models = [{"id": "parakeet-tdt-0.6b", "object": "model"}, {"id": "Magpie-Multilingual", "object": "model"}]
+    return FakeServer(
+        {
+            ("GET", "/v1/models"): json({"object": "list", "data": models}),
+            ("GET", "/v1/audio/voices"): json({"voices": [*items, {**items[0], "id": "nova", "alias_of": VOICES[0]}]}),
+            ("POST", SPEECH): openai_speech,
+        }
+    )
+
+
+def openai() -> FakeServer:
+    """OpenAI's contract: nothing says which voices there are."""
+    return FakeServer(
+        {
+            ("GET", "/v1/models"): json({"object": "list", "data": [{"id": "whisper-1"}, {"id": "tts-1"}]}),
+            ("POST", SPEECH): openai_speech,
+        }
+    )
+
+
 async def stream_pcm(request: web.Request) -> web.StreamResponse:
     """The text as PCM, in chunks of an odd number of bytes as real ones may be."""
     form = await request.post()
     pcm = spoken(str(form["text"]), int(str(form["sample_rate_hz"])))
-    response = web.StreamResponse()
+    return await _send(request, web.StreamResponse(), pcm)
+
+
+async def whole_wav(request: web.Request) -> web.Response:
+    """The text of a form as a complete WAV file."""
+    form = await request.post()
+    return _wav(str(form["text"]), int(str(form["sample_rate_hz"])))
+
+
+async def openai_speech(request: web.Request) -> web.StreamResponse:
+    """The text of a JSON request as a WAV file whose header does not know its length."""
+    wanted = await request.json()
+    if wanted.get("response_format") != "wav":
+        return _error("response_format must be wav", 400)
+    response = web.StreamResponse(headers={"Content-Type": "audio/wav"})
+    return await _send(request, response, _header(22_050, 0xFFFFFFFF) + spoken(wanted["input"]))
+
+
+async def _send(request: web.Request, response: web.StreamResponse, data: bytes) -> web.StreamResponse:
     await response.prepare(request)
-    for start in range(0, len(pcm), 4001):
-        await response.write(pcm[start : start + 4001])
+    for start in range(0, len(data), 4001):
+        await response.write(data[start : start + 4001])
     return response
+
+
+def _header(sample_rate: int, size: int) -> bytes:
+    """A WAV header of 16-bit mono PCM, written without the code that is tested with it."""
+    form = struct.pack("<IHHIIHH", 16, 1, 1, sample_rate, sample_rate * 2, 2, 16)
+    return (
+        b"RIFF" + struct.pack("<I", min(size + 36, 0xFFFFFFFF)) + b"WAVEfmt " + form + b"data" + struct.pack("<I", size)
+    )
+
+
+def _wav(words: str, sample_rate: int) -> web.Response:
+    pcm = spoken(words, sample_rate)
+    return web.Response(body=_header(sample_rate, len(pcm)) + pcm, content_type="audio/wav")
+
+
+def _error(message: str, status: int) -> web.Response:
+    return web.json_response({"error": {"message": message, "type": "invalid_request_error"}}, status=status)
+
+
+WEDGED: Mapping[str, Handler] = {
+    "nim": json({"detail": "Failed to connect to remote host: connect: Connection refused (111)"}, status=500),
+    "nim offline": json({"detail": "received message larger than max"}, status=500),
+    "nemo-speech.cpp": json({"error": {"message": "ggml_cuda failed", "type": "server_error"}}, status=500),
+    "xr-ai": text("Internal Server Error", status=500),
+    "xr-ai shim": json({"detail": "Speech NIM request failed"}, status=502),
+    "pipecat": text("Internal Server Error", status=500),
+    "spark audio": json({"error": {"message": "Magpie failed.", "type": "server_error"}}, status=500),
+    "openai": json({"error": {"message": "CUDA error: device-side assert triggered"}}, status=400),
+}
+"""What each family answers to a synthesis once its GPU is gone; its other pages stay as they were."""
 
 
 def in_pieces(*pieces: bytes, then_reset: bool = False) -> Handler:

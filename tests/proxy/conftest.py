@@ -38,7 +38,8 @@ async def start_proxy() -> AsyncGenerator[StartProxy]:
         ) -> Proxy:
             hears = await stack.enter_async_context(running(hearing or parakeet.openai()))
             speaks = await stack.enter_async_context(running(speaking or magpie.nim()))
-            urls: dict[str, object] = {"parakeet_url": hears.url, "magpie_url": speaks.url}
+            # Not watched: a canary among the requests would hide what a test is about.
+            urls: dict[str, object] = {"parakeet_url": hears.url, "magpie_url": speaks.url, "watch": False}
             app = create_app(Settings(**urls | settings))  # type: ignore[arg-type]
             server = TestServer(app, host="127.0.0.1", handler_cancellation=True)
             await server.start_server()

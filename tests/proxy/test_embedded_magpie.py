@@ -42,7 +42,7 @@ async def test_synthesize_answers_with_a_wav_file(client: ClientSession) -> None
     ):
         recording = read_wav(await response.read())
         assert (response.status, response.content_type) == (200, "audio/wav")
-    assert (recording.sample_rate, recording.channels, recording.pcm) == (44_100, 1, FIRST + SECOND)
+    assert (recording.sample_rate, recording.channels, bytes(recording.pcm)) == (44_100, 1, FIRST + SECOND)
 
 
 async def test_online_sends_each_sentence_as_it_comes(client: ClientSession) -> None:

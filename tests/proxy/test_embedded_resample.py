@@ -10,7 +10,8 @@ STEPS = [RATE / 8_000, RATE / 16_000, RATE / 44_100, 0.9, 1.22]
 
 def tone(hertz: float, rate: float, samples: int = RATE) -> Samples:
     """A full-scale tone."""
-    return np.sin(2 * np.pi * hertz * np.arange(samples) / rate).astype(np.float32)
+    wave: Samples = np.sin(2 * np.pi * hertz * np.arange(samples) / rate).astype(np.float32)
+    return wave
 
 
 def middle(samples: Samples) -> Samples:

@@ -5,6 +5,7 @@ import logging
 import re
 from array import array
 from collections.abc import AsyncGenerator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,6 @@ from embedded_spark.moonshine import Moonshine
 from embedded_spark.piper import Piper
 from embedded_spark.speakers import VOICES
 from embedded_spark.wav import read_wav, write_wav
-from moonshine_voice import get_assets_path
 
 from tests.fakes.engines import playing
 
@@ -135,7 +135,7 @@ async def test_stereo_is_mixed_down(client: ClientSession, spark: EmbeddedSpark)
 
 async def test_long_speech_is_heard_with_its_times(client: ClientSession, spark: EmbeddedSpark) -> None:
     """A minute and a half, in several pieces, with other speech in between: nothing is lost, nothing told twice."""
-    reading = read_wav(Path(get_assets_path(), "two_cities.wav").read_bytes())
+    reading = read_wav(Path(import_module("moonshine_voice").get_assets_path(), "two_cities.wav").read_bytes())
     sentence = await speak(client, spark, SENTENCE)
     long = asyncio.create_task(hear(client, spark, write_wav(bytes(reading.pcm) * 2, reading.sample_rate)))
     heard_between = await hear(client, spark, sentence)

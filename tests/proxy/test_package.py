@@ -119,7 +119,7 @@ async def test_a_request_in_flight_is_finished_on_stop() -> None:
     async def program(url: str) -> AsyncGenerator[asyncio.subprocess.Process]:
         process = await asyncio.create_subprocess_exec(
             *PROGRAM,
-            env=os.environ | {"SPARK_AUDIO_MAGPIE_URL": url, "SPARK_AUDIO_PORT": "0"},
+            env=os.environ | {"SPARK_AUDIO_MAGPIE_URL": url, "SPARK_AUDIO_PORT": "0", "SPARK_AUDIO_WATCH": "off"},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )

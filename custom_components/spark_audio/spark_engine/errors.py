@@ -6,6 +6,7 @@ SparkError
 ├── ServerFault    5xx, CUDA text on any status, truncated or empty audio, an answer that is not what was asked for
 ├── Busy           429, 503, still loading: come back later
 ├── Unauthorized   401, 403: the key is missing or wrong
+├── Held           not sent at all: the watchdog knows that the service cannot answer now
 └── Rejected       any other 4xx: the request itself is at fault
 
 They are siblings because callers decide differently on each. Only TimedOut and ServerFault are evidence of a wedge.
@@ -37,7 +38,15 @@ class TimedOut(SparkError):
 
 
 class ServerFault(SparkError):
-    """The server broke: 5xx, CUDA text, or an answer that is cut, empty or of the wrong kind."""
+    """The server broke: 5xx, CUDA text, or an answer that is cut, empty or of the wrong kind.
+
+    `signature` is the text that gives a broken CUDA context away, None where there is none.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, signature: str | None = None) -> None:
+        """Keep the signature for the watchdog."""
+        super().__init__(message, status=status)
+        self.signature = signature
 
 
 class Busy(SparkError):
@@ -55,3 +64,12 @@ class Unauthorized(SparkError):
 
 class Rejected(SparkError):
     """The server answered 4xx: the request is at fault, not the service."""
+
+
+class Held(SparkError):
+    """Not sent: the service is starting, wedged, being restarted or given up. `retry_after` is in seconds."""
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        """Keep when to come back."""
+        super().__init__(message)
+        self.retry_after = retry_after

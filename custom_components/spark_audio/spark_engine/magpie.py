@@ -1,6 +1,5 @@
 """Speak: text to a stream of PCM, in the dialect that the server speaks; and the voices there are."""
 
-import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -9,12 +8,16 @@ from .audio import SampleFramer, WavReader, shortest_plausible_speech
 from .errors import ServerFault
 from .magpie_dialects import MagpieServer, identify
 from .models import Audio, SpeechStyle, Voice
+from .probe import Known
 from .transport import Transport
 
 LOGGER = logging.getLogger(__name__)
 
 IDLE_DEADLINE = 10.0
 """Seconds without a byte after which a synthesis is given up; a healthy Magpie needs a tenth of one."""
+
+BUFFERED_DEADLINE = 30.0
+"""The same for servers that send nothing before all is spoken: 2 to 5 s a sentence, one request after the other."""
 
 
 class Magpie:
@@ -23,20 +26,26 @@ class Magpie:
     def __init__(self, transport: Transport) -> None:
         """Nothing is sent yet."""
         self.transport = transport
-        self._server: MagpieServer | None = None
-        self._identifying = asyncio.Lock()
+        self._known = Known(self._identify)
+
+    async def _identify(self) -> MagpieServer:
+        server = await identify(self.transport)
+        LOGGER.info("Magpie at %s speaks %s", self.transport.base_url, server)
+        return server
 
     async def server(self) -> MagpieServer:
-        """What the server is and which voices it has, probed once and remembered. Raises SparkError."""
-        async with self._identifying:
-            if self._server is None:
-                self._server = await identify(self.transport)
-                LOGGER.info("Magpie at %s speaks %s", self.transport.base_url, self._server)
-            return self._server
+        """What the server is and which voices it has, probed once and remembered until it was away. Raises SparkError.
+
+        One without voices is not remembered: its model may still be loading.
+        """
+        server = await self._known.server()
+        if not server.voices:
+            self.forget()
+        return server
 
     def forget(self) -> None:
         """Probe again at the next call: another image may have been started."""
-        self._server = None
+        self._known.forget()
 
     async def voices(self) -> tuple[Voice, ...]:
         """The voices of the server, as remembered. Raises SparkError."""
@@ -49,16 +58,18 @@ class Magpie:
         """
         server = await self.server()
         request = server.request(text, style)
+        idle = IDLE_DEADLINE if server.dialect.streams else BUFFERED_DEADLINE
         wav, framer, seconds = WavReader(), SampleFramer(), 0.0
-        async with aclosing(self.transport.stream(request.path, request.body, idle=IDLE_DEADLINE)) as pieces:
-            async for piece in pieces:
-                sample_rate = request.sample_rate
-                if sample_rate is None:
-                    piece, sample_rate = _unwrap(wav, piece)
-                if pcm := framer.feed(piece):
-                    audio = Audio(pcm, sample_rate)
-                    seconds += audio.seconds
-                    yield audio
+        with self._known.asked():
+            async with aclosing(self.transport.stream(request.path, request.body, idle=idle)) as pieces:
+                async for piece in pieces:
+                    sample_rate = request.sample_rate
+                    if sample_rate is None:
+                        piece, sample_rate = _unwrap(wav, piece)
+                    if pcm := framer.feed(piece):
+                        audio = Audio(pcm, sample_rate)
+                        seconds += audio.seconds
+                        yield audio
         if seconds < shortest_plausible_speech(text):
             raise ServerFault(f"Magpie answered {len(text)} characters with {seconds:.2f} s of audio.")
 

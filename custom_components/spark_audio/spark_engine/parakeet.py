@@ -1,12 +1,12 @@
 """Hear: audio to Transcript, in the dialect that the server speaks."""
 
-import asyncio
 import logging
 
 from .audio import write_wav
 from .errors import ServerFault
 from .models import Audio, Transcript
 from .parakeet_dialects import ParakeetServer, identify
+from .probe import Known
 from .transport import FilePart, Transport, form_body
 
 LOGGER = logging.getLogger(__name__)
@@ -25,20 +25,20 @@ class Parakeet:
     def __init__(self, transport: Transport) -> None:
         """Nothing is sent yet."""
         self.transport = transport
-        self._server: ParakeetServer | None = None
-        self._identifying = asyncio.Lock()
+        self._known = Known(self._identify)
+
+    async def _identify(self) -> ParakeetServer:
+        server = await identify(self.transport)
+        LOGGER.info("Parakeet at %s speaks %s", self.transport.base_url, server)
+        return server
 
     async def server(self) -> ParakeetServer:
-        """What the server is, probed once and remembered. Raises SparkError."""
-        async with self._identifying:
-            if self._server is None:
-                self._server = await identify(self.transport)
-                LOGGER.info("Parakeet at %s speaks %s", self.transport.base_url, self._server)
-            return self._server
+        """What the server is, probed once and remembered until it was away. Raises SparkError."""
+        return await self._known.server()
 
     def forget(self) -> None:
         """Probe again at the next call: another image may have been started."""
-        self._server = None
+        self._known.forget()
 
     async def transcribe(self, audio: Audio, *, language: str | None = None, times: bool = False) -> Transcript:
         """The transcript of 16 kHz s16le mono audio; `times` asks for segments and words where the server has them.
@@ -48,14 +48,13 @@ class Parakeet:
         if audio.sample_rate != SAMPLE_RATE:
             raise ValueError(f"Parakeet takes {SAMPLE_RATE} Hz, not {audio.sample_rate} Hz")
         server = await self.server()
-        reply = await self.transport.post(
-            server.dialect.path,
-            form_body(
-                server.fields(language, times=times),
-                FilePart("file", "audio.wav", "audio/wav", write_wav(audio)),
-            ),
-            deadline=BASE_DEADLINE + DEADLINE_PER_SECOND * audio.seconds,
+        body = form_body(
+            server.fields(language, times=times), FilePart("file", "audio.wav", "audio/wav", write_wav(audio))
         )
+        with self._known.asked():
+            reply = await self.transport.post(
+                server.dialect.path, body, deadline=BASE_DEADLINE + DEADLINE_PER_SECOND * audio.seconds
+            )
         try:
             return server.dialect.read(reply.json())
         except (KeyError, TypeError, ValueError) as err:

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import override
 
-from .models import Segment, Transcript, Word
-from .probe import Answers, probe
+from .errors import Rejected, ServerFault
+from .models import Transcript
+from .parakeet_readers import read_groxaxo, read_openai, read_shadowfita
+from .probe import Answers, ids, probe, strings
 from .transport import Json, Transport
 from .voices import base_language, normalize_language
 
@@ -16,6 +18,7 @@ class LanguageUse(Enum):
 
     IGNORED = auto()
     BASE = auto()
+    REGION = auto()
     REGION_REQUIRED = auto()
 
 
@@ -24,16 +27,22 @@ class ParakeetDialect:
     """How one family of servers is asked, and what it can tell."""
 
     name: str
-    language: LanguageUse
-    sends_model: bool = True
-    plain: Mapping[str, str] = field(default_factory=dict)
-    """Fields for text alone."""
-    timed: Mapping[str, str] | None = None
-    """Fields that bring times along; None where the server has none."""
-    read: Callable[[Json], Transcript]
-    """The transcript in an answer. Raises KeyError, TypeError or ValueError where there is none."""
     recognise: Callable[[Answers], bool]
     """Whether the answers to the probe are this family's."""
+    language: LanguageUse = LanguageUse.IGNORED
+    models: Callable[[Answers], tuple[str, ...]] = Answers.model_ids
+    """The ids of models that hear."""
+    sends_model: bool = False
+    plain: Mapping[str, str] = field(default_factory=lambda: {"response_format": "json"})
+    """Fields for text alone."""
+    timed: Mapping[str, str] | None = None
+    """Fields that bring times along; None where the server measures none."""
+    gives_segments: bool = False
+    """Whether segments may come with times asked for; where False, they certainly do not."""
+    gives_words: bool = False
+    """Whether words may come with times asked for; where False, they certainly do not."""
+    read: Callable[[Json], Transcript] = read_openai
+    """The transcript in an answer. Raises KeyError, TypeError or ValueError where there is none."""
     path: str = "/v1/audio/transcriptions"
 
 
@@ -60,69 +69,133 @@ class ParakeetServer:
         fields = dict(dialect.timed if times and dialect.timed is not None else dialect.plain)
         if dialect.sends_model and self.model:
             fields["model"] = self.model
-        if dialect.language is LanguageUse.BASE and language:
-            fields["language"] = base_language(language)
-        elif dialect.language is LanguageUse.REGION_REQUIRED:
-            # NIM answers 400 without a language; "multi" lets its multilingual model detect it.
-            fields["language"] = normalize_language(language) if language else "multi"
+        match dialect.language:
+            case LanguageUse.BASE if language:
+                fields["language"] = base_language(language)
+            case LanguageUse.REGION | LanguageUse.REGION_REQUIRED if language:
+                fields["language"] = normalize_language(language)
+            case LanguageUse.REGION_REQUIRED:
+                # NIM answers 400 without a language; "multi" lets its multilingual model detect it.
+                fields["language"] = "multi"
         return fields
 
 
-def read_openai(document: Json) -> Transcript:
-    """OpenAI's json and verbose_json."""
-    if not isinstance(document, dict) or not isinstance(document["text"], str):
-        raise TypeError("no text")
-    language = document.get("language")
-    return Transcript(
-        text=document["text"].strip(),
-        language=language if isinstance(language, str) else None,
-        segments=_read_times(document.get("segments"), "text", Segment),
-        words=_read_times(document.get("words"), "word", Word),
-    )
-
-
-def _read_times[T: (Segment, Word)](items: Json, key: str, kind: type[T]) -> tuple[T, ...] | None:
-    if not isinstance(items, list):
-        return None
-    return tuple(_read_time(item, key, kind) for item in items)
-
-
-def _read_time[T: (Segment, Word)](item: Json, key: str, kind: type[T]) -> T:
-    if isinstance(item, dict):
-        text, start, end = item[key], item["start"], item["end"]
-        if isinstance(text, str) and isinstance(start, int | float) and isinstance(end, int | float):
-            return kind(text.strip(), float(start), float(end))
-    raise TypeError(f"{kind.__name__} without text or times")
-
-
-OPENAI = ParakeetDialect(
-    name="openai",
-    language=LanguageUse.BASE,
-    plain={"response_format": "json"},
-    timed={"response_format": "verbose_json"},
-    read=read_openai,
-    recognise=lambda _: True,
-)
-"""OpenAI's contract as written, and the fallback for a server that nothing else fits."""
-
 NIM = ParakeetDialect(
     name="nim",
+    recognise=lambda answers: answers.exists("/v1/health/ready") and answers.lacks("/v1/models"),
     language=LanguageUse.REGION_REQUIRED,
-    sends_model=False,
-    plain={"response_format": "json"},
-    read=read_openai,
-    recognise=lambda answers: answers.exists("/v1/health/ready") and not answers.exists("/v1/models"),
 )
 """NVIDIA Riva and Speech NIM: text only, no model list, language required."""
 
-DIALECTS = (NIM, OPENAI)
+NEMO_SPEECH = ParakeetDialect(
+    name="nemo-speech.cpp",
+    recognise=lambda answers: any("capability" in model for model in answers.models()),
+    language=LanguageUse.REGION,
+    models=lambda answers: ids([model for model in answers.models() if model.get("capability") == "transcription"]),
+    timed={"response_format": "verbose_json"},
+    gives_words=True,
+)
+"""NVIDIA NeMo-Speech.cpp: WAV only, one model whatever is asked for, words but no segments."""
+
+XR_AI = ParakeetDialect(
+    name="xr-ai",
+    recognise=Answers.is_xr_ai,
+)
+"""NVIDIA xr-ai stt-server: text only."""
+
+ACHETRONIC = ParakeetDialect(
+    name="achetronic",
+    recognise=lambda answers: (
+        {"id": "parakeet-tdt-0.6b", "object": "model", "created": 1_700_000_000, "owned_by": "nvidia"}
+        in answers.models()
+    ),
+)
+"""achetronic/parakeet: its only segment is the whole recording, counted from the bytes, so none is asked for."""
+
+GROXAXO = ParakeetDialect(
+    name="groxaxo",
+    recognise=lambda answers: "default_model" in answers.document("/health"),
+    models=lambda answers: strings([answers.document("/health").get("default_model")]),
+    timed={"response_format": "verbose_json", "timestamp_granularities[]": "word"},
+    gives_segments=True,
+    gives_words=True,
+    read=read_groxaxo,
+)
+"""groxaxo: no model list, and 400 for a model that it does not know. The older Flask server has segments only."""
+
+SHADOWFITA = ParakeetDialect(
+    name="shadowfita",
+    recognise=lambda answers: answers.posts_to("/transcribe") and answers.document("/healthz") == {"status": "ok"},
+    plain={},
+    timed={"include_timestamps": "true"},
+    gives_segments=True,
+    gives_words=True,
+    read=read_shadowfita,
+)
+"""Shadowfita: no response formats, no models, and times under NeMo's names."""
+
+RUNPARAKEET = ParakeetDialect(
+    name="runparakeet",
+    recognise=lambda answers: "idle_unload_seconds" in answers.document("/healthz"),
+    sends_model=True,
+)
+"""RunParakeet: 404 for any model but its own; its only segment lasts from 0 to 0, so none is asked for."""
+
+SPEACHES = ParakeetDialect(
+    name="speaches",
+    recognise=lambda answers: answers.document("/health") == {"message": "OK"},
+    language=LanguageUse.BASE,
+    models=lambda answers: ids(
+        [model for model in answers.models() if model.get("task") == "automatic-speech-recognition"]
+    ),
+    sends_model=True,
+)
+"""speaches: many models, one of which must be named; a Parakeet answers anything but text with 500."""
+
+OPENAI = ParakeetDialect(
+    name="openai",
+    recognise=lambda _: True,
+    language=LanguageUse.BASE,
+    sends_model=True,
+    timed={"response_format": "verbose_json"},
+    gives_segments=True,
+    gives_words=True,
+)
+"""OpenAI's contract as written, for a server that nothing else fits."""
+
+FAMILIES = (NIM, NEMO_SPEECH, XR_AI, ACHETRONIC, GROXAXO, SHADOWFITA, RUNPARAKEET, SPEACHES)
 """In the order in which they are tried."""
 
-_PROBED = ("/v1/models", "/v1/health/ready", "/health")
+_TELLING = ("/v1/models", "/v1/health/ready", "/health", "/healthz", "/transcribe")
+"""Pages that tell families apart."""
+
+
+def recognise(answers: Answers) -> ParakeetServer:
+    """The server that answers like this.
+
+    Raises ServerFault for one that only speaks WebSocket; and what the pages answered where that leaves it open which
+    family it is, Busy while it is loading for one.
+    """
+    if _is_websocket_only(answers):
+        # 200: it is in good health, and no restart will change what it is.
+        raise ServerFault(
+            "This server (pipecat's Nemotron container) hears over WebSocket only, which is not supported.", status=200
+        )
+    dialect = next((family for family in FAMILIES if family.recognise(answers)), None)
+    if dialect is None:
+        answers.settle(_TELLING)
+        dialect = OPENAI
+    return ParakeetServer(dialect, dialect.models(answers))
+
+
+def _is_websocket_only(answers: Answers) -> bool:
+    """pipecat's container for hearing: a page for its health, and a WebSocket at the root that refuses a plain GET."""
+    match answers.replies["/"]:
+        case Rejected(status=400):
+            return "model_loaded" in answers.document("/health")
+    return False
 
 
 async def identify(transport: Transport) -> ParakeetServer:
-    """Find out which server this is. Raises Unreachable, TimedOut or Unauthorized where it cannot be asked."""
-    answers = await probe(transport, _PROBED)
-    dialect = next(dialect for dialect in DIALECTS if dialect.recognise(answers))
-    return ParakeetServer(dialect, answers.model_ids())
+    """Find out which server this is. Raises SparkError where that cannot be told, see `recognise`."""
+    return recognise(await probe(transport, (*_TELLING, "/")))

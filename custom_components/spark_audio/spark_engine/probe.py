@@ -1,7 +1,8 @@
-"""Ask a server for a few small pages at once, so that its dialect can be told from what it answers."""
+"""Ask a server for a few small pages at once, so that its dialect can be told from what it answers; and remember it."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from .errors import Busy, Rejected, ServerFault, SparkError, TimedOut, Unauthorized, Unreachable
@@ -12,6 +13,9 @@ DEADLINE = 5.0
 
 _ABSENT = (404, 405, 501)
 
+_DOUBTS = (Unreachable, Unauthorized, TimedOut, Busy, ServerFault)
+"""Errors that leave open what a page would have said, the most telling first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answers:
@@ -20,13 +24,13 @@ class Answers:
     replies: Mapping[str, Reply | SparkError]
 
     def exists(self, path: str) -> bool:
-        """Whether the server knows the path, even if it cannot serve it now."""
-        match self.replies.get(path):
-            case Reply():
-                return True
-            case Busy():
-                return True
-        return False
+        """Whether the server has such a page, and could show it."""
+        return isinstance(self.replies.get(path), Reply)
+
+    def lacks(self, path: str) -> bool:
+        """Whether the server says that it has no such page."""
+        reply = self.replies.get(path)
+        return isinstance(reply, SparkError) and reply.status in _ABSENT
 
     def posts_to(self, path: str) -> bool:
         """Whether the path is there for POST: a GET is answered 405, not 404."""
@@ -35,28 +39,52 @@ class Answers:
                 return True
         return False
 
-    def json(self, path: str) -> Json:
-        """The JSON that the path answered, None if there was none."""
+    def document(self, path: str) -> Mapping[str, Json]:
+        """The JSON object that the path answered, empty where there was none."""
         reply = self.replies.get(path)
-        if not isinstance(reply, Reply):
-            return None
         try:
-            return reply.json()
+            document = reply.json() if isinstance(reply, Reply) else None
         except ServerFault:
-            return None
+            return {}
+        return document if isinstance(document, dict) else {}
+
+    def models(self) -> tuple[Mapping[str, Json], ...]:
+        """The items of OpenAI's model list."""
+        listed = self.document("/v1/models").get("data")
+        return tuple(item for item in listed if isinstance(item, dict)) if isinstance(listed, list) else ()
 
     def model_ids(self) -> tuple[str, ...]:
         """The ids in OpenAI's model list."""
-        match self.json("/v1/models"):
-            case {"data": list() as models}:
-                return tuple(
-                    model["id"] for model in models if isinstance(model, dict) and isinstance(model.get("id"), str)
-                )
-        return ()
+        return ids(self.models())
+
+    def is_xr_ai(self) -> bool:
+        """Whether this is one of the two servers of NVIDIA's xr-ai that hold their model themselves."""
+        match self.models():
+            case [{"id": _, "object": "model", "owned_by": "local", **rest}] if not rest:
+                return self.document("/health") == {"status": "ok"}
+        return False
+
+    def settle(self, paths: Sequence[str]) -> None:
+        """Raise what keeps us from knowing: while any of these cannot be read, the server may be of any family."""
+        for kind in _DOUBTS:
+            for path in paths:
+                reply = self.replies[path]
+                if isinstance(reply, kind) and reply.status not in _ABSENT:
+                    raise reply
+
+
+def ids(models: Sequence[Mapping[str, Json]]) -> tuple[str, ...]:
+    """The ids of some items of a model list."""
+    return tuple(name for item in models if isinstance(name := item.get("id"), str))
+
+
+def strings(items: Json) -> tuple[str, ...]:
+    """The strings in a JSON list; none where it is no list."""
+    return tuple(item for item in items if isinstance(item, str)) if isinstance(items, list) else ()
 
 
 async def probe(transport: Transport, paths: Sequence[str]) -> Answers:
-    """GET every path. Raises Unreachable, TimedOut or Unauthorized where that is all the server says."""
+    """GET every path, all at once."""
 
     async def ask(path: str) -> Reply | SparkError:
         try:
@@ -64,9 +92,47 @@ async def probe(transport: Transport, paths: Sequence[str]) -> Answers:
         except SparkError as err:
             return err
 
-    replies = dict(zip(paths, await asyncio.gather(*map(ask, paths)), strict=True))
-    for kind in (Unreachable, Unauthorized, TimedOut):
-        for reply in replies.values():
-            if isinstance(reply, kind) and not any(isinstance(other, Reply) for other in replies.values()):
-                raise reply
-    return Answers(replies)
+    return Answers(dict(zip(paths, await asyncio.gather(*map(ask, paths)), strict=True)))
+
+
+class Known[S]:
+    """The server behind a URL: found out about at the first call, remembered until it may be another one."""
+
+    def __init__(self, find: Callable[[], Awaitable[S]]) -> None:
+        """`find` probes; what it raises is passed on, and nothing is remembered then."""
+        self._find = find
+        self._server: S | None = None
+        self._finding = asyncio.Lock()
+
+    async def server(self) -> S:
+        """What the server is. Raises SparkError."""
+        async with self._finding:
+            if self._server is None:
+                self._server = await self._find()
+            return self._server
+
+    def forget(self) -> None:
+        """Probe again at the next call."""
+        self._server = None
+
+    @contextmanager
+    def asked(self) -> Iterator[None]:
+        """Around each request: forget the server where the error may mean that another one was started in its place."""
+        try:
+            yield
+        except SparkError as err:
+            if _may_be_another(err):
+                self.forget()
+            raise
+
+
+def _may_be_another(err: SparkError) -> bool:
+    match err:
+        case Unreachable():
+            return True
+        case ServerFault(status=None):
+            # No HTTP status: the connection was cut, or what came is of another kind.
+            return True
+        case Rejected(status=404 | 405):
+            return True
+    return False

@@ -235,8 +235,8 @@ def error_for(response: ClientResponse, data: bytes) -> SparkError:
     status = response.status
     text = data[: 1 << 16].decode("utf-8", "replace")
     said = _said(text) or response.reason or "no reason given"
-    if any(sign in text.lower() for sign in _CUDA):
-        return ServerFault(f"The server reports a CUDA failure ({status}): {said}", status=status)
+    if signature := next((sign for sign in _CUDA if sign in text.lower()), None):
+        return ServerFault(f"The server reports a CUDA failure ({status}): {said}", status=status, signature=signature)
     if status in (401, 403):
         return Unauthorized(f"The server refuses the key ({status}): {said}", status=status)
     if status in (429, 503):

@@ -7,7 +7,7 @@ from aiohttp.typedefs import Handler
 
 from spark_audio_proxy.config import Settings
 
-from . import lists, relay, speech, transcriptions
+from . import health, lists, relay, speech, transcriptions
 
 type Endpoint = tuple[Callable[..., web.RouteDef], str, Handler]
 
@@ -22,9 +22,26 @@ _AUDIO: Sequence[Endpoint] = (
 )
 
 
+OPEN_LISTS = frozenset({lists.models, lists.model, lists.speech_models, lists.voices})
+"""Handlers that answer without a key, unless the settings close them."""
+
+OPEN_PROBES = frozenset({health.healthz, health.readyz, health.bridge_health})
+"""Handlers that always do: a container's health check has no key."""
+
+
 def routes(settings: Settings) -> list[web.RouteDef]:
     """OpenAI's endpoints, each with any number of /v1 and slashes in front, as people type URLs."""
     endpoints = [*_AUDIO]
     if settings.llm_url:
         endpoints += [(web.post, path, relay.relay) for path in relay.PATHS]
-    return [method("/{root:/*(?:v1/+)*}" + path, handler) for method, path, handler in endpoints]
+    aliased = [method("/{root:/*(?:v1/+)*}" + path, handler) for method, path, handler in endpoints]
+    # Ours have one spelling. A 200 at /v1/readyz would make Wyoming bridges take us for another server.
+    return [
+        web.get("/healthz", health.healthz),
+        web.get("/readyz", health.readyz),
+        web.get("/v1/health", health.bridge_health),
+        web.get("/api/status", health.status),
+        web.post("/api/services/{name}/restart", health.restart),
+        web.post("/api/services/{name}/check", health.check),
+        *aliased,
+    ]

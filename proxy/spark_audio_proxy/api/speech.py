@@ -8,8 +8,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from aiohttp import web
-from spark_engine.magpie import Magpie
 from spark_engine.models import Audio, SpeechStyle
+from spark_engine.services import MagpieService
 from spark_engine.transport import Json
 from spark_engine.voices import find_voice, normalize_language
 
@@ -112,7 +112,7 @@ async def _read_json(request: web.Request) -> Json:
     return document
 
 
-async def _check_voice(magpie: Magpie, wanted: SpeechRequest, settings: Settings) -> None:
+async def _check_voice(magpie: MagpieService, wanted: SpeechRequest, settings: Settings) -> None:
     if wanted.voice and settings.unknown_voice == "reject":
         known = await magpie.voices()
         if find_voice(known, wanted.voice, wanted.language) is None:

@@ -10,7 +10,7 @@ from typing import Never
 from aiohttp import web
 from spark_engine.errors import SparkError
 from spark_engine.models import Transcript
-from spark_engine.parakeet import Parakeet
+from spark_engine.services import ParakeetService
 from spark_engine.voices import normalize_language
 
 from spark_audio_proxy import transcript_formats as formats
@@ -95,7 +95,7 @@ async def transcriptions(request: web.Request) -> web.StreamResponse:
 
 
 async def _transcribed(
-    request: web.Request, parakeet: Parakeet, wanted: TranscriptionRequest
+    request: web.Request, parakeet: ParakeetService, wanted: TranscriptionRequest
 ) -> AsyncGenerator[tuple[Window, Transcript]]:
     async for window in _windows(request, wanted.file):
         transcript = await parakeet.transcribe(window.audio, language=wanted.language, times=wanted.times)

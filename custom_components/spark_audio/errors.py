@@ -1,0 +1,27 @@
+"""The one place where the engine's errors become Home Assistant's, in the user's language."""
+
+from collections.abc import Mapping
+
+from homeassistant.exceptions import HomeAssistantError
+
+from .const import DOMAIN, SERVICE_NAMES, Service
+from .spark_engine.errors import Busy, Held, Rejected, ServerFault, SparkError, TimedOut, Unauthorized, Unreachable
+
+TRANSLATION_KEYS: Mapping[type[SparkError], str] = {
+    Unreachable: "cannot_connect",
+    TimedOut: "timed_out",
+    ServerFault: "server_fault",
+    Busy: "busy",
+    Unauthorized: "unauthorized",
+    Held: "held",
+    Rejected: "rejected",
+}
+
+
+def translated[E: HomeAssistantError](kind: type[E], err: SparkError, service: Service) -> E:
+    """The error as Home Assistant shows it: what is wrong with which service, and the engine's own sentence."""
+    return kind(
+        translation_domain=DOMAIN,
+        translation_key=TRANSLATION_KEYS[type(err)],
+        translation_placeholders={"service": SERVICE_NAMES[service], "reason": err.message},
+    )

@@ -1,0 +1,36 @@
+"""May we restart now? Pure: attempts and the time go in, an answer comes out."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+SPACING = 60.0
+"""Seconds between two restarts: Docker may need 10 to stop a container, and a model more to begin loading."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Budget:
+    """How many automatic restarts a window (in seconds) allows. Manual ones count, but are never refused by it."""
+
+    limit: int = 3
+    window: float = 1800.0
+
+
+def in_window(attempts: Iterable[float], now: float, budget: Budget) -> list[float]:
+    """The attempts (wall clock, seconds) that still count, oldest first; one in the future counts as made now.
+
+    Clocks are stepped; an attempt must not be forgotten for that.
+    """
+    return sorted(min(at, now) for at in attempts if now - at < budget.window)
+
+
+def restarts_left(attempts: Iterable[float], now: float, budget: Budget) -> int:
+    """How many automatic restarts the window still allows."""
+    return max(0, budget.limit - len(in_window(attempts, now, budget)))
+
+
+def wait_before_restart(attempts: Iterable[float], now: float, budget: Budget) -> float | None:
+    """Seconds until an automatic restart is allowed, 0 for at once; None where the budget is spent."""
+    counted = in_window(attempts, now, budget)
+    if len(counted) >= budget.limit:
+        return None
+    return max(0.0, counted[-1] + SPACING - now) if counted else 0.0

@@ -1,0 +1,1 @@
+"""The demo: a real Home Assistant, the embedded Spark and the proxy, brought up by one command."""

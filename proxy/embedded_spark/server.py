@@ -1,0 +1,73 @@
+"""Both servers inside a running event loop."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from .engines import Engine, Recognizer, Synthesizer, load_recognizer, load_synthesizer
+from .magpie import create_magpie_app
+from .parakeet import create_parakeet_app
+
+SHUTDOWN_GRACE = 2.0
+"""Seconds that requests in flight have to finish."""
+
+
+class EmbeddedSpark:
+    """The embedded Spark, as an async context manager; port 0 takes a free port.
+
+    The servers listen at once and answer 503 while their models load; entering returns when both are ready. It raises
+    OSError where a port cannot be had and MissingEngine where the extra `embedded` is not installed.
+    """
+
+    parakeet_url: str
+    magpie_url: str
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        parakeet_port: int = 0,
+        magpie_port: int = 0,
+        *,
+        load_recognizer: Callable[[], Recognizer] = load_recognizer,
+        load_synthesizer: Callable[[], Synthesizer] = load_synthesizer,
+    ) -> None:
+        """Nothing is started or loaded before the context is entered."""
+        self._host = host
+        self._ports = parakeet_port, magpie_port
+        self._loaders = load_recognizer, load_synthesizer
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Start both servers and load both models."""
+        load_recognizer, load_synthesizer = self._loaders
+        parakeet_port, magpie_port = self._ports
+        async with AsyncExitStack() as stack:
+            recognizer = Engine(load_recognizer)
+            stack.push_async_callback(recognizer.close)
+            synthesizer = Engine(load_synthesizer)
+            stack.push_async_callback(synthesizer.close)
+            self.parakeet_url = await self._serve(stack, create_parakeet_app(recognizer), parakeet_port)
+            self.magpie_url = await self._serve(stack, create_magpie_app(synthesizer), magpie_port)
+            await asyncio.gather(recognizer.load(), synthesizer.load())
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop both servers, then free both models."""
+        await self._stack.aclose()
+
+    async def _serve(self, stack: AsyncExitStack, app: web.Application, port: int) -> str:
+        """Listen, and give the URL."""
+        # Cancelling the handler when its client goes is what ends the inference nobody waits for.
+        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_GRACE)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, self._host, port).start()
+        host, port = runner.addresses[0][:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,62 @@
+"""The record of restarts on disk: small, and never lost by a crash in the wrong moment."""
+
+import asyncio
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import override
+
+from spark_engine.watchdog import AttemptStore
+
+APP_NAME = "spark-audio"
+
+
+def default_state_dir() -> Path:
+    """The platform's folder for state: systemd's where it gives one, else the user's (XDG)."""
+    if given := os.environ.get("STATE_DIRECTORY"):
+        return Path(given.partition(":")[0])
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local/state") / APP_NAME
+
+
+@dataclass(frozen=True, slots=True)
+class FileStore(AttemptStore):
+    """One JSON file for one server: `{"restarts": [seconds since 1970, ...]}`."""
+
+    path: Path
+
+    @override
+    async def load(self) -> tuple[float, ...]:
+        return await asyncio.to_thread(self._load)
+
+    @override
+    async def save(self, attempts: tuple[float, ...]) -> None:
+        await asyncio.to_thread(self._save, attempts)
+
+    def _load(self) -> tuple[float, ...]:
+        try:
+            document = json.loads(self.path.read_bytes())
+        except FileNotFoundError:
+            # A first start; that it can be written is found out now and not in the middle of a wedge.
+            self._save(())
+            return ()
+        match document:
+            case {"restarts": list() as restarts} if all(type(at) in (int, float) for at in restarts):
+                return tuple(map(float, restarts))
+        raise ValueError(f"{self.path.name} holds no list of restarts")
+
+    def _save(self, attempts: tuple[float, ...]) -> None:
+        """Write beside, fsync, rename, fsync the folder: after a crash there is the old record or the new one."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        beside = self.path.with_suffix(".new")
+        with beside.open("w") as file:
+            json.dump({"restarts": attempts}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(self.path)
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

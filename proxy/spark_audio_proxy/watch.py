@@ -1,0 +1,56 @@
+"""Builds the watchdogs of all servers from the settings."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from aiohttp import ClientSession
+from spark_engine.budget import Budget
+from spark_engine.canary import Canary
+from spark_engine.health import Policy
+from spark_engine.spark import Spark, SparkAddress, member_names, split_list
+from spark_engine.watchdog import Watchdog, WatchdogSettings
+
+from .config import Settings, SettingsError
+from .record import FileStore, default_state_dir
+from .restart_targets import RestartSettings, TargetError, create_target
+
+
+def create_spark(session: ClientSession, settings: Settings) -> Spark:
+    """The Spark, watched unless somebody else does.
+
+    Raises SettingsError where a restart target cannot be understood.
+    """
+    wanted = dict(_restart_settings(settings))
+    folder = Path(settings.state_dir) if settings.state_dir else default_state_dir()
+    how = WatchdogSettings(
+        policy=Policy(interval=settings.canary_interval, start_grace=settings.start_grace),
+        budget=Budget(limit=settings.restart_limit, window=settings.restart_window),
+        automatic=settings.auto_restart,
+    )
+
+    def watch(name: str, canary: Canary) -> Watchdog:
+        try:
+            target = create_target(session, wanted[name])
+        except TargetError as err:
+            raise SettingsError(f"restart target of {name}: {err}") from err
+        return Watchdog(name, canary, FileStore(folder / f"{name}.json"), target=target, settings=how)
+
+    address = SparkAddress(
+        parakeet_url=settings.parakeet_url,
+        magpie_url=settings.magpie_url,
+        parakeet_token=settings.parakeet_token,
+        magpie_token=settings.magpie_token,
+    )
+    return Spark(session, address, watch if settings.watch else None)
+
+
+def _restart_settings(settings: Settings) -> Iterator[tuple[str, RestartSettings]]:
+    """What is set for each server: items of comma separated lists, in the order of the URLs."""
+    for service in ("parakeet", "magpie"):
+        urls = split_list(getattr(settings, f"{service}_url"))
+        kinds = {
+            kind: split_list(getattr(settings, f"{service}_restart_{kind}"))
+            for kind in ("url", "token", "docker", "command", "ssh")
+        }
+        for number, name in enumerate(member_names(service, len(urls))):
+            yield name, RestartSettings(**{kind: items[number] for kind, items in kinds.items() if number < len(items)})

@@ -1,0 +1,15 @@
+"""Plays what Home Assistant serves, as any player would: with a decoder that knows nothing of us."""
+
+import asyncio
+
+
+async def decode(audio: bytes) -> bytes:
+    """The s16le mono samples at 16 kHz that a player hears."""
+    process = await asyncio.create_subprocess_exec(
+        *("ffmpeg", "-v", "error", "-i", "pipe:0", "-f", "s16le", "-ac", "1", "-ar", "16000", "pipe:1"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    samples, _ = await process.communicate(audio)
+    assert process.returncode == 0
+    return samples

@@ -1,0 +1,47 @@
+"""A conversation agent that streams its answer, and stops in the middle until somebody heard the beginning."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Literal, override
+
+from homeassistant.components.conversation import (
+    AssistantContentDeltaDict,
+    ChatLog,
+    ConversationEntity,
+    ConversationInput,
+    ConversationResult,
+    async_get_result_from_chat_log,
+)
+
+BEGINNING = "The first sentence of this answer has more than sixty characters in it."
+REST = "And then there is the rest of it."
+
+
+class SlowAgent(ConversationEntity):
+    """Answers everything with BEGINNING, and with REST once `heard` is set."""
+
+    _attr_supports_streaming = True
+    _attr_name = "Slow"
+    entity_id = "conversation.slow"
+
+    def __init__(self) -> None:
+        """Hold the rest back."""
+        self.heard = asyncio.Event()
+
+    @property
+    @override
+    def supported_languages(self) -> list[str] | Literal["*"]:
+        return "*"
+
+    @override
+    async def _async_handle_message(self, user_input: ConversationInput, chat_log: ChatLog) -> ConversationResult:
+        async for _ in chat_log.async_add_delta_content_stream(self.entity_id, self._answer()):
+            pass
+        return async_get_result_from_chat_log(user_input, chat_log)
+
+    async def _answer(self) -> AsyncGenerator[AssistantContentDeltaDict]:
+        yield {"role": "assistant"}
+        yield {"content": f"{BEGINNING} "}
+        yield {"content": REST[:8]}
+        await self.heard.wait()
+        yield {"content": REST[8:]}

@@ -1,0 +1,190 @@
+"""What Home Assistant's hassfest and HACS would refuse, checked here: neither runs offline."""
+
+import ast
+import json
+import re
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yarl
+from homeassistant.const import Platform
+from homeassistant.loader import Manifest
+
+from custom_components.spark_audio.const import DOMAIN
+from custom_components.spark_audio.errors import TRANSLATION_KEYS
+from custom_components.spark_audio.spark_engine import __version__, errors
+
+from .conftest import INTEGRATION
+
+ROOT = INTEGRATION.parent.parent
+SOURCES = {path: ast.parse(path.read_text()) for path in sorted(INTEGRATION.rglob("*.py"))}
+TRANSLATIONS = json.loads((INTEGRATION / "translations/en.json").read_text())
+MANIFEST: Manifest = json.loads((INTEGRATION / "manifest.json").read_text())
+
+
+def texts(node: object = TRANSLATIONS, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every text of the translations and where it stands."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from texts(value, f"{path}.{key}".strip("."))
+    else:
+        assert isinstance(node, str), path
+        yield path, node
+
+
+def constants(argument: str) -> set[str]:
+    """The strings that stand in the source as keyword argument of this name."""
+    return {
+        keyword.value.value
+        for tree in SOURCES.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        for keyword in node.keywords
+        if keyword.arg == argument and isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, str)
+    }
+
+
+def test_manifest() -> None:
+    """The keys that custom integrations need, in hassfest's order, and no others."""
+    keys = list(MANIFEST)
+    assert keys == ["domain", "name", *sorted(keys[2:])]
+    assert MANIFEST["domain"] == INTEGRATION.name == DOMAIN
+    assert set(keys) == {
+        *("domain", "name", "codeowners", "config_flow", "documentation", "integration_type", "iot_class"),
+        *("issue_tracker", "requirements", "version"),
+    }
+    assert MANIFEST["integration_type"] == "service"
+    assert MANIFEST["iot_class"] == "local_polling"
+    assert MANIFEST["config_flow"] is True
+    assert all(owner.startswith("@") for owner in MANIFEST["codeowners"])
+    for url in (MANIFEST["documentation"], MANIFEST["issue_tracker"]):
+        assert yarl.URL(url).scheme == "https"
+
+
+def test_one_version() -> None:
+    """Integration and engine are released together."""
+    assert MANIFEST["version"] == __version__
+
+
+def test_requirements_are_those_of_the_engine() -> None:
+    """What the engine imports beyond Home Assistant's own packages is pinned, and nothing else is asked for."""
+    assert MANIFEST["requirements"] == ["sentence-stream==1.3.0"]
+    third_party = {
+        name.partition(".")[0]
+        for path, tree in SOURCES.items()
+        for name in _imports(tree)
+        if "spark_engine" in path.parts
+    }
+    assert "sentence_stream" in third_party
+    assert not third_party & {"homeassistant", "voluptuous", "probatio"}
+
+
+def test_dependencies() -> None:
+    """Other integrations may be imported only where the manifest names them; entity platforms need no naming."""
+    imported = {
+        match[1]
+        for tree in SOURCES.values()
+        for name in _imports(tree)
+        if (match := re.match(r"homeassistant\.components\.(\w+)", name))
+    }
+    assert imported <= {str(platform) for platform in Platform}
+
+
+def _imports(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+
+
+def test_hacs() -> None:
+    """One integration in the repository, and HACS told of the oldest Home Assistant that it runs on."""
+    hacs = json.loads((ROOT / "hacs.json").read_text())
+    assert hacs["name"] == MANIFEST["name"]
+    assert re.fullmatch(r"20\d\d\.\d+\.\d+", hacs["homeassistant"])
+    folders = [path for path in INTEGRATION.parent.iterdir() if path.is_dir() and path.name != "__pycache__"]
+    assert folders == [INTEGRATION]
+
+
+def test_complete_on_its_own() -> None:
+    """HACS copies the folder: nothing in it is a link to elsewhere, or imports its way out of it."""
+    assert not [path for path in INTEGRATION.rglob("*") if path.is_symlink()]
+    for path, tree in SOURCES.items():
+        depth = len(path.relative_to(INTEGRATION).parts)
+        levels = [node.level for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        assert max(levels, default=0) <= depth, path
+        assert not [name for name in _imports(tree) if name.startswith(("custom_components", "spark_engine"))], path
+
+
+@pytest.mark.parametrize(("name", "width", "height"), [("icon", 256, 256), ("icon@2x", 512, 512), ("logo", None, 128)])
+def test_brand(name: str, width: int | None, height: int) -> None:
+    """Pictures in the sizes that the frontend expects; a logo is at least 128 pixels high."""
+    data = (INTEGRATION / f"brand/{name}.png").read_bytes()
+    assert data.startswith(b"\x89PNG\r\n\x1a\n")
+    actual = struct.unpack(">II", data[16:24])
+    assert actual[0] == (width or actual[0])
+    assert actual[1] == height or (width is None and height <= actual[1] <= 256)
+
+
+def test_translations_are_plain_text() -> None:
+    """No HTML, no URL, no reference to a file that custom integrations do not have, nothing that looks unfinished."""
+    for path, text in texts():
+        assert text == text.strip() != "", path
+        assert not re.search(r"<\w+|</|https?://|\[%key:", text), path
+        assert not re.search(r"'\{\w*\}'", text), path
+        assert all(name.isidentifier() for name in re.findall(r"\{([^}]*)\}", text)), path
+    for path, _ in texts():
+        for key in path.split("."):
+            assert re.fullmatch(r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?", key), path
+
+
+def test_each_field_is_explained() -> None:
+    """Every step has a title and describes each of its fields."""
+    for step in TRANSLATIONS["config"]["step"].values():
+        assert {"title", "description", "data", "data_description"} == set(step)
+        assert set(step["data"]) == set(step["data_description"])
+
+
+def test_every_error_is_translated() -> None:
+    """Each branch of the engine's error tree has a key, for exceptions and on the form's fields."""
+    assert set(TRANSLATION_KEYS) == set(errors.SparkError.__subclasses__())
+    assert set(TRANSLATION_KEYS.values()) <= set(TRANSLATIONS["exceptions"])
+    # Nothing is held back while a Spark is set up: there is no watchdog yet.
+    assert set(TRANSLATION_KEYS.values()) - {"held"} <= set(TRANSLATIONS["config"]["error"])
+    for key in TRANSLATION_KEYS.values():
+        message = TRANSLATIONS["exceptions"][key]["message"]
+        assert set(re.findall(r"\{(\w+)\}", message)) == {"service", "reason"}
+
+
+def test_every_key_in_the_code_is_translated() -> None:
+    """And every translated exception and error is used."""
+    raised = constants("translation_key")
+    assert raised
+    assert set(TRANSLATIONS["exceptions"]) == raised | set(TRANSLATION_KEYS.values())
+    flow = (INTEGRATION / "config_flow.py").read_text()
+    own = set(TRANSLATIONS["config"]["error"]) - set(TRANSLATION_KEYS.values())
+    assert own == {key for key in own if f'"{key}"' in flow}
+    entities = {key: name for names in TRANSLATIONS["entity"].values() for key, name in names.items()}
+    for key in entities:
+        assert any(f'"{key}"' in path.read_text() for path in SOURCES), key
+
+
+def test_steps_are_translated() -> None:
+    """Each step of the flow has its texts, and there are none for steps that do not exist."""
+    flow = SOURCES[INTEGRATION / "config_flow.py"]
+    steps = {
+        node.name.removeprefix("async_step_")
+        for node in ast.walk(flow)
+        if isinstance(node, ast.AsyncFunctionDef) and node.name.startswith("async_step_")
+    }
+    assert steps == set(TRANSLATIONS["config"]["step"])
+
+
+def test_nothing_foreign_is_shipped() -> None:
+    """What lies in the folder is what users get."""
+    kinds = {path.suffix for path in INTEGRATION.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    assert kinds <= {".py", ".json", ".png", ".typed", ".yaml", ".wav"}
+    assert (Path(INTEGRATION) / "spark_engine/py.typed").exists()

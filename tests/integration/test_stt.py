@@ -1,0 +1,353 @@
+"""Speech-to-text through real Assist pipelines: what a user sees in each case that can happen."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncGenerator
+
+import pytest
+from homeassistant.components.assist_pipeline import async_create_default_pipeline
+from homeassistant.components.stt import (
+    AudioBitRates,
+    AudioChannels,
+    AudioCodecs,
+    AudioFormats,
+    AudioSampleRates,
+    SpeechMetadata,
+    SpeechResultState,
+    async_get_speech_to_text_entity,
+)
+from homeassistant.core import HomeAssistant
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator, WebSocketGenerator
+
+from custom_components.spark_audio.languages import PARAKEET_LANGUAGES
+from custom_components.spark_audio.spark_engine import parakeet as engine
+from custom_components.spark_audio.spark_engine import probe
+from custom_components.spark_audio.spark_engine.audio import read_wav, silence, write_wav
+from custom_components.spark_audio.stt import LONGEST_SPEECH, ParakeetEntity
+from tests.fakes import faults
+from tests.fakes import server as fake
+from tests.fakes.parakeet import TRANSCRIPTIONS
+from tests.fakes.server import FakeServer, Handler
+
+from .conftest import entry_for, set_up
+from .pipeline import STT, TTS, create_pipeline, run_pipeline
+
+POST = ("POST", TRANSCRIPTIONS)
+SPEECH = silence(1.0, 16_000).pcm
+SECRET = "my bank code is 1234"
+FAILS: dict[str, Handler] = {
+    "CUDA": fake.json({"detail": "CUDA error: an illegal memory access was encountered"}, status=422),
+    "500": fake.text("Internal Server Error", status=500),
+    "loading": fake.json({"detail": "Model is not ready"}, status=503),
+    "refuses key": fake.json({"detail": "no"}, status=401),
+    "refuses request": fake.json({"detail": "bad"}, status=400),
+    "no JSON": fake.text("<html>It works!</html>", content_type="text/html"),
+    "no transcript": fake.json({"segments": []}),
+}
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    """What Spark Audio, or Assist on its behalf, wrote into the log that a user would see."""
+    names = ("custom_components.spark_audio", "homeassistant.components.assist_pipeline")
+    return [record for record in caplog.records if record.levelno >= logging.WARNING and record.name.startswith(names)]
+
+
+async def test_speech_becomes_text(
+    hass_ws_client: WebSocketGenerator, entry: MockConfigEntry, parakeet: FakeServer
+) -> None:
+    """What was said reaches the pipeline; what Parakeet got is the audio, as a clean WAV."""
+    ws = await hass_ws_client()
+    speech = bytes(range(256)) * 200
+    run = await run_pipeline(ws, await create_pipeline(ws), speech)
+    assert run.heard == "Turn on the kitchen light."
+    [asked] = parakeet.posts(TRANSCRIPTIONS)
+    assert asked.file is not None
+    assert read_wav(asked.file).pcm == speech
+    assert read_wav(asked.file).sample_rate == 16_000
+
+
+@pytest.mark.parametrize(
+    ("tag", "sent"),
+    [("en", "en"), ("en-US", "en"), ("en-GB", "en"), ("de-DE", "de"), ("pt-BR", "pt"), ("es-419", "es"), ("uk", "uk")],
+)
+async def test_pipelines_keep_their_language_tags(
+    hass_ws_client: WebSocketGenerator, entry: MockConfigEntry, parakeet: FakeServer, tag: str, sent: str
+) -> None:
+    """A tag is taken in each spelling that pipelines store, and Parakeet is told the language."""
+    ws = await hass_ws_client()
+    run = await run_pipeline(ws, await create_pipeline(ws, stt_language=tag), SPEECH)
+    assert run.heard == "Turn on the kitchen light."
+    assert parakeet.posts(TRANSCRIPTIONS)[0].fields["language"] == sent
+
+
+async def test_languages_parakeet_does_not_know(hass_ws_client: WebSocketGenerator, entry: MockConfigEntry) -> None:
+    """A language that Parakeet was never taught is refused before anything is recorded."""
+    ws = await hass_ws_client()
+    run = await run_pipeline(ws, await create_pipeline(ws, stt_language="ja"), SPEECH)
+    assert run.error == "stt-provider-unsupported-metadata"
+
+
+def test_all_languages_of_parakeet() -> None:
+    """The 25 languages of Parakeet v3 (facts/upstreams.md 2.2), each bare and with regions, none twice."""
+    v3 = set("bg hr cs da nl en et fi fr de el hu it lv lt mt pl pt ro sk sl es sv ru uk".split())  # noqa: SIM905
+    assert {tag for tag in PARAKEET_LANGUAGES if "-" not in tag} == v3
+    assert {tag.partition("-")[0] for tag in PARAKEET_LANGUAGES if "-" in tag} == v3
+    assert len(set(PARAKEET_LANGUAGES)) == len(PARAKEET_LANGUAGES)
+
+
+@pytest.mark.parametrize(
+    ("language", "country", "heard_as", "spoken_by"),
+    [
+        ("en", "US", "en-US", "Magpie-Multilingual.EN-US.Aria"),
+        ("en", "GB", "en-GB", "Magpie-Multilingual.EN-US.Aria"),
+        ("de", "AT", "de-AT", "Magpie-Multilingual.DE-DE.Aria"),
+        ("es-419", "MX", "es-MX", "Magpie-Multilingual.ES-US.Aria"),
+    ],
+)
+async def test_default_pipeline(
+    hass: HomeAssistant, entry: MockConfigEntry, language: str, country: str, heard_as: str, spoken_by: str
+) -> None:
+    """Home Assistant's own choice for a new pipeline fits the user's language."""
+    hass.config.language, hass.config.country = language, country
+    pipeline = await async_create_default_pipeline(hass, STT, TTS, "Spark")
+    assert pipeline is not None
+    assert pipeline.stt_language == heard_as
+    assert pipeline.tts_voice == spoken_by
+
+
+@pytest.mark.parametrize("speech", [b"", b"\0", silence(0.099, 16_000).pcm])
+async def test_too_short_for_speech(
+    hass_ws_client: WebSocketGenerator,
+    entry: MockConfigEntry,
+    parakeet: FakeServer,
+    caplog: pytest.LogCaptureFixture,
+    speech: bytes,
+) -> None:
+    """A button let go of is nothing said, and nobody is asked."""
+    ws = await hass_ws_client()
+    run = await run_pipeline(ws, await create_pipeline(ws), speech)
+    assert run.error == "stt-no-text-recognized"
+    assert parakeet.asked == []
+    assert warnings(caplog) == []
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\n", ".", " ... ", "?!", "。"])
+async def test_nothing_heard(
+    hass_ws_client: WebSocketGenerator,
+    entry: MockConfigEntry,
+    parakeet: FakeServer,
+    caplog: pytest.LogCaptureFixture,
+    text: str,
+) -> None:
+    """Silence is no failure: satellites keep quiet."""
+    parakeet.answers[POST] = fake.json({"text": text})
+    ws = await hass_ws_client()
+    run = await run_pipeline(ws, await create_pipeline(ws), SPEECH)
+    assert run.error == "stt-no-text-recognized"
+    assert warnings(caplog) == []
+
+
+@pytest.mark.parametrize("answer", FAILS.values(), ids=FAILS.keys())
+async def test_parakeet_fails(
+    hass_ws_client: WebSocketGenerator,
+    entry: MockConfigEntry,
+    parakeet: FakeServer,
+    caplog: pytest.LogCaptureFixture,
+    answer: Handler,
+) -> None:
+    """The user is told that it failed, and the log says why in one line without a traceback."""
+    parakeet.answers[POST] = answer
+    ws = await hass_ws_client()
+    run = await run_pipeline(ws, await create_pipeline(ws), SPEECH)
+    assert run.error == "stt-stream-failed"
+    assert run.data("error")["message"] == "speech-to-text failed"
+    [line] = warnings(caplog)
+    assert line.exc_info is None
+    assert "\n" not in line.getMessage()
+
+
+async def test_parakeet_recovers(
+    hass_ws_client: WebSocketGenerator, entry: MockConfigEntry, parakeet: FakeServer
+) -> None:
+    """A failure leaves nothing behind."""
+    healthy, parakeet.answers[POST] = parakeet.answers[POST], FAILS["CUDA"]
+    ws = await hass_ws_client()
+    pipeline = await create_pipeline(ws)
+    assert (await run_pipeline(ws, pipeline, SPEECH)).error == "stt-stream-failed"
+    parakeet.answers[POST] = healthy
+    assert (await run_pipeline(ws, pipeline, SPEECH)).heard == "Turn on the kitchen light."
+
+
+async def test_parakeet_is_off(
+    hass: HomeAssistant,
+    hass_ws_client: WebSocketGenerator,
+    assist: None,
+    socket_enabled: None,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Pipelines keep their engine, and say that it failed rather than that there is none."""
+    assert await set_up(hass, entry_for(parakeet_url=faults.refused()))
+    ws = await hass_ws_client()
+    run = await run_pipeline(ws, await create_pipeline(ws, tts_engine=None, tts_language=None), SPEECH)
+    assert run.error == "stt-stream-failed"
+    [line] = warnings(caplog)
+    assert "No connection to 127.0.0.1" in line.getMessage()
+
+
+@pytest.mark.parametrize("fault", [faults.silent, faults.headers_then_nothing, faults.drip])
+async def test_parakeet_hangs(
+    hass: HomeAssistant,
+    hass_ws_client: WebSocketGenerator,
+    assist: None,
+    socket_enabled: None,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: faults.Fault,
+) -> None:
+    """A time-out is an error of the pipeline, told before the run ends: a TimeoutError would be swallowed there."""
+    monkeypatch.setattr(probe, "DEADLINE", 0.05)
+    monkeypatch.setattr(engine, "BASE_DEADLINE", 0.05)
+    monkeypatch.setattr(engine, "DEADLINE_PER_SECOND", 0.0)
+    async with faults.serving(fault) as url:
+        assert await set_up(hass, entry_for(parakeet_url=url))
+        ws = await hass_ws_client()
+        run = await run_pipeline(ws, await create_pipeline(ws, tts_engine=None, tts_language=None), SPEECH)
+    assert run.names[-2:] == ["error", "run-end"]
+    assert run.error == "stt-stream-failed"
+
+
+async def test_speech_is_never_logged(
+    hass_ws_client: WebSocketGenerator,
+    entry: MockConfigEntry,
+    parakeet: FakeServer,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Neither what was said nor the server's echo of it, at any level."""
+    caplog.set_level(logging.DEBUG, logger="custom_components.spark_audio")
+    ws = await hass_ws_client()
+    pipeline = await create_pipeline(ws)
+    for answer in (fake.json({"text": SECRET}), fake.json({"txt": SECRET}), fake.text(SECRET)):
+        parakeet.answers[POST] = answer
+        await run_pipeline(ws, pipeline, SPEECH)
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith("custom_components.spark_audio")]
+    assert len(ours) >= 2
+    assert SECRET not in "".join(ours)
+
+
+def engine_entity(hass: HomeAssistant) -> ParakeetEntity:
+    """The entity behind the pipeline."""
+    entity = async_get_speech_to_text_entity(hass, STT)
+    assert isinstance(entity, ParakeetEntity)
+    return entity
+
+
+METADATA = SpeechMetadata(
+    language="en",
+    format=AudioFormats.WAV,
+    codec=AudioCodecs.PCM,
+    bit_rate=AudioBitRates.BITRATE_16,
+    sample_rate=AudioSampleRates.SAMPLERATE_16000,
+    channel=AudioChannels.CHANNEL_MONO,
+)
+
+
+async def test_endless_audio(
+    hass: HomeAssistant, entry: MockConfigEntry, parakeet: FakeServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is kept in memory has an end, and a stream without one is not read on."""
+    minute = silence(60, 16_000).pcm
+    taken = 0
+
+    async def endless() -> AsyncGenerator[bytes]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield minute
+
+    result = await engine_entity(hass).async_process_audio_stream(METADATA, endless())
+    assert result.result is SpeechResultState.ERROR
+    assert taken == LONGEST_SPEECH / 60 + 1
+    assert parakeet.asked == []
+    [line] = warnings(caplog)
+    assert "longer than 300 s" in line.getMessage()
+
+
+async def test_longest_audio_is_taken(hass: HomeAssistant, entry: MockConfigEntry, parakeet: FakeServer) -> None:
+    """The limit itself is allowed."""
+
+    async def five_minutes() -> AsyncGenerator[bytes]:
+        yield silence(LONGEST_SPEECH, 16_000).pcm
+
+    result = await engine_entity(hass).async_process_audio_stream(METADATA, five_minutes())
+    assert result.text == "Turn on the kitchen light."
+
+
+async def test_cancelled_run(hass: HomeAssistant, assist: None, socket_enabled: None) -> None:
+    """Whoever aborts a run aborts the request with it, and is not told of an error."""
+    reached, gone = asyncio.Event(), asyncio.Event()
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if (await reader.readuntil(b"\r\n\r\n")).startswith(b"GET"):
+            writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            await writer.drain()
+            return
+        reached.set()
+        while await reader.read(1 << 16):
+            pass
+        gone.set()
+
+    async def speech() -> AsyncGenerator[bytes]:
+        yield SPEECH
+
+    async with faults.serving(hold) as url:
+        assert await set_up(hass, entry_for(parakeet_url=url))
+        run = asyncio.create_task(engine_entity(hass).async_process_audio_stream(METADATA, speech()))
+        await reached.wait()
+        run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await run
+        await gone.wait()
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (write_wav(silence(1, 16_000)), "Turn on the kitchen light."),
+        (silence(1, 16_000).pcm, "Turn on the kitchen light."),
+        (write_wav(silence(1, 48_000)), None),
+        (b"RIFF and then nothing that makes sense", None),
+    ],
+    ids=["WAV file", "bare samples", "another rate than announced", "damaged WAV"],
+)
+async def test_http_view(
+    hass_client: ClientSessionGenerator, entry: MockConfigEntry, parakeet: FakeServer, body: bytes, text: str | None
+) -> None:
+    """Programs that use the HTTP view send WAV files; what Parakeet hears is the sound, not the header."""
+    client = await hass_client()
+    response = await client.post(f"/api/stt/{STT}", data=body, headers={"X-Speech-Content": content()})
+    assert response.status == 200
+    assert json.loads(await response.text()) == {"text": text, "result": "success" if text else "error"}
+    heard = [read_wav(asked.file or b"").pcm for asked in parakeet.posts(TRANSCRIPTIONS)]
+    assert heard == ([silence(1, 16_000).pcm] if text else [])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"format": "ogg"}, {"codec": "opus"}, {"sample_rate": "48000"}, {"bit_rate": "8"}, {"channel": "2"}],
+    ids=str,
+)
+async def test_http_view_refuses_other_audio(
+    hass_client: ClientSessionGenerator, entry: MockConfigEntry, parakeet: FakeServer, change: dict[str, str]
+) -> None:
+    """Only what Parakeet takes without conversion is announced: 16-bit mono PCM at 16 kHz."""
+    client = await hass_client()
+    response = await client.post(f"/api/stt/{STT}", data=SPEECH, headers={"X-Speech-Content": content(**change)})
+    assert response.status == 415
+    assert parakeet.asked == []
+
+
+def content(**changes: str) -> str:
+    """The header that describes what is sent."""
+    fields = {"format": "wav", "codec": "pcm", "sample_rate": "16000", "bit_rate": "16", "channel": "1"}
+    return "; ".join(f"{name}={value}" for name, value in {**fields, "language": "en-US", **changes}.items())

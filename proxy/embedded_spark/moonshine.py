@@ -4,6 +4,7 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from importlib import import_module
 from itertools import takewhile
+from math import inf
 from typing import Protocol
 
 import numpy as np
@@ -13,10 +14,6 @@ from .wav import Recording
 
 PIECE = 30.0
 """Seconds of audio handed over at a time; lines and their times run on across pieces."""
-
-HUSH_RATE = 16_000
-HUSH = [0.0] * HUSH_RATE
-"""A second of silence. See `Moonshine._turn_to`."""
 
 FORCE_UPDATE = 1
 """The flag that has audio transcribed however short it is."""
@@ -56,15 +53,19 @@ class Moonshine:
             # Nobody reads the lines' audio, and it would be copied with every update.
             options={"return_audio_data": "false"},
         )
-        self._latest: _Stream | None = None
 
     def hear(self, recording: Recording) -> Generator[tuple[Line, ...]]:
-        """The lines of a recording, piece by piece; other recordings may be heard in between."""
+        """The lines of a recording, piece by piece; other recordings may be heard in between.
+
+        A stream for each, because Moonshine's call for a whole recording carries its voice detector over to the next
+        one: after speech that breaks off, it hears a word ("You") in the silence before the next speech.
+        """
         told = 0
         heard: list[_TranscriptLine] = []
-        with closing(self._open_stream()) as stream:
+        # Transcription happens when it is asked for and at no other time.
+        with closing(self._transcriber.create_stream(update_interval=inf)) as stream:
+            stream.start()
             for piece in _pieces(recording):
-                self._turn_to(stream)
                 stream.add_audio(piece, recording.sample_rate)
                 # All lines so far. Only the last one can be unfinished; its text and its end may still change.
                 heard = stream.update_transcription(FORCE_UPDATE).lines
@@ -72,24 +73,6 @@ class Moonshine:
                 told += len(finished)
                 yield _lines(finished, recording.duration)
         yield _lines(heard[told:], recording.duration)
-
-    def _turn_to(self, stream: _Stream) -> None:
-        """Let the voice detector hear silence before it hears another stream than last.
-
-        Moonshine's streams share the detector's state: after speech that broke off, it takes the silence at the start
-        of the next recording for voice, in which the model then hears a word ("You").
-        """
-        if stream is not self._latest:
-            with closing(self._open_stream()) as hush:
-                hush.add_audio(HUSH, HUSH_RATE)
-                hush.update_transcription(FORCE_UPDATE)
-            self._latest = stream
-
-    def _open_stream(self) -> _Stream:
-        # Transcription happens when it is asked for and at no other time.
-        stream = self._transcriber.create_stream(update_interval=float("inf"))
-        stream.start()
-        return stream
 
 
 def _pieces(recording: Recording) -> Iterator[list[float]]:

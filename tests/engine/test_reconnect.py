@@ -100,6 +100,7 @@ async def test_a_key_that_the_model_list_asks_for(session: ClientSession) -> Non
     """Its health page answers everybody, and tells too little."""
     fake = parakeet.openai()
     fake.answers["GET", "/v1/models"] = error("missing or invalid bearer token", 401)
+    fake.answers["GET", "/v1/health/ready"] = json({"status": "ready"})
     async with running(fake):
         with pytest.raises(Unauthorized):
             await Parakeet(Transport(session, fake.url)).server()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
-from threading import Event
+from threading import Event, current_thread
 
 from embedded_spark import EmbeddedSpark
 from embedded_spark.engines import Delivery, Line, Recognizer, Synthesizer
@@ -34,6 +34,7 @@ class FakeRecognizer:
     recordings: list[Recording] = field(default_factory=list)
     events: list[str] = field(default_factory=list)
     left: Event = field(default_factory=Event)
+    left_on: str = ""
 
     def hear(self, recording: Recording) -> Generator[tuple[Line, ...]]:
         """The pieces, with what happens written into `events`."""
@@ -47,6 +48,7 @@ class FakeRecognizer:
                     yield piece
             self.events.append("end")
         finally:
+            self.left_on = current_thread().name
             self.left.set()
 
 

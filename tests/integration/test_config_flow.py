@@ -52,19 +52,10 @@ VOICES: dict[str, tuple[Handler, str]] = {
 }
 
 WIRE: dict[str, tuple[faults.Fault, str, str]] = {
-    "silent": (faults.silent, "timed_out", "timed_out"),
-    "half an answer": (faults.headers_then_nothing, "timed_out", "timed_out"),
     "web page on any path": (faults.html, "not_parakeet", "not_magpie"),
     "dies": (faults.reset_before_answer, "server_fault", "server_fault"),
     "not HTTP": (faults.not_http, "server_fault", "server_fault"),
 }
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give up at once where a server does not answer."""
-    monkeypatch.setattr(probe, "DEADLINE", 0.2)
-    monkeypatch.setattr(engine, "BASE_DEADLINE", 0.2)
 
 
 async def submit(hass: HomeAssistant, **user_input: str) -> ConfigFlowResult:
@@ -224,6 +215,18 @@ async def test_breaks_on_the_wire(
     async with faults.serving(fault) as url:
         result = await submit(hass, **{PARAKEET: url, MAGPIE: url})
     assert result["errors"] == {PARAKEET: parakeet_error, MAGPIE: magpie_error}
+
+
+@pytest.mark.parametrize("fault", [faults.silent, faults.headers_then_nothing, faults.drip])
+async def test_hangs(
+    hass: HomeAssistant, socket_enabled: None, monkeypatch: pytest.MonkeyPatch, fault: faults.Fault
+) -> None:
+    """A server that takes the connection and does not answer, or not to the end."""
+    monkeypatch.setattr(probe, "DEADLINE", 0.05)
+    monkeypatch.setattr(engine, "BASE_DEADLINE", 0.05)
+    async with faults.serving(fault) as url:
+        result = await submit(hass, **{PARAKEET: url, MAGPIE: url})
+    assert result["errors"] == {PARAKEET: "timed_out", MAGPIE: "timed_out"}
 
 
 async def test_nothing_listens(hass: HomeAssistant, socket_enabled: None) -> None:

@@ -7,6 +7,7 @@ from array import array
 from collections.abc import AsyncGenerator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import ClientSession, FormData
@@ -66,6 +67,13 @@ async def hear(client: ClientSession, spark: EmbeddedSpark, wav: bytes) -> dict[
         assert response.status == 200
         answer: dict[str, object] = await response.json()
         return answer
+
+
+def segments(answer: dict[str, object]) -> list[dict[str, Any]]:
+    """The lines with their times."""
+    found = answer["segments"]
+    assert isinstance(found, list)
+    return found
 
 
 def words(answer: dict[str, object]) -> str:
@@ -141,31 +149,38 @@ async def test_long_speech_is_heard_with_its_times(client: ClientSession, spark:
     heard_between = await hear(client, spark, sentence)
     assert (words(heard_between), long.done()) == (WORDS, False)
     answer = await long
-    segments = answer["segments"]
-    assert isinstance(segments, list)
+    parts = segments(answer)
     assert answer["duration"] == pytest.approx(2 * reading.duration, abs=0.001)
-    assert [segment["id"] for segment in segments] == list(range(len(segments)))
-    assert all(segment["start"] < segment["end"] for segment in segments)
-    starts = [segment["start"] for segment in segments]
+    assert [segment["id"] for segment in parts] == list(range(len(parts)))
+    assert all(segment["start"] < segment["end"] for segment in parts)
+    starts = [segment["start"] for segment in parts]
     assert starts == sorted(starts)
     # 44.4 s of Dickens, begun after 1 s and over at 42 s; the pieces meet at 30 s and 60 s.
     assert [start for start in starts if start < 5] == pytest.approx([1.0, 4.8], abs=0.1)
-    assert segments[-1]["end"] == pytest.approx(reading.duration + 42.0, abs=0.2)
+    assert parts[-1]["end"] == pytest.approx(reading.duration + 42.0, abs=0.2)
     heard = words(answer)
     for phrase, times in {"worst of times": 2, "spring of hope": 1, "so far like the present period": 2}.items():
         assert times <= heard.count(phrase) <= 2
-    assert answer["text"] == " ".join(segment["text"] for segment in segments)
+    assert answer["text"] == " ".join(segment["text"] for segment in parts)
 
 
-async def test_speech_that_is_cut_off_leaves_no_trace(client: ClientSession, spark: EmbeddedSpark) -> None:
+async def test_speech_that_breaks_off_is_forgotten(client: ClientSession, spark: EmbeddedSpark) -> None:
     """The next recording begins with silence, in which a voice detector that is still open hears a word."""
-    pcm = bytes(read_wav(await speak(client, spark, SENTENCE)).pcm)
-    broken_off, late = write_wav(pcm[: len(pcm) // 2], 22_050), write_wav(b"\0\0" * 11_025 + pcm, 22_050)
-    await hear(client, spark, broken_off)
-    answer = await hear(client, spark, late)
-    assert words(answer) == WORDS
-    [segment] = answer["segments"] if isinstance(answer["segments"], list) else []
+    voice = "Magpie-Multilingual.EN-US.Jason"
+    before = await speak(client, spark, "What is the weather today?", voice=voice)
+    late = b"\0\0" * 11_025 + bytes(read_wav(await speak(client, spark, SENTENCE, voice=voice)).pcm)
+    await hear(client, spark, before)
+    [segment] = segments(await hear(client, spark, write_wav(late, 22_050)))
+    assert re.fullmatch(r"\w+ on the kitchen\Wli\w+\W", str(segment["text"]))
     assert 0.2 < segment["start"] < 0.6
+
+
+async def test_the_last_fraction_of_a_second_counts(client: ClientSession, spark: EmbeddedSpark) -> None:
+    """Even where it is a piece of its own."""
+    sentence = bytes(read_wav(await speak(client, spark, SENTENCE)).pcm)
+    pcm = b"\0\0" * (22_050 * 30 + 4_410 - len(sentence) // 2) + sentence
+    *_, segment = segments(await hear(client, spark, write_wav(pcm, 22_050)))
+    assert segment["end"] == pytest.approx(30.2, abs=0.05)
 
 
 @pytest.mark.parametrize("pcm", [b"", b"\0\0", b"\0\0" * 48_000])

@@ -93,18 +93,18 @@ async def test_errors_while_speaking(
 
 
 async def test_a_server_that_hears_over_websocket_only_says_so(session: ClientSession) -> None:
-    """With a status: no crash, and no restart will help."""
+    """No fault: no restart will help."""
     async with running(parakeet.pipecat()) as fake:
-        with pytest.raises(ServerFault, match="hears over WebSocket only, which is not supported") as raised:
+        with pytest.raises(Rejected, match="hears over WebSocket only, which is not supported") as raised:
             await Parakeet(Transport(session, fake.url)).transcribe(RECORDING)
-    assert raised.value.status == 200
+    assert raised.value.status == 404
     assert fake.posts(TRANSCRIPTIONS) == []
 
 
 async def test_a_server_that_does_not_speak_says_so(session: ClientSession) -> None:
-    """With a status: no crash, and no restart will help."""
+    """No fault: no restart will help."""
     for fake in (parakeet.openai(), parakeet.nemo_speech(), parakeet.pipecat(), FakeServer()):
         async with running(fake):
-            with pytest.raises(ServerFault, match="does not answer like any Magpie") as raised:
+            with pytest.raises(Rejected, match="does not answer like any Magpie") as raised:
                 await say(session, fake, SpeechStyle())
-        assert raised.value.status == 200
+        assert raised.value.status == 404

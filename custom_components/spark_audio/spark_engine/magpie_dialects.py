@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, override
 
-from .errors import Rejected, ServerFault
+from .errors import Busy, Rejected
 from .magpie_readers import (
     CONFIG,
     DEFAULT_VOICE,
@@ -92,7 +92,7 @@ class MagpieServer:
         found = find_voice(self.voices, wanted, language) if wanted else None
         found = found or default_voice(self.voices, language) or default_voice(self.voices)
         if found is None:
-            raise ServerFault("Magpie lists no voices; has its model been loaded?")
+            raise Busy("Magpie lists no voices; has its model been loaded?", status=503)
         return found
 
     def language(self, wanted: str) -> str:
@@ -105,7 +105,7 @@ class MagpieServer:
         return listed[0]
 
     def request(self, text: str, style: SpeechStyle) -> SynthesisRequest:
-        """The request that speaks one utterance. Raises ServerFault where the server has no voice at all."""
+        """The request that speaks one utterance. Raises Busy where the server has no voice yet."""
         dialect, rates = self.dialect, self.repertoire.sample_rates
         voice = self.voice(style.voice, style.language)
         rate = style.sample_rate if style.sample_rate in rates else rates[0]
@@ -221,7 +221,7 @@ def recognise(answers: Answers) -> MagpieServer:
     """The server that answers like this.
 
     Raises what the pages answered where that leaves it open which family it is, Busy while it is loading for one;
-    Rejected where it redirects; ServerFault where it is no Magpie.
+    Rejected where it redirects or is no Magpie.
     """
     dialect = next((family for family in FAMILIES if family.recognise(answers)), None)
     if dialect is None:
@@ -232,12 +232,12 @@ def recognise(answers: Answers) -> MagpieServer:
     return MagpieServer(dialect, dialect.read(answers))
 
 
-def _no_magpie(answers: Answers) -> Rejected | ServerFault:
+def _no_magpie(answers: Answers) -> Rejected:
     match answers.replies[SPEECH]:
         case Rejected(status=int(status)) as redirect if status < 400:
             return redirect
-    # 200: it is in good health, and no restart will change what it is.
-    return ServerFault("The server does not answer like any Magpie that is known.", status=200)
+    # No fault: it is in good health, and no restart will change what it is.
+    return Rejected("The server does not answer like any Magpie that is known.", status=404)
 
 
 async def identify(transport: Transport) -> MagpieServer:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import override
 
-from .errors import Rejected, ServerFault
+from .errors import Rejected
 from .models import Transcript
 from .parakeet_readers import read_groxaxo, read_openai, read_shadowfita
 from .probe import Answers, ids, probe, strings
@@ -173,13 +173,13 @@ _TELLING = ("/v1/models", "/v1/health/ready", "/health", "/healthz", "/transcrib
 def recognise(answers: Answers) -> ParakeetServer:
     """The server that answers like this.
 
-    Raises ServerFault for one that only speaks WebSocket; and what the pages answered where that leaves it open which
+    Raises Rejected for one that only speaks WebSocket; and what the pages answered where that leaves it open which
     family it is, Busy while it is loading for one.
     """
     if _is_websocket_only(answers):
-        # 200: it is in good health, and no restart will change what it is.
-        raise ServerFault(
-            "This server (pipecat's Nemotron container) hears over WebSocket only, which is not supported.", status=200
+        # No fault: it is in good health, and no restart will change what it is.
+        raise Rejected(
+            "This server (pipecat's Nemotron container) hears over WebSocket only, which is not supported.", status=404
         )
     dialect = next((family for family in FAMILIES if family.recognise(answers)), None)
     if dialect is None:

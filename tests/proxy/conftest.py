@@ -1,0 +1,71 @@
+"""A proxy in front of fakes, on real sockets."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import pytest
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
+from spark_audio_proxy.app import create_app
+from spark_audio_proxy.config import Settings
+from spark_audio_proxy.keys import SPARK
+from spark_engine.parakeet import Parakeet
+
+from tests.fakes import magpie, parakeet
+from tests.fakes.server import FakeServer, running
+
+
+@dataclass
+class Proxy:
+    """A running proxy and the fakes behind it."""
+
+    url: str
+    parakeet: FakeServer
+    magpie: FakeServer
+    client: ClientSession
+    app: web.Application
+
+    def app_client(self) -> Parakeet:
+        """The first Parakeet's client inside the proxy."""
+        service = self.app[SPARK].parakeet
+        assert service is not None
+        return service.members[0].client
+
+
+type StartProxy = Callable[..., Awaitable[Proxy]]
+
+
+@pytest.fixture
+async def start_proxy() -> AsyncGenerator[StartProxy]:
+    """Start a proxy with these settings; URLs that are left out are those of the fakes."""
+    async with AsyncExitStack() as stack:
+
+        async def start(
+            hearing: FakeServer | None = None, speaking: FakeServer | None = None, **settings: object
+        ) -> Proxy:
+            hears = await stack.enter_async_context(running(hearing or parakeet.openai()))
+            speaks = await stack.enter_async_context(running(speaking or magpie.nim()))
+            # Not watched: a canary among the requests would hide what a test is about.
+            urls: dict[str, object] = {"parakeet_url": hears.url, "magpie_url": speaks.url, "watch": False}
+            app = create_app(Settings(**urls | settings))  # type: ignore[arg-type]
+            server = TestServer(app, host="127.0.0.1", handler_cancellation=True)
+            await server.start_server()
+            stack.push_async_callback(server.close)
+            client = await stack.enter_async_context(ClientSession())
+            return Proxy(str(server.make_url("")).rstrip("/"), hears, speaks, client, app)
+
+        yield start
+
+
+@pytest.fixture
+async def proxy(start_proxy: StartProxy) -> Proxy:
+    """A proxy with default settings."""
+    return await start_proxy()
+
+
+async def never(_: web.Request) -> web.Response:
+    """A handler that is never done."""
+    await asyncio.Event().wait()
+    raise AssertionError

@@ -1,0 +1,76 @@
+"""Settings: from where, checked how, and what a wrong one is told."""
+
+import pytest
+from spark_audio_proxy.config import Settings, SettingsError, is_loopback, read_settings
+
+URL = "http://spark.local:9000"
+
+
+def test_the_environment_sets_what_the_command_line_does_not() -> None:
+    """The same names in both."""
+    settings = read_settings(
+        ["--port", "1234"], {"SPARK_AUDIO_MAGPIE_URL": URL, "SPARK_AUDIO_PORT": "4321", "SPARK_AUDIO_API_KEY": "a, b,"}
+    )
+    assert settings == Settings(magpie_url=URL, port=1234, api_key=("a", "b"))
+
+
+def test_sizes_and_switches_are_read_as_people_write_them() -> None:
+    """100MiB, yes."""
+    environment = {
+        "SPARK_AUDIO_MAX_UPLOAD": "20 MiB",
+        "SPARK_AUDIO_EMBEDDED": "yes",
+        "SPARK_AUDIO_ALLOW_ANONYMOUS": "1",
+        "SPARK_AUDIO_PROTECT_LISTS": "off",
+        "SPARK_AUDIO_CORS_ORIGINS": "https://a.example,https://b.example",
+    }
+    settings = read_settings([], environment)
+    assert settings.max_upload == 20 << 20
+    assert (settings.embedded, settings.allow_anonymous, settings.protect_lists) == (True, True, False)
+    assert settings.cors_origins == ("https://a.example", "https://b.example")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "nothing to serve: give --parakeet-url"),
+        (["--magpie-url", "spark.local:9000"], r"--magpie-url \(SPARK_AUDIO_MAGPIE_URL\): a URL starts with http"),
+        (["--magpie-url", "http://"], "names a host"),
+        (["--magpie-url", "http://[::1"], "not a URL"),
+        (["--magpie-url", URL, "--port", "70000"], "--port"),
+        (["--magpie-url", URL, "--port", "http"], "--port"),
+        (["--magpie-url", URL, "--host", "0.0.0.0"], "open to the network; set --api-key"),
+        (["--magpie-url", URL, "--max-upload", "10 bananas"], "a size is"),
+        (["--magpie-url", URL, "--unknown-voice", "shout"], "--unknown-voice"),
+    ],
+)
+def test_a_wrong_setting_is_named(arguments: list[str], message: str) -> None:
+    """With what it should be."""
+    with pytest.raises(SettingsError, match=message):
+        read_settings(arguments, {})
+
+
+@pytest.mark.parametrize("more", [["--api-key", "secret"], ["--allow-anonymous"]])
+def test_the_network_is_served_with_a_key_or_on_demand(more: list[str]) -> None:
+    """Never by accident."""
+    assert read_settings(["--magpie-url", URL, "--host", "0.0.0.0", *more], {}).host == "0.0.0.0"
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("spark", False),
+    ],
+)
+def test_loopback_is_told_from_the_network(host: str, *, expected: bool) -> None:
+    """A name may resolve to anything."""
+    assert is_loopback(host) is expected
+
+
+def test_keys_stay_out_of_what_is_printed() -> None:
+    """A settings object may end up in a log."""
+    assert "hunter2" not in repr(Settings(magpie_url=URL, api_key=("hunter2",), llm_key="hunter2"))

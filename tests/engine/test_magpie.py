@@ -3,7 +3,7 @@
 import pytest
 from aiohttp import ClientSession
 from spark_engine.audio import wav_header
-from spark_engine.errors import ServerFault, SparkError, Unreachable
+from spark_engine.errors import Busy, Rejected, ServerFault, SparkError, Unreachable
 from spark_engine.magpie import Magpie
 from spark_engine.models import Audio, SpeechStyle
 from spark_engine.transport import Transport
@@ -86,6 +86,15 @@ async def test_too_little_audio_is_the_servers_fault(session: ClientSession, pcm
             await say(session, fake)
 
 
+async def test_a_magpie_that_never_stops_is_stopped(session: ClientSession) -> None:
+    """Memory and patience are bounded."""
+    fake = magpie.nim()
+    fake.answers["POST", SYNTHESIZE_ONLINE] = in_pieces(*[bytes(44_100)] * (len(TEXT) + 11))
+    async with running(fake):
+        with pytest.raises(ServerFault, match="does not stop"):
+            await say(session, fake)
+
+
 async def test_a_stream_that_breaks_off_is_an_error_after_the_audio(session: ClientSession) -> None:
     """What came is passed on; then nobody may take it for whole."""
     fake = magpie.nim()
@@ -126,18 +135,18 @@ async def test_the_voices_of_all_models_are_listed_once(session: ClientSession) 
 
 
 @pytest.mark.parametrize(
-    ("answers", "message"),
+    ("answers", "error", "message"),
     [
-        ({("GET", "/"): text("hello")}, "does not answer like any Magpie"),
-        (magpie.nim().answers | {("GET", LIST_VOICES): json({})}, "lists no voices"),
+        ({("GET", "/"): text("hello")}, Rejected, "does not answer like any Magpie"),
+        (magpie.nim().answers | {("GET", LIST_VOICES): json({})}, Busy, "lists no voices"),
     ],
 )
 async def test_a_server_that_cannot_speak_says_so(
-    session: ClientSession, answers: dict[tuple[str, str], object], message: str
+    session: ClientSession, answers: dict[tuple[str, str], object], error: type[SparkError], message: str
 ) -> None:
-    """No Magpie at all, or one without a model (a NIM for hearing has the same routes)."""
+    """No Magpie at all, or one without a model yet (a NIM for hearing has the same routes). No fault either way."""
     async with running(FakeServer(answers)) as fake:  # type: ignore[arg-type]
-        with pytest.raises(ServerFault, match=message):
+        with pytest.raises(error, match=message):
             await say(session, fake)
 
 

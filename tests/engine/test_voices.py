@@ -11,6 +11,7 @@ from spark_engine.voices import (
     normalize_language,
     parse_voice,
     voices_for,
+    with_region,
 )
 
 VOICES = [
@@ -54,6 +55,15 @@ def test_any_other_name_is_a_bare_speaker(name: str) -> None:
 def test_language_tags_get_the_case_servers_insist_on(tag: str, normal: str, base: str) -> None:
     """NIM refuses `hi-in`."""
     assert (normalize_language(tag), base_language(tag)) == (normal, base)
+
+
+@pytest.mark.parametrize(
+    ("tag", "full"),
+    [("en", "en-US"), ("de", "de-DE"), ("sv", "sv-SE"), ("pt_pt", "pt-PT"), ("en-GB", "en-GB"), ("FR", "fr-FR")],
+)
+def test_a_bare_language_gets_its_usual_region(tag: str, full: str) -> None:
+    """A NIM refuses `en`."""
+    assert with_region(tag) == full
 
 
 def test_languages_are_listed_once() -> None:

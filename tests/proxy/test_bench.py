@@ -15,13 +15,13 @@ from bench.figures import Spread, added, percentile, spread
 from bench.load import Answer, Request, run_block
 from bench.machine import PROC, cpu_model, cpu_seconds, status_bytes, used_cpu, used_memory
 from bench.processes import REPOSITORY, Child, started
-from bench.report import Aim, lay_out
-from bench.requests import Pair
+from bench.report import Aim, Cell, Report, lay_out
+from bench.requests import BYTES_PER_SECOND, Pair
 from bench.upstream import form_field
 from tests.fakes import faults
 
 TINY = proxy.Plan(
-    rounds=1, transcriptions=((1, 2), (2, 1)), speeches=((1, 1),), uploads=2, upload_bytes=proxy.BYTES_PER_SECOND
+    rounds=1, transcriptions=((1, 2), (2, 1)), speeches=((1, 1),), uploads=2, upload_bytes=BYTES_PER_SECOND
 )
 
 REQUEST = Request("/v1/audio/transcriptions", {"Content-Type": "text/plain"}, b"0123456789")
@@ -78,7 +78,7 @@ def test_a_process_that_is_gone_has_no_figures() -> None:
 
 def test_a_table_is_markdown() -> None:
     """Words to the left, figures to the right and with about three digits, a missing one empty."""
-    rows = [("direct", 1, 20.123, None), ("proxy", 32, Spread(123.4, 99.96, 1234.5), -0.5)]
+    rows: list[tuple[Cell, ...]] = [("direct", 1, 20.123, None), ("proxy", 32, Spread(123.4, 99.96, 1234.5), -0.5)]
     assert lay_out(("way", "callers", "p50 ms", "added ms"), rows).splitlines() == [
         "| way    | callers |              p50 ms | added ms |",
         "|--------|--------:|--------------------:|---------:|",
@@ -196,13 +196,22 @@ async def test_a_measurement_that_fails_is_one_sentence(
         (asyncio.CancelledError(), command.INTERRUPTED, ""),
     ):
 
-        async def fail(*, quick: bool, error: BaseException = error) -> command.Report:
+        async def fail(*, quick: bool, error: BaseException = error) -> Report:
             assert not quick
             raise error
 
         monkeypatch.setattr(command, "QUESTIONS", {"proxy": command.Question("Why?", fail)})
         assert await command.run(command.parse(["proxy"])) == status
         assert capsys.readouterr().err == said
+
+
+def test_a_file_that_cannot_be_written_is_told_before_the_measurement(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Not after it."""
+    with pytest.raises(SystemExit):
+        command.parse(["proxy", "--json", str(tmp_path / "missing/figures.json")])
+    assert f"there is no folder {tmp_path / 'missing'}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("arguments", "status"), [((), 0), (("nothing",), 2)])

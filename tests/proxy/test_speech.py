@@ -246,13 +246,13 @@ async def test_without_a_magpie_nothing_is_spoken(start_proxy: StartProxy) -> No
     assert (status, "no Magpie" in error_in(body)["message"]) == (404, True)
 
 
-async def test_a_magpie_without_voices_is_a_fault(start_proxy: StartProxy) -> None:
+async def test_a_magpie_without_voices_is_still_loading(start_proxy: StartProxy) -> None:
     """A NIM for hearing has the same routes."""
     speaking = magpie.nim()
     speaking.answers["GET", LIST_VOICES] = json({})
     proxy = await start_proxy(speaking=speaking)
     status, _, body = await say(proxy)
-    assert (status, "no voices" in error_in(body)["message"]) == (503, True)
+    assert (status, "no voices" in error_in(body)["message"]) == (429, True)
 
 
 async def test_a_client_that_goes_cancels_the_synthesis(start_proxy: StartProxy) -> None:

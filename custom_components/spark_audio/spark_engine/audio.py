@@ -147,6 +147,11 @@ def silence(seconds: float, sample_rate: int) -> Audio:
     return Audio(bytes(round(seconds * sample_rate) * SAMPLE_WIDTH), sample_rate)
 
 
+def longest_plausible_speech(text: str) -> float:
+    """Seconds above which an answer to `text` will never end: a second a character is slower than anybody speaks."""
+    return 10.0 + len(text)
+
+
 def shortest_plausible_speech(text: str) -> float:
     """Seconds below which an answer to `text` was cut or is empty (rule of facts/upstreams.md 1.4).
 

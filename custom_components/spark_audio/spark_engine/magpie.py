@@ -4,7 +4,7 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from .audio import SampleFramer, WavReader, shortest_plausible_speech
+from .audio import SampleFramer, WavReader, longest_plausible_speech, shortest_plausible_speech
 from .errors import ServerFault
 from .magpie_dialects import MagpieServer, identify
 from .models import Audio, SpeechStyle, Voice
@@ -69,6 +69,8 @@ class Magpie:
                     if pcm := framer.feed(piece):
                         audio = Audio(pcm, sample_rate)
                         seconds += audio.seconds
+                        if seconds > longest_plausible_speech(text):
+                            raise ServerFault(f"Magpie does not stop speaking {len(text)} characters.")
                         yield audio
         if seconds < shortest_plausible_speech(text):
             raise ServerFault(f"Magpie answered {len(text)} characters with {seconds:.2f} s of audio.")

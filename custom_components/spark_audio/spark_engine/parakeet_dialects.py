@@ -10,7 +10,7 @@ from .models import Transcript
 from .parakeet_readers import read_groxaxo, read_openai, read_shadowfita
 from .probe import Answers, ids, probe, strings
 from .transport import Json, Transport
-from .voices import base_language, normalize_language
+from .voices import base_language, with_region
 
 
 class LanguageUse(Enum):
@@ -73,7 +73,7 @@ class ParakeetServer:
             case LanguageUse.BASE if language:
                 fields["language"] = base_language(language)
             case LanguageUse.REGION | LanguageUse.REGION_REQUIRED if language:
-                fields["language"] = normalize_language(language)
+                fields["language"] = with_region(language)
             case LanguageUse.REGION_REQUIRED:
                 # NIM answers 400 without a language; "multi" lets its multilingual model detect it.
                 fields["language"] = "multi"

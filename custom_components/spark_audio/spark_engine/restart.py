@@ -4,7 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, override
 
-from aiohttp import ClientConnectorError, ClientError, ClientSession, ClientTimeout, UnixConnector
+from aiohttp import (
+    ClientConnectorError,
+    ClientError,
+    ClientHandlerType,
+    ClientOSError,
+    ClientRequest,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    ServerDisconnectedError,
+    UnixConnector,
+)
 
 STOP_GRACE = 10
 """Seconds that Docker gives a container to stop before it kills it."""
@@ -37,7 +48,8 @@ class HookTarget(RestartTarget):
     """A URL on the host that restarts the service when it is called. The least right there is."""
 
     session: ClientSession
-    url: str
+    url: str = field(repr=False)
+    """Kept out of logs: with many hooks the path is the secret."""
     method: str = "POST"
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     expected: tuple[int, ...] = ()
@@ -73,9 +85,13 @@ class DockerTarget(RestartTarget):
 async def _send(
     session: ClientSession, method: str, url: str, headers: Mapping[str, str], expected: tuple[int, ...]
 ) -> RestartReply:
+    # A connection of its own: one kept alive since the last restart may be stale, and nothing is sent twice.
+    headers = {**headers, "Connection": "close"}
     timeout = ClientTimeout(total=RESTART_DEADLINE)
     try:
-        async with session.request(method, url, headers=headers, timeout=timeout, allow_redirects=False) as response:
+        async with session.request(
+            method, url, headers=headers, timeout=timeout, allow_redirects=False, middlewares=(_once,)
+        ) as response:
             accepted = response.status in expected if expected else 200 <= response.status < 300
             return RestartReply(accepted, f"The restart target answered {response.status}.")
     except TimeoutError:
@@ -83,4 +99,14 @@ async def _send(
     except ClientConnectorError as err:
         return RestartReply(False, f"The restart target cannot be reached: {err.os_error.strerror or 'no connection'}.")
     except ClientError as err:
-        return RestartReply(False, f"The restart target's answer broke off ({type(err).__name__}).")
+        return RestartReply(False, f"The restart target's answer broke off ({type(err.__cause__ or err).__name__}).")
+
+
+async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """Keep aiohttp from repeating a GET or PUT on a broken connection: as another kind of error it is passed on."""
+    try:
+        return await handler(request)
+    except ClientConnectorError:
+        raise
+    except (ClientOSError, ServerDisconnectedError) as err:
+        raise ClientError from err

@@ -42,6 +42,35 @@ def base_language(tag: str) -> str:
     return normalize_language(tag).partition("-")[0]
 
 
+_REGIONS = {
+    "ar": "AR",
+    "cs": "CZ",
+    "da": "DK",
+    "el": "GR",
+    "en": "US",
+    "es": "US",
+    "et": "EE",
+    "hi": "IN",
+    "ja": "JP",
+    "ko": "KR",
+    "pt": "BR",
+    "sl": "SI",
+    "sv": "SE",
+    "uk": "UA",
+    "vi": "VN",
+    "zh": "CN",
+}
+
+
+def with_region(tag: str) -> str:
+    """A tag with the region that NVIDIA's models know the language by: `en` becomes `en-US`, `de` becomes `de-DE`.
+
+    A NIM refuses a bare language, and Assist stores bare ones.
+    """
+    tag = normalize_language(tag)
+    return tag if "-" in tag else f"{tag}-{_REGIONS.get(tag, tag.upper())}"
+
+
 def parse_voice(name: str) -> Voice:
     """Read a voice's name. A name of any other form is taken for a bare speaker."""
     match = _NAME.fullmatch(name)

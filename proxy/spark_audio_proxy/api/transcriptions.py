@@ -97,10 +97,15 @@ async def transcriptions(request: web.Request) -> web.StreamResponse:
 async def _transcribed(
     request: web.Request, parakeet: ParakeetService, wanted: TranscriptionRequest
 ) -> AsyncGenerator[tuple[Window, Transcript]]:
+    no_words = bad_request("This Parakeet server gives no word times.", "timestamp_granularities", "unsupported")
+    wants_words = "word" in wanted.granularities
+    if wants_words and not (await parakeet.server()).dialect.gives_words:
+        raise no_words
     async for window in _windows(request, wanted.file):
         transcript = await parakeet.transcribe(window.audio, language=wanted.language, times=wanted.times)
-        if "word" in wanted.granularities and transcript.words is None and transcript.text:
-            raise bad_request("This Parakeet server gives no word times.", "timestamp_granularities", "unsupported")
+        # Of an unknown server only its answer tells.
+        if wants_words and transcript.words is None and transcript.text:
+            raise no_words
         yield window, transcript
 
 

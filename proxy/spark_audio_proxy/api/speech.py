@@ -126,19 +126,28 @@ async def _text(wanted: SpeechRequest) -> AsyncGenerator[str]:
 
 
 async def _encoded(request: web.Request, wanted: SpeechRequest) -> AsyncGenerator[bytes]:
-    """Bytes of the wanted format, none of them empty. Encoding runs off the event loop."""
-    transcoders = request.app[TRANSCODERS]
-    loop = asyncio.get_running_loop()
+    """Bytes of the wanted format, none of them empty. What takes time runs off the event loop."""
     coder: _Coder | None = None
     style = SpeechStyle(wanted.voice, wanted.language)
+
+    async def run[*Ts](work: Callable[[*Ts], bytes], *arguments: *Ts) -> bytes:
+        if _is_trivial(wanted):
+            return work(*arguments)
+        return await asyncio.get_running_loop().run_in_executor(request.app[TRANSCODERS], work, *arguments)
+
     async with aclosing(request.app[SPARK].speak(_text(wanted), style)) as spoken:
         async for audio in spoken:
             if coder is None:
                 coder = _Coder(wanted, audio.sample_rate)
-            if piece := await loop.run_in_executor(transcoders, coder.encode, audio):
+            if piece := await run(coder.encode, audio):
                 yield piece
-    if coder is not None and (rest := await loop.run_in_executor(transcoders, coder.finish)):
+    if coder is not None and (rest := await run(coder.finish)):
         yield rest
+
+
+def _is_trivial(wanted: SpeechRequest) -> bool:
+    """Whether encoding is no work: a header in front of the samples. Another thread would take longer to be asked."""
+    return wanted.audio_format.name == "wav" and wanted.speed == 1.0
 
 
 class _Coder:

@@ -18,7 +18,7 @@ from spark_audio_proxy.config import Settings
 from spark_audio_proxy.form import Form, received_form
 from spark_audio_proxy.keys import HEARING, SETTINGS, SPARK, TRANSCODERS
 from spark_audio_proxy.problems import Problem, bad_request, error_object, problem_for
-from spark_audio_proxy.transcode.decode import decode
+from spark_audio_proxy.transcode.decode import decode, read_clean
 from spark_audio_proxy.windows import Window, cut_windows
 
 RESPONSE_FORMATS = ("json", "text", "verbose_json", "srt", "vtt")
@@ -110,7 +110,10 @@ async def _transcribed(
 
 
 async def _windows(request: web.Request, file: BytesIO) -> AsyncGenerator[Window]:
-    """Windows of the recording, decoded off the event loop. Raises Problem 400 for what is no audio."""
+    """Windows of the recording; what has to be decoded is decoded off the event loop.
+
+    Raises Problem 400 for what is no audio.
+    """
     settings: Settings = request.app[SETTINGS]
     loop, transcoders = asyncio.get_running_loop(), request.app[TRANSCODERS]
 
@@ -118,13 +121,21 @@ async def _windows(request: web.Request, file: BytesIO) -> AsyncGenerator[Window
         return cut_windows(decode(file), settings.window, settings.max_audio)
 
     try:
+        clean = read_clean(file)
+        if clean is not None and clean.seconds <= min(settings.window, settings.max_audio):
+            yield _long_enough(Window(0.0, clean))
+            return
         windows = await loop.run_in_executor(transcoders, start)
         while (window := await loop.run_in_executor(transcoders, next, windows, None)) is not None:
-            if window.start == 0 and window.audio.seconds < SHORTEST:
-                raise bad_request(f"The recording is shorter than {SHORTEST} seconds.", "file", "audio_too_short")
-            yield window
+            yield _long_enough(window)
     except ValueError as err:
         raise bad_request(str(err), "file", "invalid_audio") from err
+
+
+def _long_enough(window: Window) -> Window:
+    if window.start == 0 and window.audio.seconds < SHORTEST:
+        raise bad_request(f"The recording is shorter than {SHORTEST} seconds.", "file", "audio_too_short")
+    return window
 
 
 def _answer(heard: formats.Heard, wanted: TranscriptionRequest) -> web.Response:

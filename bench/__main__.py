@@ -1,0 +1,92 @@
+"""`scripts/bench`: measure, print what came of it. Nothing is asserted: times belong to the machine they came from."""
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from . import proxy
+from .errors import BenchError
+from .report import Report, as_json, as_text
+
+INTERRUPTED = 130
+
+
+class Measurement(Protocol):
+    """What answers a question."""
+
+    def __call__(self, *, quick: bool) -> Awaitable[Report]:
+        """Measure. Raises BenchError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Something that can be measured."""
+
+    asks: str
+    answer: Measurement
+
+
+QUESTIONS: Mapping[str, Question] = {
+    "proxy": Question(proxy.QUESTION, proxy.answer),
+}
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="scripts/bench", description="Measure side by side, and print a table.")
+    questions = parser.add_subparsers(dest="question", metavar="QUESTION")
+    for name, question in QUESTIONS.items():
+        command = questions.add_parser(name, help=question.asks, description=question.asks)
+        command.add_argument("--quick", action="store_true", help="half a minute, coarser")
+        command.add_argument("--json", metavar="FILE", type=Path, help="write all figures there as well")
+    options = parser.parse_args(arguments)
+    if options.question and options.json and not options.json.parent.is_dir():
+        parser.error(f"--json: there is no folder {options.json.parent}")
+    return options
+
+
+def listed() -> str:
+    """All questions."""
+    width = max(map(len, QUESTIONS))
+    lines = (f"  scripts/bench {name.ljust(width)}   {question.asks}" for name, question in QUESTIONS.items())
+    return "\n".join(["Which question?", "", *lines, "", "--quick takes half a minute; --json FILE keeps all figures."])
+
+
+async def run(options: argparse.Namespace) -> int:
+    """Answer one question; gives the exit status. Children are stopped however it ends."""
+    measuring = asyncio.ensure_future(QUESTIONS[options.question].answer(quick=options.quick))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Only once: a second Ctrl-C must not cut short the stopping of children.
+        asyncio.get_running_loop().add_signal_handler(number, lambda: measuring.cancelling() or measuring.cancel())
+    try:
+        report = await measuring
+        print(as_text(report))  # noqa: T201 - what a command is there for
+        if options.json:
+            options.json.write_text(as_json(report))
+    except asyncio.CancelledError:
+        return INTERRUPTED
+    except BenchError as err:
+        sys.stderr.write(f"scripts/bench: {err}\n")
+        return 1
+    except OSError as err:
+        sys.stderr.write(f"scripts/bench: {err.filename or 'a file'}: {err.strerror}\n")
+        return 1
+    return 0
+
+
+def main() -> int:
+    """Entry point."""
+    options = parse(sys.argv[1:])
+    if options.question is None:
+        print(listed())  # noqa: T201 - what a command is there for
+        return 0
+    return asyncio.run(run(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

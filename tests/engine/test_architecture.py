@@ -19,10 +19,11 @@ LAYERS: tuple[set[str], ...] = (
     {"parakeet_readers", "magpie_readers"},
     {"parakeet_dialects", "magpie_dialects"},
     {"parakeet", "magpie", "speaking"},
-    {"canary", "restart"},
+    {"canary", "restart", "listening"},
     {"watchdog"},
     {"services"},
-    {"spark"},
+    {"status"},
+    {"spark", "remote"},
 )
 """From the ground up; a module imports only from rows below its own."""
 

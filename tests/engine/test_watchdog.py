@@ -505,6 +505,29 @@ async def test_the_loop_runs_by_itself_and_wakes_on_bad_news() -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
+async def test_a_bug_in_one_round_does_not_end_the_watch(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is logged, and the next round comes."""
+    monkeypatch.setattr("spark_engine.watchdog.SUSPECT_INTERVAL", 0.01)
+    again, rounds = asyncio.Event(), 0
+
+    async def canary() -> Observation:
+        nonlocal rounds
+        rounds += 1
+        if rounds == 1:
+            raise RuntimeError("a bug")
+        again.set()
+        return GOOD
+
+    dog = Watchdog("parakeet", canary, MemoryStore())
+    task = asyncio.create_task(dog.run())
+    await again.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert "a round of the watchdog failed" in caplog.text
+
+
 ANSWERS = [GOOD, CUDA, FAULT, GONE, LOADING, Observation(Outcome.TIMED_OUT, canary=True)]
 ANSWERS += [Observation(Outcome.WRONG_ANSWER, canary=True)]
 TRAFFIC = [SIGNED, ServerFault("x", status=500), TimedOut("x"), Unreachable("x"), Busy("x", status=503), None]

@@ -12,7 +12,18 @@ from typing import Protocol, override
 from .budget import Budget, in_window, restarts_left, wait_before_restart
 from .canary import CANARY_DEADLINE, Canary, observed
 from .errors import SparkError
-from .health import Health, Observation, Outcome, Policy, State, canary_due, gave_up, observe, restart_sent
+from .health import (
+    SUSPECT_INTERVAL,
+    Health,
+    Observation,
+    Outcome,
+    Policy,
+    State,
+    canary_due,
+    gave_up,
+    observe,
+    restart_sent,
+)
 from .restart import RestartReply, RestartTarget
 
 LOGGER = logging.getLogger(__name__)
@@ -167,7 +178,12 @@ class Watchdog:
         """Watch until cancelled."""
         try:
             while True:
-                delay = await self.tick()
+                try:
+                    delay = await self.tick()
+                except Exception:
+                    # A bug in one round must not leave a service unwatched for ever.
+                    LOGGER.exception("%s: a round of the watchdog failed", self.name)
+                    delay = SUSPECT_INTERVAL
                 try:
                     async with asyncio.timeout(delay):
                         await self._wake.wait()

@@ -85,6 +85,40 @@ async def test_an_answer_becomes_the_same_utterances_however_it_arrives(size: in
     assert await split(ANSWER, size) == SPOKEN
 
 
+OPENINGS = [
+    (
+        "The weather today is sunny with light winds, and it stays warm.",
+        ["The weather today is sunny with light winds,"],
+    ),
+    ("Yes, I turned it on.", []),
+    ("I have turned on all of it for you: lamp, fan and radio.", ["I have turned on all of it for you:"]),
+    ("One two three four five six seven eight, nine.", ["One two three four five six seven eight,"]),
+    ("The total of everything you have bought is 1,000,000 euros today.", []),
+    ("It will be ready at about half past ten, so 10:30, I think.", ["It will be ready at about half past ten,"]),
+    ("Am Dienstag regnet es den ganzen Tag in Hamburg, danach wird es besser.", None),
+    ("Mañana habrá sol en toda la costa del sur — después, lluvia.", None),
+    ("Il fera beau demain sur toute la côte ouest ; ensuite, de la pluie.", None),
+    ("Domani ci sarà il sole su tutta la costa, poi arriverà la pioggia.", None),
+    (
+        "See [the manual of the machine, page two](https://x.y/z) for more, please.",
+        ["See the manual of the machine, page two for more,"],
+    ),
+    ("He said (and I believe him, mostly, these days at least) that it works.", []),
+    ("Press `a, b, c, d and e in that very order, please` to begin.", []),
+]
+
+
+@pytest.mark.parametrize(("text", "first"), OPENINGS)
+@pytest.mark.parametrize("size", [1, 4, 1000])
+async def test_the_first_utterance_may_end_at_a_clause(text: str, first: list[str] | None, size: int) -> None:
+    """Once it is long enough; later ones are whole sentences, numbers and brackets are never cut."""
+    spoken = await split(text + " And this one, which is long enough as well, stays whole.", size)
+    assert spoken[-1] == "And this one, which is long enough as well, stays whole."
+    assert len(spoken) == (3 if first is None or first else 2)
+    assert spoken[: len(first or [])] == (first or [])
+    assert " ".join(spoken[:-1]) == clean(text)
+
+
 async def test_a_sentence_leaves_before_the_text_ends() -> None:
     """The first one is spoken while the model still writes."""
     seen: list[str] = []

@@ -16,6 +16,10 @@ UTTERANCE_AIM = 200
 UTTERANCE_LIMIT = 400
 """Characters no utterance exceeds, far below the 2,000 that a Magpie NIM refuses."""
 
+CLAUSE_CHARACTERS = 40
+CLAUSE_WORDS = 8
+"""A first clause of so many characters or words covers the time in which the next piece is made."""
+
 _FENCE = ("```", "~~~")
 _BLOCK = re.compile(r"#{1,6}\s|[-*+•]\s|\d{1,3}[.)]\s|>|\|")
 _RULE = re.compile(r"[-*_=\s]{3,}")
@@ -35,14 +39,14 @@ _INLINE = (
     (re.compile(r"^\s*(?:#{1,6}\s+|>\s*|[-*+•]\s+)+"), ""),
     (re.compile(r"(\*\*\*|\*\*|\*|~~|`+)(?=\S)(.+?)(?<=\S)\1"), r"\2"),
     (re.compile(r"(?<!\w)(__|_)(?=\S)(.+?)(?<=\S)\1(?!\w)"), r"\2"),
+    (re.compile(r"^\s*\||\|\s*$"), ""),
     (re.compile(r"\s*\|\s*"), ", "),
     (re.compile(r"[*`{}<>\\^~#]"), " "),
-    (re.compile(r"(?:,\s*)+(?=[,.;:!?]|$)|^(?:\s*,)+"), ""),
     (re.compile(r"\s+"), " "),
     (re.compile(r" ([.,;!])"), r"\1"),
 )
 _LIST_NUMBER = re.compile(r"\d{1,3}[.)]")
-_CLAUSE_END = re.compile(r"[;:,、，；：](?=\s|[^\x00-\x7f])|\s[-–—](?=\s)|[。！？]")
+_CLAUSE_END = re.compile(r"[,;:](?=\s)|(?<=\s)[-–—](?=\s)|—(?=\S)|[，；：、。！？]")
 
 
 def is_speakable(text: str) -> bool:
@@ -155,10 +159,40 @@ async def utterances(text: AsyncIterable[str]) -> AsyncGenerator[str]:
 
 
 async def _sentences(text: AsyncIterable[str]) -> AsyncGenerator[str]:
+    """Sentences as they are complete; the first one may end at a clause already, so that it is heard sooner."""
     blocks, detector = BlockReader(), SentenceBoundaryDetector()
+    head: str | None = ""
     async for chunk in text:
-        for sentence in detector.add_chunk(blocks.feed(chunk)):
+        piece = blocks.feed(chunk)
+        found = list(detector.add_chunk(piece))
+        if head is not None:
+            head += piece
+            opening = found[0] if found else head
+            if cut := clause_end(opening):
+                yield opening[:cut]
+                if found:
+                    found[0] = opening[cut:]
+                else:
+                    detector = SentenceBoundaryDetector()
+                    found = list(detector.add_chunk(opening[cut:]))
+            if found or cut:
+                head = None
+        for sentence in found:
             yield sentence
     for sentence in detector.add_chunk(blocks.finish()):
         yield sentence
     yield detector.finish()
+
+
+def clause_end(text: str) -> int:
+    """Where the first clause ends that is long enough to be spoken alone; 0 where none does.
+
+    Never within brackets, quotes of code or emphasis, which only cleaning of the whole can take apart.
+    """
+    for match in _CLAUSE_END.finditer(text):
+        clause = text[: match.end()]
+        is_long = len(clause.strip()) >= CLAUSE_CHARACTERS or len(clause.split()) >= CLAUSE_WORDS
+        is_closed = all(clause.count(opened) == clause.count(closed) for opened, closed in ("[]", "()", "<>"))
+        if is_long and is_closed and all(clause.count(mark) % 2 == 0 for mark in ("`", "**", '"')):
+            return match.end()
+    return 0

@@ -54,8 +54,9 @@ async def _connected(app: web.Application) -> AsyncGenerator[None]:
 
 async def _look_around(spark: Spark) -> None:
     """Find out what the servers are. One that is not up yet is asked again when it is needed."""
-    for member in spark.members:
-        try:
-            await member.client.server()
-        except SparkError as err:
-            LOGGER.warning("%s at %s is not ready: %s", member.name, member.url, err.message)
+    servers = await asyncio.gather(*(member.client.server() for member in spark.members), return_exceptions=True)
+    for member, server in zip(spark.members, servers, strict=True):
+        if isinstance(server, SparkError):
+            LOGGER.warning("%s at %s is not ready: %s", member.name, member.url, server.message)
+        elif isinstance(server, BaseException):
+            raise server

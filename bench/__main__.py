@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from . import proxy
+from . import heal, proxy
 from .errors import BenchError
 from .report import Report, as_json, as_text
 
@@ -25,14 +25,17 @@ class Measurement(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Something that can be measured."""
+    """Something that can be measured, and what takes longer and is left out unless it is asked for."""
 
     asks: str
     answer: Measurement
+    more: str | None = None
+    answer_all: Measurement | None = None
 
 
 QUESTIONS: Mapping[str, Question] = {
     "proxy": Question(proxy.QUESTION, proxy.answer),
+    "heal": Question(heal.QUESTION, heal.answer, heal.MORE, heal.answer_all),
 }
 
 
@@ -43,6 +46,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     for name, question in QUESTIONS.items():
         command = questions.add_parser(name, help=question.asks, description=question.asks)
         command.add_argument("--quick", action="store_true", help="half a minute, coarser")
+        if question.more:
+            command.add_argument("--all", action="store_true", help=question.more)
         command.add_argument("--json", metavar="FILE", type=Path, help="write all figures there as well")
     options = parser.parse_args(arguments)
     if options.question and options.json and not options.json.parent.is_dir():
@@ -59,7 +64,9 @@ def listed() -> str:
 
 async def run(options: argparse.Namespace) -> int:
     """Answer one question; gives the exit status. Children are stopped however it ends."""
-    measuring = asyncio.ensure_future(QUESTIONS[options.question].answer(quick=options.quick))
+    question = QUESTIONS[options.question]
+    measure = question.answer_all if question.answer_all and options.all else question.answer
+    measuring = asyncio.ensure_future(measure(quick=options.quick))
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # Only once: a second Ctrl-C must not cut short the stopping of children.
         asyncio.get_running_loop().add_signal_handler(number, lambda: measuring.cancelling() or measuring.cancel())

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from . import check
+from . import check, wedge
 from .errors import DemoError
 from .folder import REPOSITORY, held
 from .processes import Processes
@@ -21,17 +21,22 @@ INTERRUPTED = 130
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__.partition(": ")[2] if __doc__ else None)
-    parser.add_argument("--check", action="store_true", help="speak one command, print what came of it, and end")
+    ends = parser.add_mutually_exclusive_group()
+    ends.add_argument("--check", action="store_true", help="speak one command, print what came of it, and end")
+    ends.add_argument("--wedge", action="store_true", help="break Parakeet, tell how it heals, and end")
     parser.add_argument("--keep", action="store_true", help="go on with the Home Assistant of the last demo")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.wedge and options.keep:
+        parser.error("--wedge needs no Home Assistant: leave --keep out")
+    return options
 
 
-def require_tools() -> None:
+def require_tools(options: argparse.Namespace) -> None:
     """DemoError unless everything the demo starts is there."""
     for path in (PROJECT_PYTHON, HASS):
         if not path.exists():
             raise DemoError(f"{path.relative_to(REPOSITORY)} is missing: run scripts/setup first.")
-    if shutil.which("ffmpeg") is None:
+    if not options.wedge and shutil.which("ffmpeg") is None:
         raise DemoError("ffmpeg is missing, and Home Assistant needs it to speak: install it (apt install ffmpeg).")
 
 
@@ -60,10 +65,13 @@ async def up_until_told(processes: Processes) -> None:
 
 async def demo(options: argparse.Namespace) -> bool:
     """The whole demo; True if it went well. Its children are stopped however it ends."""
-    require_tools()
+    require_tools(options)
     with held(FOLDER) as lock:
-        async with Processes(FOLDER / "logs", lock) as processes:
+        folder = wedge.lay_out(FOLDER) if options.wedge else FOLDER
+        async with Processes(folder / "logs", lock) as processes:
             try:
+                if options.wedge:
+                    return await wedge.run(folder, processes)
                 async with staged(FOLDER, processes, keep=options.keep) as scene:
                     if options.check:
                         return await check.run(scene)

@@ -52,8 +52,8 @@ async def staged(folder: Path, processes: Processes, *, keep: bool) -> AsyncIter
         demo_folder.lay_out(folder, record.home_assistant_port)
     account = Account(USER, record.password)
     async with ClientSession(timeout=ClientTimeout(total=30, sock_connect=5)) as session:
-        parakeet_url, magpie_url = await _start_spark(processes, record)
-        proxy_url, proxy = await _start_proxy(processes, record, parakeet_url, magpie_url)
+        parakeet_url, magpie_url = await start_spark(processes, record.parakeet_port, record.magpie_port)
+        proxy_url, proxy = await start_proxy(processes, record.proxy_port, parakeet_url, magpie_url, folder / "state")
         home_assistant = HomeAssistant(session, f"http://{LOOPBACK}:{record.home_assistant_port}")
         hass = await _start_home_assistant(processes, folder, home_assistant)
         await proxy.until(lambda: models(session, proxy_url), within=60)
@@ -90,25 +90,31 @@ def require_ports(record: Record) -> None:
             raise DemoError(f"Port {port}, which the kept demo uses, is taken: free it, or start without --keep.")
 
 
-async def _start_spark(processes: Processes, record: Record) -> tuple[str, str]:
+async def start_spark(processes: Processes, parakeet_port: int, magpie_port: int) -> tuple[str, str]:
+    """Start the embedded Spark; gives the URLs of Parakeet and of Magpie once their models are loaded."""
     line("Starting the embedded Spark, its speech engines on this machine's CPU.")
     spark = await processes.start(
         SPARK,
         *(PROJECT_PYTHON, "-m", "embedded_spark", "--host", LOOPBACK),
-        *("--parakeet-port", str(record.parakeet_port), "--magpie-port", str(record.magpie_port)),
+        *("--parakeet-port", str(parakeet_port), "--magpie-port", str(magpie_port)),
         cwd=REPOSITORY,
     )
     return await spark.listening("Parakeet", within=60), await spark.listening("Magpie", within=60)
 
 
-async def _start_proxy(processes: Processes, record: Record, parakeet_url: str, magpie_url: str) -> tuple[str, Child]:
+async def start_proxy(
+    processes: Processes, port: int, parakeet_url: str, magpie_url: str, state: Path
+) -> tuple[str, Child]:
+    """Start the proxy, which may restart both services and keeps the record of that in `state`; gives its URL too."""
     proxy = await processes.start(
         PROXY,
-        *(PROJECT_PYTHON, "-m", "spark_audio_proxy", "--host", LOOPBACK, "--port", str(record.proxy_port)),
-        *("--parakeet-url", parakeet_url, "--magpie-url", magpie_url),
+        *(PROJECT_PYTHON, "-m", "spark_audio_proxy", "--host", LOOPBACK, "--port", str(port)),
+        *("--parakeet-url", parakeet_url, "--parakeet-restart-url", f"{parakeet_url}/embedded/restart"),
+        *("--magpie-url", magpie_url, "--magpie-restart-url", f"{magpie_url}/embedded/restart"),
+        *("--state-dir", state),
         cwd=REPOSITORY,
     )
-    return f"http://{LOOPBACK}:{record.proxy_port}", proxy
+    return f"http://{LOOPBACK}:{port}", proxy
 
 
 async def _start_home_assistant(processes: Processes, folder: Path, home_assistant: HomeAssistant) -> Child:

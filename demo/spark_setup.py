@@ -51,11 +51,15 @@ async def furnish(home_assistant: HomeAssistant) -> None:
 async def add_spark_audio(home_assistant: HomeAssistant, urls: Mapping[str, str]) -> None:
     """Run Spark Audio's config flow with `urls` (`parakeet_url`, `magpie_url`); DemoError with what it objects to."""
     flow = await home_assistant.request("POST", "/api/config/config_entries/flow", {"handler": DOMAIN})
-    while pick(flow, "type") == "form":
-        if errors := pick(flow, "errors"):
+    while pick(flow, "type") in {"menu", "form"}:
+        answers: dict[str, Json]
+        if pick(flow, "type") == "menu":
+            answers = {"next_step_id": "direct"}
+        elif errors := pick(flow, "errors"):
             raise DemoError(f"Spark Audio's config flow refuses the embedded Spark: {errors}", HOME_ASSISTANT, SPARK)
-        fields = {text(field, "name") for field in items(flow, "data_schema")}
-        answers = {name: url for name, url in urls.items() if name in fields}
+        else:
+            fields = {text(field, "name") for field in items(flow, "data_schema")}
+            answers = {name: url for name, url in urls.items() if name in fields}
         flow = await home_assistant.request("POST", f"/api/config/config_entries/flow/{text(flow, 'flow_id')}", answers)
     if pick(flow, "type") != "create_entry":
         raise DemoError(f"Spark Audio's config flow ended early: {pick(flow, 'reason') or flow}", HOME_ASSISTANT)

@@ -3,6 +3,9 @@
 Parakeet is played by Moonshine (speech to text), Magpie by Piper (text to speech); both speak English only. Install it
 with `pip install 'spark-audio-proxy[embedded]'`, run it with `python -m embedded_spark`, or use `EmbeddedSpark` inside
 a running event loop.
+
+Each server can be wedged, and is cured by a restart alone (`wedge_routes`): on this machine,
+`curl -d '{"mode": "cublas"}' URL/embedded/wedge` breaks inference while health pages stay green.
 """
 
 from .engines import MissingEngine

@@ -5,9 +5,11 @@ import asyncio
 import logging
 import signal
 import sys
+from math import inf
 
 from .engines import MissingEngine
 from .server import EmbeddedSpark
+from .wedge import START_DELAY
 
 PARAKEET_PORT = 8701
 MAGPIE_PORT = 8702
@@ -18,19 +20,19 @@ def main() -> None:
     arguments = _parser().parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        asyncio.run(serve(arguments.host, arguments.parakeet_port, arguments.magpie_port))
+        asyncio.run(serve(arguments.host, arguments.parakeet_port, arguments.magpie_port, arguments.start_delay))
     except MissingEngine as err:
         sys.exit(f"embedded_spark: {err}")
     except OSError as err:
         sys.exit(f"embedded_spark: cannot listen on {arguments.host}: {err.strerror or err}")
 
 
-async def serve(host: str, parakeet_port: int, magpie_port: int) -> None:
+async def serve(host: str, parakeet_port: int, magpie_port: int, start_delay: float) -> None:
     """Serve until told to stop. Raises OSError where a port cannot be had, MissingEngine without the extra."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with EmbeddedSpark(host, parakeet_port, magpie_port) as spark:
+    async with EmbeddedSpark(host, parakeet_port, magpie_port, start_delay=start_delay) as spark:
         print(f"Parakeet listening on {spark.parakeet_url}", flush=True)  # noqa: T201 - what a caller waits for
         print(f"Magpie listening on {spark.magpie_url}", flush=True)  # noqa: T201
         await stop.wait()
@@ -49,6 +51,13 @@ def _parser() -> argparse.ArgumentParser:
             metavar="PORT",
             help="0 takes a free one (default: %(default)s)",
         )
+    parser.add_argument(
+        "--start-delay",
+        type=_seconds,
+        default=START_DELAY,
+        metavar="SECONDS",
+        help="how long a restart takes (default: %(default)s)",
+    )
     return parser
 
 
@@ -57,6 +66,13 @@ def _port(value: str) -> int:
     if not 0 <= port <= 65_535:
         raise argparse.ArgumentTypeError(f"{port} is not between 0 and 65535")
     return port
+
+
+def _seconds(value: str) -> float:
+    seconds = float(value)
+    if not 0 <= seconds < inf:
+        raise argparse.ArgumentTypeError(f"{value} is not a number of seconds")
+    return seconds
 
 
 if __name__ == "__main__":

@@ -98,6 +98,11 @@ class Engine[ModelT]:
         """Whether the model is loaded."""
         return self._model is not None
 
+    @property
+    def full(self) -> bool:
+        """Whether no request more is taken on."""
+        return self._admitted >= ADMITTED
+
     async def load(self) -> None:
         """Load the model; whatever its loader raises comes through."""
         self._model = await asyncio.get_running_loop().run_in_executor(self._thread, self._load)
@@ -107,7 +112,7 @@ class Engine[ModelT]:
         """A place in the queue, taken before a request's body is read. Raises EngineLoading, EngineBusy."""
         if not self.ready:
             raise EngineLoading
-        if self._admitted >= ADMITTED:
+        if self.full:
             raise EngineBusy
         self._admitted += 1
         try:

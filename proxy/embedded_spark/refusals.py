@@ -23,6 +23,10 @@ class Refusal(Exception):
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+class Unexplained(Exception):
+    """The request failed, and all that is said is what web frameworks say by themselves."""
+
+
 def answer_refusals(render: Callable[[Refusal], web.Response]) -> Middleware:
     """Turn everything a handler may raise into an answer of `render`'s shape."""
 
@@ -32,6 +36,8 @@ def answer_refusals(render: Callable[[Refusal], web.Response]) -> Middleware:
             return await handler(request)
         except (Refusal, EngineLoading, EngineBusy, UnsupportedAudio, web.HTTPException) as err:
             return render(_refusal(err))
+        except Unexplained:
+            return web.Response(text="Internal Server Error", status=500)
         except ConnectionError:
             raise
         except Exception:

@@ -1,6 +1,7 @@
 """Both servers inside a running event loop."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -8,9 +9,12 @@ from typing import Self
 
 from aiohttp import web
 
-from .engines import Engine, Recognizer, Synthesizer, load_recognizer, load_synthesizer
+from .engines import Recognizer, Synthesizer, load_recognizer, load_synthesizer
 from .magpie import create_magpie_app
+from .nonsense import HEARD, SPOKEN
 from .parakeet import create_parakeet_app
+from .wedge import START_DELAY, WedgeableEngine
+from .wedge_routes import RESTART, add_wedge
 
 SHUTDOWN_GRACE = 2.0
 """Seconds that requests in flight have to finish."""
@@ -24,7 +28,9 @@ class EmbeddedSpark:
     """
 
     parakeet_url: str
+    parakeet_restart_url: str
     magpie_url: str
+    magpie_restart_url: str
 
     def __init__(
         self,
@@ -34,11 +40,17 @@ class EmbeddedSpark:
         *,
         load_recognizer: Callable[[], Recognizer] = load_recognizer,
         load_synthesizer: Callable[[], Synthesizer] = load_synthesizer,
+        start_delay: float = START_DELAY,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Nothing is started or loaded before the context is entered."""
+        """Nothing is started or loaded before the context is entered.
+
+        `start_delay` is how many seconds a restart takes, `clock` what they are counted with.
+        """
         self._host = host
         self._ports = parakeet_port, magpie_port
         self._loaders = load_recognizer, load_synthesizer
+        self._restarting = start_delay, clock
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -46,12 +58,17 @@ class EmbeddedSpark:
         load_recognizer, load_synthesizer = self._loaders
         parakeet_port, magpie_port = self._ports
         async with AsyncExitStack() as stack:
-            recognizer = Engine(load_recognizer)
+            recognizer = WedgeableEngine(load_recognizer, HEARD, *self._restarting)
             stack.push_async_callback(recognizer.close)
-            synthesizer = Engine(load_synthesizer)
+            synthesizer = WedgeableEngine(load_synthesizer, SPOKEN, *self._restarting)
             stack.push_async_callback(synthesizer.close)
-            self.parakeet_url = await self._serve(stack, create_parakeet_app(recognizer), parakeet_port)
-            self.magpie_url = await self._serve(stack, create_magpie_app(synthesizer), magpie_port)
+            hearing, speaking = create_parakeet_app(recognizer), create_magpie_app(synthesizer)
+            add_wedge(hearing, recognizer)
+            add_wedge(speaking, synthesizer)
+            self.parakeet_url = await self._serve(stack, hearing, parakeet_port)
+            self.parakeet_restart_url = self.parakeet_url + RESTART
+            self.magpie_url = await self._serve(stack, speaking, magpie_port)
+            self.magpie_restart_url = self.magpie_url + RESTART
             await asyncio.gather(recognizer.load(), synthesizer.load())
             self._stack = stack.pop_all()
         return self

@@ -1,4 +1,4 @@
-"""`spark-audio-proxy`: read the settings, serve until told to stop."""
+"""`spark-audio-proxy`: read the settings, serve until told to stop; or send one canary."""
 
 import asyncio
 import logging
@@ -11,7 +11,9 @@ from dataclasses import replace
 from aiohttp import web
 
 from .app import create_app
+from .canary_command import run_canary
 from .config import Settings, SettingsError, read_settings
+from .logs import start_logging
 
 LOGGER = logging.getLogger("spark_audio_proxy")
 
@@ -24,11 +26,11 @@ SHUTDOWN_GRACE = 30.0
 
 def main() -> None:
     """Entry point. Exit status 1 for wrong settings or a taken port, each with a sentence."""
+    if sys.argv[1:2] == ["canary"]:
+        sys.exit(run_canary(sys.argv[2:], os.environ))
     try:
         settings = read_settings(sys.argv[1:], os.environ)
-        logging.basicConfig(
-            level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-        )
+        start_logging(settings.log_format)
         asyncio.run(serve(settings))
     except SettingsError as err:
         sys.exit(f"spark-audio-proxy: {err}")
@@ -65,11 +67,19 @@ async def _with_embedded_spark(stack: AsyncExitStack, settings: Settings) -> Set
         spark = await stack.enter_async_context(EmbeddedSpark())
     except ImportError as err:
         raise SettingsError(f"--embedded: {err}") from err
-    return replace(
-        settings,
-        parakeet_url=settings.parakeet_url or spark.parakeet_url,
-        magpie_url=settings.magpie_url or spark.magpie_url,
-    )
+    LOGGER.info("Embedded Parakeet at %s, embedded Magpie at %s", spark.parakeet_url, spark.magpie_url)
+    settings = _served_by(settings, "parakeet", spark.parakeet_url, spark.parakeet_restart_url)
+    return _served_by(settings, "magpie", spark.magpie_url, spark.magpie_restart_url)
+
+
+def _served_by(settings: Settings, service: str, url: str, restart_url: str) -> Settings:
+    """The settings with the stand-in for a service that has no URL; with its restart unless another one is set."""
+    if getattr(settings, f"{service}_url"):
+        return settings
+    changes = {f"{service}_url": url}
+    if not any(getattr(settings, f"{service}_restart_{kind}") for kind in ("url", "docker", "command", "ssh")):
+        changes[f"{service}_restart_url"] = restart_url
+    return replace(settings, **changes)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

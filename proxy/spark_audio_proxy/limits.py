@@ -7,6 +7,10 @@ from contextlib import asynccontextmanager
 from .problems import BUSY_RETRY, Problem
 
 
+PATIENCE = 30.0
+"""Seconds in the queue: behind a service that hangs, waiting longer helps nobody."""
+
+
 class Gate:
     """Lets `width` callers through at once and `queue` more wait; the next one is sent away."""
 
@@ -19,17 +23,26 @@ class Gate:
 
     @asynccontextmanager
     async def entered(self) -> AsyncGenerator[None]:
-        """Wait for a place and hold it. Raises Problem 429 when the queue is full."""
+        """Wait for a place and hold it. Raises Problem 429 when the queue is full, or does not move."""
         if self._inside >= self._most:
-            raise Problem(
-                429, f"{self._service} has {self._inside} requests already.", code="queue_full", retry_after=BUSY_RETRY
-            )
+            raise self._full()
         self._inside += 1
         try:
-            async with self._free:
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    await self._free.acquire()
+            except TimeoutError as err:
+                raise self._full() from err
+            try:
                 yield
+            finally:
+                self._free.release()
         finally:
             self._inside -= 1
+
+    def _full(self) -> Problem:
+        message = f"{self._service} has {self._inside} requests already."
+        return Problem(429, message, code="queue_full", retry_after=BUSY_RETRY)
 
 
 class BytesInFlight:

@@ -200,7 +200,8 @@ def test_the_rhythm_of_the_canaries(story: Story, now: float, due: float) -> Non
 
 
 def test_the_rhythm_after_a_restart_and_after_giving_up() -> None:
-    """Five seconds, and a minute."""
+    """At once, then every five seconds; and a minute."""
+    assert canary_due(restarted(), 100, POLICY) == 0
     health = observe(restarted(), FAULT_CANARY, 101, POLICY)
     assert canary_due(health, 101, POLICY) == 5
     assert canary_due(gave_up(health, 101, ""), 101, POLICY) == 60

@@ -59,6 +59,7 @@ class FakeSynthesizer:
     sentences: Iterable[bytes | Callable[[], None]] = (b"\x01\x00" * 400, b"\x02\x00" * 300)
     asked: list[tuple[str, Delivery, int]] = field(default_factory=list)
     left: Event = field(default_factory=Event)
+    left_on: str = ""
 
     def speak(self, text: str, delivery: Delivery, sample_rate: int) -> Generator[bytes]:
         """The sentences."""
@@ -70,6 +71,7 @@ class FakeSynthesizer:
                 else:
                     yield sentence
         finally:
+            self.left_on = current_thread().name
             self.left.set()
 
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from ssl import SSLContext
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -61,12 +62,12 @@ async def _read(request: web.Request) -> Asked:
 
 
 @asynccontextmanager
-async def running(fake: FakeServer) -> AsyncGenerator[FakeServer]:
+async def running(fake: FakeServer, *, ssl: SSLContext | None = None) -> AsyncGenerator[FakeServer]:
     """The fake, listening on a free loopback port."""
     app = web.Application(client_max_size=1 << 30)
     app.router.add_route("*", "/{path:.*}", fake.handle)
     server = TestServer(app, host="127.0.0.1")
-    await server.start_server()
+    await server.start_server(ssl=ssl)
     fake.url = str(server.make_url("")).rstrip("/")
     try:
         yield fake

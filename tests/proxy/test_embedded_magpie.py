@@ -187,13 +187,14 @@ async def test_a_stream_that_fails_breaks(client: ClientSession) -> None:
 
 
 async def test_a_listener_that_leaves_ends_the_speech(client: ClientSession) -> None:
-    """However much there is still to say."""
-    fake = FakeSynthesizer(sentences=repeat(FIRST))
+    """However much there is still to say. No other thread cleans up in the model, for it may be at work."""
+    fake = FakeSynthesizer(sentences=repeat(FIRST * 10_000))
     async with playing(synthesizer=fake) as spark:
         async with client.post(spark.magpie_url + ONLINE, data=fields(text="Hi.")) as response:
             await response.content.readexactly(len(FIRST))
             response.close()
         assert await asyncio.to_thread(fake.left.wait, TIMEOUT)
+    assert fake.left_on.startswith("speech-engine")
 
 
 async def test_a_slow_listener_holds_nobody_up(client: ClientSession) -> None:

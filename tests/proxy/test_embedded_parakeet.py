@@ -9,7 +9,7 @@ import pytest
 from aiohttp import ClientSession, FormData
 from aiohttp.test_utils import TestServer
 from embedded_spark.engines import ADMITTED, Engine, Line
-from embedded_spark.parakeet import create_parakeet_app
+from embedded_spark.parakeet import UPLOAD_LIMIT, create_parakeet_app
 from embedded_spark.wav import write_wav
 
 from tests.fakes.engines import TIMEOUT, FakeRecognizer, Gate, playing
@@ -176,6 +176,17 @@ async def test_a_large_upload_is_refused(client: ClientSession, *, chunked: bool
             assert response.status == 413
             assert "20000 bytes" in (await response.json())["error"]["message"]
     await engine.close()
+
+
+async def test_an_upload_announced_too_large_is_refused_before_it_comes() -> None:
+    """Nobody sends 100 MiB for nothing."""
+    async with playing() as spark:
+        host, port = spark.parakeet_url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        head = f"POST {TRANSCRIPTIONS} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {UPLOAD_LIMIT + 1}\r\n\r\n"
+        writer.write(head.encode())
+        assert (await reader.readline()).startswith(b"HTTP/1.1 413 ")
+        writer.close()
 
 
 async def test_the_model_names_itself(client: ClientSession) -> None:

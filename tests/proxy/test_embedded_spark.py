@@ -118,6 +118,17 @@ async def test_speakers_and_emotions_differ(client: ClientSession, spark: Embedd
     assert len(set(spoken.values())) == len(VOICES) - len(neutral)
 
 
+async def test_pace_is_not_pitch(client: ClientSession, spark: EmbeddedSpark) -> None:
+    """A high voice does not hurry, and a sad one takes its time."""
+    name = "Magpie-Multilingual.EN-US."
+    jason, sad, fearful, mia = [
+        read_wav(await speak(client, spark, SENTENCE, voice=name + voice)).duration
+        for voice in ("Jason", "Jason.Sad", "Jason.Fearful", "Mia")
+    ]
+    assert sad > 1.13 * fearful
+    assert 0.8 * jason < mia < jason
+
+
 @pytest.mark.parametrize("text", ["[[kˈɪtʃən]] \0 {@AW1} <b>&", "naïve 日本語 🙂", "line one\nline two", "a", "3.14 %"])
 async def test_odd_texts_are_spoken(client: ClientSession, spark: EmbeddedSpark, text: str) -> None:
     """Something comes out and nothing breaks."""

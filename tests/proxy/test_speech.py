@@ -300,6 +300,25 @@ async def test_a_full_queue_is_a_429(start_proxy: StartProxy) -> None:
     assert [(await task)[0] for task in tasks if task is not refused] == [200, 200]
 
 
+async def test_a_queue_that_does_not_move_is_a_429(start_proxy: StartProxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a service that hangs; the one who is being served is not disturbed."""
+    monkeypatch.setattr("spark_audio_proxy.limits.PATIENCE", 0.05)
+    go = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        await go.wait()
+        return await magpie.stream_pcm(request)
+
+    speaking = magpie.nim()
+    speaking.answers["POST", SYNTHESIZE_ONLINE] = answer
+    proxy = await start_proxy(speaking=speaking, concurrency=1, queue=1)
+    tasks = [asyncio.create_task(say(proxy)) for _ in range(2)]
+    (refused,), (served,) = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    assert refused.result()[0] == 429
+    go.set()
+    assert (await served)[0] == 200
+
+
 async def test_the_request_id_goes_in_out_and_upstream(proxy: Proxy) -> None:
     """So that three logs can be read together; a silly one is replaced."""
     async with proxy.client.post(

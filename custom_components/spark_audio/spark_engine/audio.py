@@ -147,6 +147,10 @@ def silence(seconds: float, sample_rate: int) -> Audio:
     return Audio(bytes(round(seconds * sample_rate) * SAMPLE_WIDTH), sample_rate)
 
 
+SHORTEST_SPEECH = 0.05
+"""Seconds below which nothing was said, whatever the text."""
+
+
 def longest_plausible_speech(text: str) -> float:
     """Seconds above which an answer to `text` will never end: a second a character is slower than anybody speaks."""
     return 10.0 + len(text)
@@ -158,4 +162,4 @@ def shortest_plausible_speech(text: str) -> float:
     A Magpie in trouble answers 200 with a well-formed WAV that is empty or far too short. A quarter of the usual
     0.077 s a character is never reached by real speech of 40 characters or more.
     """
-    return 0.25 * 0.077 * len(text) if len(text) >= 40 else 0.05
+    return 0.25 * 0.077 * len(text) if len(text) >= 40 else SHORTEST_SPEECH

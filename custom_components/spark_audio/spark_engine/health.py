@@ -126,7 +126,8 @@ def observe(health: Health, seen: Observation, now: float, policy: Policy) -> He
 def restart_sent(health: Health, now: float, detail: str) -> Health:
     """The health once a restart was asked for; old evidence is about a process that is going away."""
     cleared = replace(health, signed=False, wrong=False, failed_canaries=0, timeouts=0, loading_since=None)
-    return replace(cleared, state=State.RESTARTING, since=now, evidence=detail)
+    # No canary of the new process yet: the first one is due at once.
+    return replace(cleared, last_canary=None, state=State.RESTARTING, since=now, evidence=detail)
 
 
 def gave_up(health: Health, now: float, detail: str) -> Health:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from .audio import SampleFramer, WavReader, longest_plausible_speech, shortest_plausible_speech
+from .audio import SHORTEST_SPEECH, SampleFramer, WavReader, longest_plausible_speech, shortest_plausible_speech
 from .errors import ServerFault
 from .magpie_dialects import MagpieServer, identify
 from .models import Audio, SpeechStyle, Voice
@@ -59,19 +59,23 @@ class Magpie:
         server = await self.server()
         request = server.request(text, style)
         idle = IDLE_DEADLINE if server.dialect.streams else BUFFERED_DEADLINE
-        wav, framer, seconds = WavReader(), SampleFramer(), 0.0
+        wav, framer, seconds, held = WavReader(), SampleFramer(), 0.0, b""
         with self._known.asked():
             async with aclosing(self.transport.stream(request.path, request.body, idle=idle)) as pieces:
                 async for piece in pieces:
                     sample_rate = request.sample_rate
                     if sample_rate is None:
                         piece, sample_rate = _unwrap(wav, piece)
-                    if pcm := framer.feed(piece):
-                        audio = Audio(pcm, sample_rate)
-                        seconds += audio.seconds
-                        if seconds > longest_plausible_speech(text):
-                            raise ServerFault(f"Magpie does not stop speaking {len(text)} characters.")
-                        yield audio
+                    if not (pcm := framer.feed(piece)):
+                        continue
+                    held += pcm
+                    seconds += Audio(pcm, sample_rate).seconds
+                    if seconds > longest_plausible_speech(text):
+                        raise ServerFault(f"Magpie does not stop speaking {len(text)} characters.")
+                    # A click is held back: an answer that is cut there must be an error, not a sound.
+                    if seconds >= SHORTEST_SPEECH:
+                        yield Audio(held, sample_rate)
+                        held = b""
         if seconds < shortest_plausible_speech(text):
             raise ServerFault(f"Magpie answered {len(text)} characters with {seconds:.2f} s of audio.")
 

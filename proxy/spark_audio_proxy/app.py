@@ -11,8 +11,9 @@ from spark_engine.errors import SparkError
 from spark_engine.spark import Spark
 
 from .api import routes
-from .config import Settings
-from .keys import HEARING, SESSION, SETTINGS, SPARK, SPEAKING, TRANSCODERS, UPLOADS
+from .config import Settings, SettingsError
+from .journal import Journal
+from .keys import HEARING, JOURNAL, SESSION, SETTINGS, SPARK, SPEAKING, TRANSCODERS, UPLOADS
 from .limits import BytesInFlight, Gate
 from .middlewares import access_log, add_headers, answer_preflight, require_key
 from .problems import answer_problems
@@ -25,16 +26,29 @@ KEEP_ALIVE = 75.0
 
 
 def create_app(settings: Settings) -> web.Application:
-    """The proxy for these settings."""
+    """The proxy for these settings. Raises SettingsError where an extra is missing."""
     app = web.Application(middlewares=[access_log, answer_problems, answer_preflight, require_key])
     app.on_response_prepare.append(add_headers)
     app[SETTINGS] = settings
+    app[JOURNAL] = Journal()
     app[HEARING] = Gate("Parakeet", settings.concurrency, settings.queue)
     app[SPEAKING] = Gate("Magpie", settings.concurrency, settings.queue)
     app[UPLOADS] = BytesInFlight(settings.bytes_in_flight)
     app.router.add_routes(routes(settings))
     app.cleanup_ctx.append(_connected)
+    app.on_shutdown.append(_end_news)
+    if settings.metrics:
+        _add_metrics(app)
     return app
+
+
+def _add_metrics(app: web.Application) -> None:
+    """Raises SettingsError without the extra."""
+    try:
+        from .metrics import add_metrics  # noqa: PLC0415 - an optional extra
+    except ImportError as err:
+        raise SettingsError("--metrics needs an extra: pip install 'spark-audio-proxy[metrics]'") from err
+    add_metrics(app)
 
 
 async def _connected(app: web.Application) -> AsyncGenerator[None]:
@@ -44,12 +58,17 @@ async def _connected(app: web.Application) -> AsyncGenerator[None]:
         async with ClientSession(connector=connector) as session:
             app[TRANSCODERS] = transcoders
             app[SESSION] = session
-            app[SPARK] = spark = create_spark(session, app[SETTINGS])
+            app[SPARK] = spark = create_spark(session, app[SETTINGS], app[JOURNAL])
             await _look_around(spark)
             watching = asyncio.create_task(spark.watch(), name="watchdogs")
             yield
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
+
+
+async def _end_news(app: web.Application) -> None:
+    """Let go of those who only listen: a stop waits for requests in flight."""
+    app[JOURNAL].close()
 
 
 async def _look_around(spark: Spark) -> None:

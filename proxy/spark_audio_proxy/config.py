@@ -4,7 +4,7 @@ import argparse
 import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import cast
+from typing import Literal, cast
 
 import voluptuous as vol
 from spark_engine.spark import split_list
@@ -59,6 +59,8 @@ class Settings:
     state_dir: str | None = None
     llm_url: str | None = None
     llm_key: str | None = field(default=None, repr=False)
+    metrics: bool = False
+    log_format: Literal["text", "json"] = "text"
 
 
 def _url(value: str) -> str:
@@ -152,6 +154,8 @@ _OPTIONS: Mapping[str, _Option] = {
     "state_dir": _Option("folder for the record of restarts", vol.All(str, vol.Length(min=1)), "FOLDER"),
     "llm_url": _Option("a language model server to relay chat and embeddings to", _url, "URL"),
     "llm_key": _Option("key for that server", str, "KEY"),
+    "metrics": _Option("serve /metrics for Prometheus; needs the extra metrics", vol.Boolean()),
+    "log_format": _Option("text (default) or json, one object a line", vol.In(("text", "json"))),
 }
 
 

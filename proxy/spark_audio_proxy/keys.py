@@ -6,10 +6,12 @@ from aiohttp import ClientSession, web
 from spark_engine.spark import Spark
 
 from .config import Settings
+from .journal import Journal
 from .limits import BytesInFlight, Gate
 
 SETTINGS = web.AppKey("settings", Settings)
 SESSION = web.AppKey("session", ClientSession)
+JOURNAL = web.AppKey("journal", Journal)
 SPARK = web.AppKey("spark", Spark)
 TRANSCODERS = web.AppKey("transcoders", ThreadPoolExecutor)
 HEARING = web.AppKey("hearing", Gate)

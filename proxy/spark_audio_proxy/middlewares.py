@@ -9,9 +9,10 @@ import uuid
 from aiohttp import web
 from spark_engine.transport import REQUEST_ID
 
-from .api import OPEN_LISTS, OPEN_PROBES
-from .keys import SETTINGS
-from .problems import STARTED, Handler, Problem
+from .api import ALWAYS_OPEN, OPEN_LISTS
+from .journal import Outcome, RequestServed
+from .keys import JOURNAL, SETTINGS
+from .problems import CUT, STARTED, Handler, Problem
 
 LOGGER = logging.getLogger("spark_audio_proxy.access")
 
@@ -40,7 +41,23 @@ async def access_log(request: web.Request, handler: Handler) -> web.StreamRespon
         REQUEST_ID.reset(token)
         resource = request.match_info.route.resource
         path = resource.canonical.replace("{root}", "v1/") if resource else "(unknown URL)"
-        LOGGER.info("%s %s %d %.3f s id=%s", request.method, path, status, time.monotonic() - started, request_id)
+        seconds = time.monotonic() - started
+        LOGGER.info(
+            "%s %s %d %.3f s id=%s", request.method, path, status, seconds, request_id, extra={"request_id": request_id}
+        )
+        outcome = "cut" if request.get(CUT) else _outcome(status)
+        request.app[JOURNAL].tell(RequestServed(path if resource else "unknown", outcome, seconds))
+
+
+def _outcome(status: int) -> Outcome:
+    match status:
+        case 429:
+            return "busy"
+        case 499:
+            return "gone"
+        case _ if status >= 500:
+            return "failed"
+    return "rejected" if status >= 400 else "ok"
 
 
 @web.middleware
@@ -65,6 +82,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """What every answer carries; a signal and no middleware, since a stream is on its way before those see it."""
     request[STARTED] = response
     response.headers["X-Request-ID"] = request[REQUEST_ID_KEY]
+    response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers.update(_cors_headers(request))
 
 
@@ -73,7 +91,7 @@ async def require_key(request: web.Request, handler: Handler) -> web.StreamRespo
     """Let only callers with a key pass, where there are keys; lists stay open unless the settings close them."""
     settings = request.app[SETTINGS]
     handler_of_route = request.match_info.handler
-    is_open = handler_of_route in OPEN_PROBES or (handler_of_route in OPEN_LISTS and not settings.protect_lists)
+    is_open = handler_of_route in ALWAYS_OPEN or (handler_of_route in OPEN_LISTS and not settings.protect_lists)
     if settings.api_key and not is_open and not _is_key(_sent_key(request), settings.api_key):
         raise Problem(401, "Incorrect API key provided.", code="invalid_api_key")
     return await handler(request)

@@ -89,6 +89,9 @@ def _reason_phrase(message: str) -> str:
 STARTED = web.RequestKey("started", web.StreamResponse)
 """The answer whose headers are on their way already."""
 
+CUT = web.RequestKey("cut", bool)
+"""Whether that answer was cut off because something failed on the way."""
+
 
 @web.middleware
 async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -119,6 +122,7 @@ def _end(request: web.Request, problem: Problem) -> web.StreamResponse:
     started: web.StreamResponse | None = request.get(STARTED)
     if started is None:
         return response_for(problem)
+    request[CUT] = True
     # A clean end would let clients keep half an answer for ever.
     if request.transport is not None:
         request.transport.abort()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,8 @@ def default_state_dir() -> Path:
     """The platform's folder for state: systemd's where it gives one, else the user's (XDG)."""
     if given := os.environ.get("STATE_DIRECTORY"):
         return Path(given.partition(":")[0])
-    base = os.environ.get("XDG_STATE_HOME")
-    return (Path(base) if base else Path.home() / ".local/state") / APP_NAME
+    base = Path(os.environ.get("XDG_STATE_HOME", ""))
+    return (base if base.is_absolute() else Path.home() / ".local/state") / APP_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +37,12 @@ class FileStore(AttemptStore):
 
     def _load(self) -> tuple[float, ...]:
         try:
-            document = json.loads(self.path.read_bytes())
+            attempts = _read(self.path.read_bytes())
         except FileNotFoundError:
-            # A first start; that it can be written is found out now and not in the middle of a wedge.
-            self._save(())
-            return ()
-        match document:
-            case {"restarts": list() as restarts} if all(type(at) in (int, float) for at in restarts):
-                return tuple(map(float, restarts))
-        raise ValueError(f"{self.path.name} holds no list of restarts")
+            attempts = ()
+        # Whether it can be written is found out now and not in the middle of a wedge.
+        self._save(attempts)
+        return attempts
 
     def _save(self, attempts: tuple[float, ...]) -> None:
         """Write beside, fsync, rename, fsync the folder: after a crash there is the old record or the new one."""
@@ -60,3 +58,11 @@ class FileStore(AttemptStore):
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _read(document: bytes) -> tuple[float, ...]:
+    """The restarts of a record. Raises ValueError for anything else, NaN and infinity included."""
+    match json.loads(document, parse_int=float):
+        case {"restarts": list() as restarts} if all(isinstance(at, float) and math.isfinite(at) for at in restarts):
+            return tuple(restarts)
+    raise ValueError("it holds no list of restarts")

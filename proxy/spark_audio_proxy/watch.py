@@ -11,12 +11,13 @@ from spark_engine.spark import Spark, SparkAddress, member_names, split_list
 from spark_engine.watchdog import Watchdog, WatchdogSettings
 
 from .config import Settings, SettingsError
+from .journal import Journal, JournaledWatchdog
 from .record import FileStore, default_state_dir
 from .restart_targets import RestartSettings, TargetError, create_target
 
 
-def create_spark(session: ClientSession, settings: Settings) -> Spark:
-    """The Spark, watched unless somebody else does.
+def create_spark(session: ClientSession, settings: Settings, journal: Journal) -> Spark:
+    """The Spark, watched unless somebody else does; what its watchdogs see goes into the journal.
 
     Raises SettingsError where a restart target cannot be understood.
     """
@@ -33,7 +34,7 @@ def create_spark(session: ClientSession, settings: Settings) -> Spark:
             target = create_target(session, wanted[name])
         except TargetError as err:
             raise SettingsError(f"restart target of {name}: {err}") from err
-        return Watchdog(name, canary, FileStore(folder / f"{name}.json"), target=target, settings=how)
+        return JournaledWatchdog(name, canary, FileStore(folder / f"{name}.json"), journal, target=target, settings=how)
 
     address = SparkAddress(
         parakeet_url=settings.parakeet_url,

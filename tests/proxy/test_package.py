@@ -66,6 +66,7 @@ def test_the_wheel_holds_three_packages_and_nothing_of_home_assistant(wheel: Pat
         f"spark_audio_proxy-{spark_engine.__version__}.dist-info",
     }
     assert "spark_engine/py.typed" in names
+    assert {"spark_audio_proxy/web/index.html", "spark_audio_proxy/web/app.js"} <= set(names)
 
 
 def test_the_wheel_alone_starts(wheel: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A service as callers see it: one server or several, watched, and the next one asked when one fails."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, nullcontext
 from dataclasses import dataclass
@@ -135,9 +136,23 @@ class ParakeetService(Service[Parakeet]):
         """What the first server is that can be asked. Raises SparkError."""
         return await self.first(lambda parakeet: parakeet.server())
 
-    async def transcribe(self, audio: Audio, *, language: str | None = None, times: bool = False) -> Transcript:
-        """As `Parakeet.transcribe`, by whichever server is well."""
-        return await self.ask(lambda parakeet: parakeet.transcribe(audio, language=language, times=times))
+    async def transcribe(
+        self, audio: Audio, *, language: str | None = None, times: bool = False, deadline: float | None = None
+    ) -> Transcript:
+        """As `Parakeet.transcribe`, by whichever server is well.
+
+        `deadline`, in seconds, is for each server that is asked, where its own would be later.
+        """
+
+        async def transcribe(parakeet: Parakeet) -> Transcript:
+            try:
+                async with asyncio.timeout(deadline):
+                    return await parakeet.transcribe(audio, language=language, times=times)
+            except TimeoutError as err:
+                # Raised in here, so that the watchdog hears of it.
+                raise TimedOut(f"The server did not answer within {deadline:g} s.") from err
+
+        return await self.ask(transcribe)
 
 
 class MagpieService(Service[Magpie]):

@@ -7,7 +7,7 @@ from aiohttp.typedefs import Handler
 
 from spark_audio_proxy.config import Settings
 
-from . import health, lists, relay, speech, transcriptions
+from . import events, health, lists, page, relay, speech, transcriptions
 
 type Endpoint = tuple[Callable[..., web.RouteDef], str, Handler]
 
@@ -25,8 +25,8 @@ _AUDIO: Sequence[Endpoint] = (
 OPEN_LISTS = frozenset({lists.models, lists.model, lists.speech_models, lists.voices})
 """Handlers that answer without a key, unless the settings close them."""
 
-OPEN_PROBES = frozenset({health.healthz, health.readyz, health.bridge_health})
-"""Handlers that always do: a container's health check has no key."""
+ALWAYS_OPEN = frozenset({health.healthz, health.readyz, health.bridge_health, page.page, page.part})
+"""Handlers that always do: a container's health check has no key, and the page is there to ask for one."""
 
 
 def routes(settings: Settings) -> list[web.RouteDef]:
@@ -40,7 +40,10 @@ def routes(settings: Settings) -> list[web.RouteDef]:
         web.get("/healthz", health.healthz),
         web.get("/readyz", health.readyz),
         web.get("/v1/health", health.bridge_health),
+        web.get("/", page.page),
+        web.get("/web/{name}", page.part),
         web.get("/api/status", health.status),
+        web.get("/api/events", events.events),
         web.post("/api/services/{name}/restart", health.restart),
         web.post("/api/services/{name}/check", health.check),
         *aliased,

@@ -7,13 +7,14 @@ from aiohttp import web
 from spark_engine.errors import SparkError
 from spark_engine.health import HOLDING, State
 from spark_engine.magpie import Magpie
+from spark_engine.magpie_dialects import MagpieServer
 from spark_engine.parakeet import Parakeet
 from spark_engine.services import Member
-from spark_engine.watchdog import NoRestartTarget, RestartUnderWay, Watchdog
+from spark_engine.watchdog import CanaryResult, NoRestartTarget, RestartUnderWay, Watchdog
 from yarl import URL
 
 from spark_audio_proxy.config import is_loopback
-from spark_audio_proxy.keys import SETTINGS, SPARK
+from spark_audio_proxy.keys import JOURNAL, SETTINGS, SPARK
 from spark_audio_proxy.problems import Problem
 
 type Document = dict[str, object]
@@ -43,16 +44,23 @@ async def bridge_health(_: web.Request) -> web.Response:
 
 async def status(request: web.Request) -> web.Response:
     """`GET /api/status`: everything that is known about every server."""
-    _only_for_us(request)
-    settings = request.app[SETTINGS]
-    return web.json_response(
-        {
-            "automatic_restarts": settings.auto_restart,
-            "restart_limit": settings.restart_limit,
-            "restart_window": settings.restart_window,
-            "services": [await _describe(member) for member in request.app[SPARK].members],
-        }
-    )
+    only_for_us(request)
+    return web.json_response(await describe(request))
+
+
+async def describe(request: web.Request) -> Document:
+    """What is known about every server."""
+    settings, journal = request.app[SETTINGS], request.app[JOURNAL]
+    return {
+        "automatic_restarts": settings.auto_restart,
+        "restart_limit": settings.restart_limit,
+        "restart_window": settings.restart_window,
+        "services": [
+            await _describe(member)
+            | {"canaries": [_canary(result) for result in journal.canaries.get(member.name, ())]}
+            for member in request.app[SPARK].members
+        ],
+    }
 
 
 async def restart(request: web.Request) -> web.Response:
@@ -79,7 +87,7 @@ async def check(request: web.Request) -> web.Response:
 
 
 def _watchdog(request: web.Request) -> Watchdog:
-    _only_for_us(request)
+    only_for_us(request)
     name = request.match_info["name"]
     for member in request.app[SPARK].members:
         if member.name == name and member.watchdog:
@@ -87,7 +95,7 @@ def _watchdog(request: web.Request) -> Watchdog:
     raise Problem(404, f"There is no service {name[:100]!r}.", code="unknown_service")
 
 
-def _only_for_us(request: web.Request) -> None:
+def only_for_us(request: web.Request) -> None:
     """Without a key: only from this machine, and never for a foreign web page. With one, the key has been checked.
 
     A browser sends `Origin` with every cross-site POST; a page that rebinds its name to us shows in `Host`.
@@ -113,7 +121,10 @@ async def _describe(member: AnyMember) -> Document:
     document: Document = {"name": member.name, "url": member.url, "server": None}
     try:
         if member.state not in _DOWN:
-            document["server"] = str(await member.client.server())
+            server = await member.client.server()
+            document |= {"server": str(server), "dialect": server.dialect.name, "model": server.model}
+            if isinstance(server, MagpieServer):
+                document["voices"] = len(server.voices)
     except SparkError as err:
         document["server_error"] = err.message
     return document | (_watched(member.watchdog) if member.watchdog else {})
@@ -125,15 +136,11 @@ def _watched(watchdog: Watchdog) -> Document:
     return {
         "name": watchdog.name,
         "state": health.state,
-        "since": _moment(clock.time() - (clock.monotonic() - health.since)),
+        "since": _moment(
+            watchdog.history[-1].at if watchdog.history else clock.time() - (clock.monotonic() - health.since)
+        ),
         "evidence": health.evidence,
-        "last_canary": canary
-        and {
-            "at": _moment(canary.at),
-            "latency": round(canary.latency, 3),
-            "outcome": canary.observation.outcome.name.lower(),
-            "detail": canary.observation.detail,
-        },
+        "last_canary": canary and _canary(canary),
         "restart_target": watchdog.target.kind if watchdog.target else None,
         "restarts_left": watchdog.restarts_left,
         "restarts": [_moment(at) for at in watchdog.attempts],
@@ -141,6 +148,15 @@ def _watched(watchdog: Watchdog) -> Document:
             {"at": _moment(change.at), "from": change.before, "to": change.after, "evidence": change.evidence}
             for change in watchdog.history
         ],
+    }
+
+
+def _canary(result: CanaryResult) -> Document:
+    return {
+        "at": _moment(result.at),
+        "latency": round(result.latency, 3),
+        "outcome": result.observation.outcome.name.lower(),
+        "detail": result.observation.detail,
     }
 
 

@@ -15,7 +15,8 @@ from spark_engine.voices import find_voice, normalize_language
 
 from spark_audio_proxy.config import Settings
 from spark_audio_proxy.form import body_chunks
-from spark_audio_proxy.keys import SETTINGS, SPARK, SPEAKING, TRANSCODERS
+from spark_audio_proxy.journal import AudioPassed
+from spark_audio_proxy.keys import JOURNAL, SETTINGS, SPARK, SPEAKING, TRANSCODERS
 from spark_audio_proxy.problems import Problem, bad_request
 from spark_audio_proxy.transcode.encode import FORMATS, AudioFormat, Encoder, create_encoder
 from spark_audio_proxy.transcode.stretch import Stretch
@@ -137,6 +138,7 @@ async def _encoded(request: web.Request, wanted: SpeechRequest) -> AsyncGenerato
 
     async with aclosing(request.app[SPARK].speak(_text(wanted), style)) as spoken:
         async for audio in spoken:
+            request.app[JOURNAL].tell(AudioPassed("spoken", audio.seconds))
             if coder is None:
                 coder = _Coder(wanted, audio.sample_rate)
             if piece := await run(coder.encode, audio):

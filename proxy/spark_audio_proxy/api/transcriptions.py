@@ -16,7 +16,8 @@ from spark_engine.voices import normalize_language
 from spark_audio_proxy import transcript_formats as formats
 from spark_audio_proxy.config import Settings
 from spark_audio_proxy.form import Form, received_form
-from spark_audio_proxy.keys import HEARING, SETTINGS, SPARK, TRANSCODERS
+from spark_audio_proxy.journal import AudioPassed
+from spark_audio_proxy.keys import HEARING, JOURNAL, SETTINGS, SPARK, TRANSCODERS
 from spark_audio_proxy.problems import Problem, bad_request, error_object, problem_for
 from spark_audio_proxy.transcode.decode import decode, read_clean
 from spark_audio_proxy.windows import Window, cut_windows
@@ -103,6 +104,7 @@ async def _transcribed(
         raise no_words
     async for window in _windows(request, wanted.file):
         transcript = await parakeet.transcribe(window.audio, language=wanted.language, times=wanted.times)
+        request.app[JOURNAL].tell(AudioPassed("heard", window.audio.seconds))
         # Of an unknown server only its answer tells.
         if wants_words and transcript.words is None and transcript.text:
             raise no_words

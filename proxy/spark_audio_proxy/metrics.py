@@ -1,0 +1,129 @@
+"""`GET /metrics` for Prometheus: what the journal tells, counted, and how the servers are at the moment of asking."""
+
+import time
+from collections.abc import Iterator
+from typing import override
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter, Histogram, Info
+from prometheus_client.aiohttp import make_aiohttp_handler
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from spark_engine import __version__
+from spark_engine.errors import SparkError
+from spark_engine.health import State
+from spark_engine.spark import Spark
+
+from .api.health import only_for_us
+from .journal import AudioPassed, CanaryAnswered, Event, Journal, RequestServed, StateChanged, UpstreamAsked
+from .keys import JOURNAL, SPARK
+
+ENDLESS = "/api/events"
+"""The endpoint whose duration tells how long somebody looked."""
+
+_SPEECH = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 60)
+"""Seconds. A healthy voice turn is within the first half."""
+
+
+def add_metrics(app: web.Application) -> None:
+    """Count from now on, and serve the numbers to those who may read the status."""
+    registry = CollectorRegistry()
+    app[JOURNAL].subscribe(_Counted(registry).count)
+    registry.register(_ServersNow(app))
+    expose = make_aiohttp_handler(registry)
+
+    async def metrics(request: web.Request) -> web.StreamResponse:
+        only_for_us(request)
+        return await expose(request)
+
+    app.router.add_get("/metrics", metrics)
+
+
+class _Counted:
+    """What adds up. `service` is a server's name: `parakeet`, `parakeet-2`, ...; `endpoint` a route, never a URL."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, help_text: str, *labels: str) -> Counter:
+            return Counter(name, help_text, labels, registry=registry)
+
+        def histogram(name: str, help_text: str, *labels: str) -> Histogram:
+            return Histogram(name, help_text, labels, buckets=_SPEECH, registry=registry)
+
+        self.requests = counter("spark_requests_total", "Requests answered.", "endpoint", "outcome")
+        self.request_seconds = histogram("spark_request_duration_seconds", "From request to end of answer.", "endpoint")
+        self.upstream_seconds = histogram("spark_upstream_duration_seconds", "Inference asked of a server.", "service")
+        self.upstream_errors = counter("spark_upstream_errors_total", "Inferences that failed.", "service", "kind")
+        self.canary_seconds = histogram("spark_canary_duration_seconds", "Canaries, failed ones included.", "service")
+        self.canaries = counter("spark_canaries_total", "Canaries by what they showed.", "service", "outcome")
+        self.restarts = counter("spark_restarts_total", "Restarts by how they ended.", "service", "trigger", "outcome")
+        self.audio = counter("spark_audio_seconds_total", "Seconds of speech taken in or given out.", "direction")
+        Info("spark_build", "What runs here.", registry=registry).info({"version": __version__})
+        self._restarting: dict[str, str] = {}
+
+    def count(self, event: Event) -> None:
+        match event:
+            case RequestServed(endpoint, outcome, seconds):
+                self.requests.labels(endpoint, outcome).inc()
+                if endpoint != ENDLESS:
+                    self.request_seconds.labels(endpoint).observe(seconds)
+            case AudioPassed(direction, seconds):
+                self.audio.labels(direction).inc(seconds)
+            case UpstreamAsked(server, seconds, error):
+                self.upstream_seconds.labels(server).observe(seconds)
+                if error is not None:
+                    self.upstream_errors.labels(server, _kind(error)).inc()
+            case CanaryAnswered(server, result):
+                self.canary_seconds.labels(server).observe(result.latency)
+                self.canaries.labels(server, result.observation.outcome.name.lower()).inc()
+            case StateChanged():
+                self._count_restart(event)
+
+    def _count_restart(self, event: StateChanged) -> None:
+        """A restart counts once it is known how it ended."""
+        if event.change.after is State.RESTARTING:
+            self._restarting[event.server] = "manual" if event.by_hand else "automatic"
+        elif trigger := self._restarting.pop(event.server, None):
+            outcome = "recovered" if event.change.after is State.HEALTHY else "not_recovered"
+            self.restarts.labels(event.server, trigger, outcome).inc()
+
+
+def _kind(error: SparkError) -> str:
+    """`ServerFault` is `server_fault`."""
+    name = type(error).__name__
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
+
+
+class _ServersNow(Collector):
+    """What is so now, read when it is asked for."""
+
+    def __init__(self, app: web.Application) -> None:
+        self._app = app
+
+    @override
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        spark: Spark | None = self._app.get(SPARK)
+        if spark is None:
+            return
+        journal: Journal = self._app[JOURNAL]
+        states = GaugeMetricFamily(
+            "spark_service_state", "1 for the state that a server is in.", labels=["service", "state"]
+        )
+        success = _per_service("spark_last_success_timestamp_seconds", "When a server last did what it was asked to.")
+        left = _per_service("spark_restart_budget_remaining", "Automatic restarts that the window still allows.")
+        in_flight = _per_service("spark_requests_in_flight", "Inferences under way.")
+        for member in spark.members:
+            watchdog = member.watchdog
+            if watchdog is None:
+                continue
+            for state in State:
+                states.add_metric([member.name, state], float(member.state is state))
+            if watchdog.health.last_success is not None:
+                age = watchdog.clock.monotonic() - watchdog.health.last_success
+                success.add_metric([member.name], time.time() - age)
+            left.add_metric([member.name], watchdog.restarts_left)
+            in_flight.add_metric([member.name], journal.under_way[member.name])
+        yield from (states, success, left, in_flight)
+
+
+def _per_service(name: str, help_text: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, help_text, labels=["service"])

@@ -1,0 +1,45 @@
+// Every request of this page: with the key where there is one, and with errors as sentences.
+
+import { askForKey, currentKey } from "./key.js";
+
+export class Problem extends Error {
+  constructor(message, status = 0, code = null) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+// The answer, with a status below 400; else a Problem. `quiet` never asks for the key.
+export async function ask(path, options = {}, { quiet = false } = {}) {
+  const response = await send(path, options);
+  if (response.ok) return response;
+  const problem = await problemOf(response);
+  if (problem.status !== 401 || quiet) throw problem;
+  const why = currentKey() ? problem.message : "This needs the proxy's key. It is kept in this tab only.";
+  if ((await askForKey(why)) === null) throw problem;
+  return ask(path, options);
+}
+
+async function send(path, options) {
+  const headers = new Headers(options.headers);
+  if (currentKey()) headers.set("Authorization", `Bearer ${currentKey()}`);
+  try {
+    return await fetch(path, { ...options, headers, cache: "no-store", credentials: "omit", referrerPolicy: "same-origin" });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem("The proxy cannot be reached. Is it still running?");
+  }
+}
+
+async function problemOf(response) {
+  let error = {};
+  try {
+    error = (await response.json()).error ?? {};
+  } catch {
+    // Something in between answered, and not in our words.
+  }
+  const message = error.message ?? `The proxy answered ${response.status} ${response.statusText}.`;
+  const wait = Number(response.headers.get("Retry-After"));
+  return new Problem(wait ? `${message} Try again in about ${wait} s.` : message, response.status, error.code ?? null);
+}

@@ -1,0 +1,72 @@
+// Puts the page together.
+
+import { find, h, say } from "./dom.js";
+import { askForKey, onKey } from "./key.js";
+import { startListening } from "./listen.js";
+import { follow } from "./live.js";
+import { createCard } from "./service.js";
+import { shape } from "./shapes.js";
+import { startSpeaking } from "./speak.js";
+import { stateOf, title } from "./words.js";
+
+const LINKS = {
+  connecting: "Connecting", live: "Live", lost: "No connection, trying again", locked: "Locked", refused: "States only",
+};
+const WORST_FIRST = ["gave_up", "wedged", "unreachable", "restarting", "starting", "suspect", "unknown", "healthy"];
+
+const cards = new Map();
+const playground = startSpeaking();
+
+function showServices(services, all) {
+  const names = services.map((service) => service.name);
+  for (const [name, card] of cards) {
+    if (!names.includes(name)) {
+      card.element.remove();
+      cards.delete(name);
+    }
+  }
+  for (const service of services) {
+    if (!cards.has(service.name)) {
+      cards.set(service.name, createCard(service.name));
+      find("services").append(cards.get(service.name).element);
+    }
+    cards.get(service.name).update(service, all);
+  }
+  showOverall(services);
+  playground.statesChanged(services);
+}
+
+function showOverall(services) {
+  const worst = services.toSorted((a, b) => rank(a) - rank(b))[0];
+  if (!worst) return;
+  const state = worst.state ?? "unknown";
+  const text = state === "healthy" ? "Everything works" : `${title(worst.name)}: ${stateOf(state).label.toLowerCase()}`;
+  const line = find("overall");
+  if (line.textContent === text) return;
+  line.dataset.tone = stateOf(state).tone;
+  line.replaceChildren(shape(state), h("span", {}, text));
+}
+
+const rank = (service) => WORST_FIRST.indexOf(service.state ?? "unknown");
+
+function showLink(how, problem) {
+  find("link").dataset.link = how;
+  say(find("link"), LINKS[how]);
+  const note = find("services-note");
+  note.hidden = !(how === "locked" || how === "refused" || (how === "lost" && problem));
+  say(note, how === "locked" ? "Enter the proxy's key to see evidence, history and canaries." : problem ? problem.message : "");
+}
+
+for (const button of document.querySelectorAll("[data-close]")) {
+  button.addEventListener("click", () => button.closest("dialog").close());
+}
+find("key-button").addEventListener("click", () => askForKey("It is kept in this tab only, until you close it."));
+say(find("base-url"), new URL("v1", document.baseURI).href);
+setInterval(() => cards.forEach((card) => card.tick()), 1000);
+onKey(() => playground.keyChanged());
+startListening();
+follow({
+  status: (document_) => showServices(document_.services, document_),
+  states: (states) => showServices(Object.entries(states).map(([name, state]) => ({ name, state })), null),
+  link: showLink,
+});

@@ -1,0 +1,33 @@
+// Elements are built and never parsed: whatever a server says is shown as text.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+export const find = (id) => document.getElementById(id);
+
+export function h(tag, attributes = {}, ...children) {
+  return filled(document.createElement(tag), attributes, children);
+}
+
+export function svg(tag, attributes = {}, ...children) {
+  return filled(document.createElementNS(SVG, tag), attributes, children);
+}
+
+function filled(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === false || value === null || value === undefined) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+// Changes the text only where it is another one: a live region would be read out again.
+export function say(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+export function showProblem(element, problem) {
+  element.hidden = !problem;
+  say(element, problem ? problem.message : "");
+}

@@ -1,0 +1,83 @@
+// Records the microphone in whatever the browser can write; the proxy reads it all.
+
+import { Problem } from "./api.js";
+
+const KINDS = [["audio/webm;codecs=opus", "webm"], ["audio/mp4", "m4a"], ["audio/ogg;codecs=opus", "ogg"]];
+
+const REFUSED = {
+  NotAllowedError: "The browser was not allowed to use the microphone.",
+  NotFoundError: "No microphone was found.",
+  NotReadableError: "The microphone is in use by another program.",
+};
+
+export class Recorder {
+  #stopped = false;
+  #onStop = () => {};
+
+  constructor(onLevel) {
+    this.onLevel = onLevel;
+  }
+
+  static possible() {
+    return Boolean(navigator.mediaDevices?.getUserMedia && window.MediaRecorder);
+  }
+
+  stop() {
+    this.#stopped = true;
+    this.#onStop();
+  }
+
+  // The recording once it is stopped; no blob where that was before the microphone opened.
+  async record(onSecond) {
+    const stream = await open();
+    const [type, ending] = KINDS.find(([kind]) => MediaRecorder.isTypeSupported(kind)) ?? [undefined, "webm"];
+    const closeMeter = meter(stream, this.onLevel, onSecond);
+    try {
+      if (this.#stopped) return { blob: null };
+      return { blob: await recorded(stream, type, (stop) => (this.#onStop = stop)), name: `recording.${ending}` };
+    } finally {
+      closeMeter();
+      for (const track of stream.getTracks()) track.stop();
+    }
+  }
+}
+
+async function open() {
+  try {
+    return await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1, echoCancellation: true } });
+  } catch (error) {
+    throw new Problem(REFUSED[error.name] ?? "The microphone cannot be used.");
+  }
+}
+
+function recorded(stream, type, giveStop) {
+  return new Promise((resolve, reject) => {
+    const recorder = new MediaRecorder(stream, type ? { mimeType: type } : {});
+    const pieces = [];
+    recorder.ondataavailable = (event) => pieces.push(event.data);
+    recorder.onstop = () => resolve(new Blob(pieces, { type: recorder.mimeType }));
+    recorder.onerror = () => reject(new Problem("The recording failed."));
+    recorder.start();
+    giveStop(() => recorder.state !== "inactive" && recorder.stop());
+  });
+}
+
+// Tells how loud it is, ten times a second, and how long it has been.
+function meter(stream, onLevel, onSecond) {
+  const context = new AudioContext();
+  const analyser = context.createAnalyser();
+  const samples = new Float32Array(analyser.fftSize);
+  context.createMediaStreamSource(stream).connect(analyser);
+  const started = performance.now();
+  const timer = setInterval(() => {
+    analyser.getFloatTimeDomainData(samples);
+    const power = samples.reduce((sum, sample) => sum + sample * sample, 0) / samples.length;
+    onLevel(Math.min(1, Math.sqrt(power) * 6));
+    onSecond((performance.now() - started) / 1000);
+  }, 100);
+  return () => {
+    clearInterval(timer);
+    context.close();
+    onLevel(0);
+  };
+}

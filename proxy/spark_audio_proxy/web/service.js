@@ -1,0 +1,154 @@
+// One server's card: built once, then only its contents change, so that nobody loses the focus.
+
+import { ask } from "./api.js";
+import { drawChart } from "./chart.js";
+import { find, h, say, showProblem, svg } from "./dom.js";
+import { shape } from "./shapes.js";
+import { TARGETS, clock, duration, stateOf, title } from "./words.js";
+
+const PURPOSE = { parakeet: "Speech to text", magpie: "Text to speech" };
+const RECENT = 4;
+
+export function createCard(name) {
+  const id = `service-${name}`;
+  const part = {
+    badge: h("div", { class: "badge" }),
+    since: h("p", { class: "since" }),
+    evidence: h("p", { class: "evidence" }),
+    chart: svg("svg", { viewBox: "0 0 480 64", class: "chart", role: "img" }),
+    caption: h("figcaption"),
+    pips: h("span", { class: "pips", "aria-hidden": "true" }),
+    restarts: h("span"),
+    facts: h("dl", { class: "facts" }),
+    recent: h("ol", { class: "timeline" }),
+    older: h("ol", { class: "timeline" }),
+    problem: h("p", { class: "problem", role: "alert", hidden: true }),
+    check: h("button", { type: "button", "aria-describedby": id }, "Check now"),
+    restart: h("button", { type: "button", "aria-describedby": id }, "Restart…"),
+  };
+  part.more = h("details", { class: "more" }, h("summary", {}, "Earlier"), part.older);
+  part.details = h(
+    "div",
+    { class: "details" },
+    h("figure", {}, h("div", { class: "label" }, "Canary latency"), part.chart, part.caption),
+    h("div", { class: "budget" }, h("div", { class: "label" }, "Automatic restarts left"), h("p", {}, part.pips, part.restarts)),
+    h("div", {}, h("div", { class: "label" }, "What happened"), part.recent, part.more),
+    part.facts,
+  );
+  const heading = h("div", {}, h("h3", { id }, title(name)), h("p", { class: "purpose" }, PURPOSE[name.split("-")[0]] ?? ""));
+  const element = h(
+    "article",
+    { class: "card service", "aria-labelledby": id, "data-name": name },
+    h("div", { class: "card-head" }, heading, h("div", { class: "condition" }, part.badge, part.since)),
+    part.evidence,
+    part.details,
+    h("div", { class: "actions" }, part.check, part.restart),
+    part.problem,
+  );
+  part.check.addEventListener("click", () => act(part.check, part.problem, `api/services/${name}/check`));
+  part.restart.addEventListener("click", () => restart(name, part));
+  return { element, update: (service, all) => update(element, part, service, all), tick: () => showSince(part) };
+}
+
+function update(element, part, service, all) {
+  const state = service.state ?? "unknown";
+  const { label, tone } = stateOf(state);
+  if (element.dataset.state !== state) {
+    element.dataset.state = state;
+    element.dataset.tone = tone;
+    part.badge.replaceChildren(shape(state), h("span", {}, label));
+  }
+  part.sinceMoment = service.since;
+  showSince(part);
+  const watched = service.history !== undefined;
+  say(part.evidence, service.server_error ?? (service.evidence || defaultEvidence(all, watched)));
+  part.details.hidden = !all;
+  part.check.disabled = Boolean(all) && !watched;
+  part.restart.disabled = Boolean(all) && (!watched || !service.restart_target);
+  if (!all) return;
+  drawChart(part.chart, part.caption, service.canaries ?? []);
+  showBudget(part, service, all);
+  showHistory(part, service.history ?? []);
+  part.facts.replaceChildren(...facts(service));
+}
+
+function defaultEvidence(all, watched) {
+  if (!all) return "";
+  return watched ? "It has not been asked for anything yet." : "Nobody watches over this server from here.";
+}
+
+function showSince(part) {
+  say(part.since, part.sinceMoment ? `for ${duration((Date.now() - new Date(part.sinceMoment)) / 1000)}` : "");
+}
+
+function showBudget(part, service, all) {
+  const left = service.restarts_left ?? 0;
+  const limit = all.restart_limit;
+  part.pips.replaceChildren(...Array.from({ length: Math.min(limit, 12) }, (_, n) => h("i", { class: n < left ? "pip" : "pip spent" })));
+  const span = duration(all.restart_window);
+  if (!service.restart_target) say(part.restarts, "No restart target is set.");
+  else if (!all.automatic_restarts) say(part.restarts, "Switched off: only by hand.");
+  else say(part.restarts, `${left} of ${limit} within ${span}`);
+}
+
+function showHistory(part, history) {
+  const items = history.toReversed().map((change) =>
+    h(
+      "li",
+      { "data-tone": stateOf(change.to).tone },
+      shape(change.to),
+      h("div", {}, h("span", { class: "what" }, stateOf(change.to).label), h("time", { datetime: change.at }, clock(change.at)),
+        change.evidence ? h("p", { title: change.evidence }, change.evidence) : null),
+    ),
+  );
+  part.recent.replaceChildren(...(items.length ? items.slice(0, RECENT) : [h("li", { class: "none" }, "Nothing yet.")]));
+  part.older.replaceChildren(...items.slice(RECENT));
+  part.more.hidden = items.length <= RECENT;
+}
+
+function facts(service) {
+  const known = [
+    ["Server", service.dialect],
+    ["Model", service.model],
+    ["Voices", service.voices],
+    ["Address", service.url],
+    ["Restarted by", service.restart_target && (TARGETS[service.restart_target] ?? service.restart_target)],
+  ];
+  return known.filter(([, value]) => value).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, String(value))));
+}
+
+async function act(button, problem, path) {
+  button.disabled = true;
+  showProblem(problem, null);
+  try {
+    await ask(path, { method: "POST" });
+  } catch (error) {
+    showProblem(problem, error);
+  } finally {
+    button.disabled = false;
+  }
+}
+
+async function restart(name, part) {
+  if (await confirmed(name)) await act(part.restart, part.problem, `api/services/${name}/restart`);
+}
+
+function confirmed(name) {
+  const dialog = find("restart-dialog");
+  const form = find("restart-form");
+  say(find("restart-title"), `Restart ${title(name)}?`);
+  return new Promise((resolve) => {
+    let yes = false;
+    const submit = (event) => {
+      event.preventDefault();
+      yes = true;
+      dialog.close();
+    };
+    form.addEventListener("submit", submit);
+    dialog.addEventListener("close", () => {
+      form.removeEventListener("submit", submit);
+      resolve(yes);
+    }, { once: true });
+    dialog.showModal();
+  });
+}

@@ -1,0 +1,92 @@
+"""The status page in headless Chromium: what its tests share."""
+
+import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiohttp.test_utils import TestServer
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from spark_audio_proxy.app import create_app
+from spark_audio_proxy.config import Settings
+
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+
+QUIET = (
+    *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+)
+
+_WATCH = """
+window.violations = [];
+document.addEventListener("securitypolicyviolation", (event) => window.violations.push(event.violatedDirective));
+"""
+
+
+@dataclass
+class Visit:
+    """An open page, and what went wrong in it."""
+
+    page: Page
+    errors: list[str] = field(default_factory=list)
+
+    def console(self, message: ConsoleMessage) -> None:
+        """Keep errors; that an answer is a 401 or a 503 is what some tests are about."""
+        if message.type in ("error", "warning") and not message.text.startswith("Failed to load resource"):
+            self.errors.append(message.text)
+
+
+@asynccontextmanager
+async def chromium(*flags: str) -> AsyncGenerator[Browser]:
+    """The machine's own Chromium."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *flags])
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+def talking_into(clip: Path) -> tuple[str, ...]:
+    """Flags for a microphone that hears this WAV file, once."""
+    return (
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-audio-capture={clip}%noloop",
+    )
+
+
+@asynccontextmanager
+async def visiting(browser: Browser, url: str, width: int = 1180, scheme: str = "light") -> AsyncGenerator[Visit]:
+    """The page at `url`; fails where it wrote an error into the console or broke its own policy."""
+    context = await browser.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme="dark" if scheme == "dark" else "light",
+        locale="en-US",
+    )
+    try:
+        page = await context.new_page()
+        page.set_default_timeout(30_000)
+        visit = Visit(page)
+        page.on("console", visit.console)
+        page.on("pageerror", lambda error: visit.errors.append(str(error)))
+        await page.add_init_script(_WATCH)
+        await page.goto(url)
+        yield visit
+        assert await page.evaluate("window.violations") == []
+        assert visit.errors == []
+    finally:
+        await context.close()
+
+
+@asynccontextmanager
+async def serving(port: int = 0, **settings: object) -> AsyncGenerator[str]:
+    """The URL of a proxy with these settings, on a free port where none is given."""
+    app = create_app(Settings(**settings))  # type: ignore[arg-type]
+    server = TestServer(app, host="127.0.0.1", port=port, handler_cancellation=True)
+    await server.start_server()
+    try:
+        yield str(server.make_url("/"))
+    finally:
+        await server.close()

@@ -202,6 +202,7 @@ def test_the_rhythm_of_the_canaries(story: Story, now: float, due: float) -> Non
 def test_the_rhythm_after_a_restart_and_after_giving_up() -> None:
     """At once, then every five seconds; and a minute."""
     assert canary_due(restarted(), 100, POLICY) == 0
+    assert canary_due(restart_sent(live(HEALTHY), 100, "by hand"), 100, POLICY) == 5
     health = observe(restarted(), FAULT_CANARY, 101, POLICY)
     assert canary_due(health, 101, POLICY) == 5
     assert canary_due(gave_up(health, 101, ""), 101, POLICY) == 60

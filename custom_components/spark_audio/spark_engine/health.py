@@ -126,8 +126,9 @@ def observe(health: Health, seen: Observation, now: float, policy: Policy) -> He
 def restart_sent(health: Health, now: float, detail: str) -> Health:
     """The health once a restart was asked for; old evidence is about a process that is going away."""
     cleared = replace(health, signed=False, wrong=False, failed_canaries=0, timeouts=0, loading_since=None)
-    # No canary of the new process yet: the first one is due at once.
-    return replace(cleared, last_canary=None, state=State.RESTARTING, since=now, evidence=detail)
+    # What was broken is asked again at once; what was well would still answer for its old self.
+    last_canary = None if health.state in (State.WEDGED, State.GAVE_UP) else now
+    return replace(cleared, last_canary=last_canary, state=State.RESTARTING, since=now, evidence=detail)
 
 
 def gave_up(health: Health, now: float, detail: str) -> Health:

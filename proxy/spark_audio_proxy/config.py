@@ -40,12 +40,12 @@ class Settings:
     queue: int = 32
     parakeet_token: str | None = field(default=None, repr=False)
     magpie_token: str | None = field(default=None, repr=False)
-    parakeet_restart_url: str | None = None
+    parakeet_restart_url: str | None = field(default=None, repr=False)
     parakeet_restart_token: str | None = field(default=None, repr=False)
     parakeet_restart_docker: str | None = None
     parakeet_restart_command: str | None = None
     parakeet_restart_ssh: str | None = None
-    magpie_restart_url: str | None = None
+    magpie_restart_url: str | None = field(default=None, repr=False)
     magpie_restart_token: str | None = field(default=None, repr=False)
     magpie_restart_docker: str | None = None
     magpie_restart_command: str | None = None
@@ -70,6 +70,8 @@ def _url(value: str) -> str:
         raise vol.Invalid("not a URL") from err
     if url.scheme not in ("http", "https") or not url.host:
         raise vol.Invalid("a URL starts with http:// or https:// and names a host")
+    if url.user or url.password:
+        raise vol.Invalid("a key has no place in a URL, which is logged and shown; there is a setting for it")
     return value
 
 

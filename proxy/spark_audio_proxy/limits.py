@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 
 from .problems import BUSY_RETRY, Problem
 
-
 PATIENCE = 30.0
 """Seconds in the queue: behind a service that hangs, waiting longer helps nobody."""
 

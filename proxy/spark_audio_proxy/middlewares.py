@@ -42,8 +42,13 @@ async def access_log(request: web.Request, handler: Handler) -> web.StreamRespon
         resource = request.match_info.route.resource
         path = resource.canonical.replace("{root}", "v1/") if resource else "(unknown URL)"
         seconds = time.monotonic() - started
-        LOGGER.info(
-            "%s %s %d %.3f s id=%s", request.method, path, status, seconds, request_id, extra={"request_id": request_id}
+        # Health checks and the page come often and would hide everything else.
+        level = logging.DEBUG if request.match_info.handler in ALWAYS_OPEN and status < 400 else logging.INFO
+        LOGGER.log(
+            level,
+            "%s %s %d %.3f s id=%s",
+            *(request.method, path, status, seconds, request_id),
+            extra={"request_id": request_id},
         )
         outcome = "cut" if request.get(CUT) else _outcome(status)
         request.app[JOURNAL].tell(RequestServed(path if resource else "unknown", outcome, seconds))

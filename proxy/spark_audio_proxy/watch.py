@@ -7,7 +7,7 @@ from aiohttp import ClientSession
 from spark_engine.budget import Budget
 from spark_engine.canary import Canary
 from spark_engine.health import Policy
-from spark_engine.spark import Spark, SparkAddress, member_names, split_list
+from spark_engine.spark import Spark, SparkAddress, member_names, split_list, split_places
 from spark_engine.watchdog import Watchdog, WatchdogSettings
 
 from .config import Settings, SettingsError
@@ -46,12 +46,18 @@ def create_spark(session: ClientSession, settings: Settings, journal: Journal) -
 
 
 def _restart_settings(settings: Settings) -> Iterator[tuple[str, RestartSettings]]:
-    """What is set for each server: items of comma separated lists, in the order of the URLs."""
+    """What is set for each server: items of comma separated lists, in the order of the URLs.
+
+    Raises SettingsError where there are more items than servers: a comma within a command is no separator to a reader.
+    """
     for service in ("parakeet", "magpie"):
-        urls = split_list(getattr(settings, f"{service}_url"))
+        names = member_names(service, len(split_list(getattr(settings, f"{service}_url"))))
         kinds = {
-            kind: split_list(getattr(settings, f"{service}_restart_{kind}"))
+            kind: split_places(getattr(settings, f"{service}_restart_{kind}"))
             for kind in ("url", "token", "docker", "command", "ssh")
         }
-        for number, name in enumerate(member_names(service, len(urls))):
+        for kind, items in kinds.items():
+            if len(items) > len(names) > 0:
+                raise SettingsError(f"{service}_restart_{kind}: {len(items)} items for {len(names)} servers")
+        for number, name in enumerate(names):
             yield name, RestartSettings(**{kind: items[number] for kind, items in kinds.items() if number < len(items)})

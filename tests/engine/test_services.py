@@ -8,9 +8,10 @@ from spark_engine.errors import Busy, Held, Rejected, ServerFault, SparkError, T
 from spark_engine.health import State
 from spark_engine.models import Audio
 from spark_engine.services import GAVE_UP_RETRY, RECOVERY, Member, Service
+from spark_engine.spark import split_places
 from spark_engine.watchdog import Watchdog
 
-from tests.engine.test_watchdog import FakeServer, MemoryStore
+from tests.engine.test_watchdog import FakeServer, FakeTarget, MemoryStore
 
 PCM = Audio(b"\1\0", 16_000)
 
@@ -100,7 +101,7 @@ async def test_the_healthiest_is_asked_first(states: tuple[State, State], asked:
 
 
 HELD: list[tuple[State, float | None, float, str]] = [
-    (State.WEDGED, None, RECOVERY, "has stopped working"),
+    (State.WEDGED, None, RECOVERY, "somebody has to restart it"),
     (State.RESTARTING, None, RECOVERY, "is being restarted"),
     (State.RESTARTING, 25.0, 25.0, "is being restarted"),
     (State.STARTING, None, RECOVERY, "is starting"),
@@ -119,6 +120,22 @@ async def test_nobody_is_asked_who_cannot_answer(state: State, recovery: float |
     with pytest.raises(Held, match=said):
         [audio async for audio in it.stream(Client.speak)]
     assert client.asked == 0
+
+
+async def test_a_restart_is_promised_only_where_one_will_follow() -> None:
+    """With a target, and automatic restarts."""
+    it = member(Client("parakeet"), State.WEDGED)
+    assert it.watchdog is not None
+    store = MemoryStore()
+    it.watchdog.target = FakeTarget(FakeServer(), store)
+    with pytest.raises(Held, match="is about to be restarted"):
+        await service(it).ask(Client.answer)
+
+
+async def test_tokens_keep_their_places() -> None:
+    """An empty one is for a server without."""
+    assert split_places("a,, c ,") == ["a", None, "c", None]
+    assert split_places(None) == []
 
 
 async def test_the_soonest_of_all_is_promised() -> None:

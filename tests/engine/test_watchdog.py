@@ -271,6 +271,36 @@ async def test_a_restart_by_hand_is_refused_only_while_one_is_under_way() -> Non
     await it.dog.stop()
 
 
+async def test_two_who_press_the_button_at_once_restart_once() -> None:
+    """Writing the attempt down takes a moment."""
+    it = scene()
+    await it.live(1)
+    go = asyncio.Event()
+    save = it.store.save
+
+    async def slow(attempts: tuple[float, ...]) -> None:
+        await go.wait()
+        await save(attempts)
+
+    it.store.save = slow  # type: ignore[method-assign]
+    presses = [asyncio.create_task(it.dog.restart()) for _ in range(3)]
+    await asyncio.sleep(0)
+    go.set()
+    results = await asyncio.gather(*presses, return_exceptions=True)
+    await asyncio.sleep(0)
+    assert sorted(type(result).__name__ for result in results) == ["NoneType", "RestartUnderWay", "RestartUnderWay"]
+    assert len(it.target.sent) == 1
+
+
+async def test_a_limit_of_nothing_means_no_automatic_restart() -> None:
+    """And no giving up what was never begun."""
+    it = scene()
+    it.dog.settings = WatchdogSettings(budget=Budget(limit=0))
+    await wedge(it)
+    await it.live(600)
+    assert (it.dog.health.state, it.target.sent) == (State.WEDGED, [])
+
+
 @pytest.mark.parametrize("hangs", [True, False])
 async def test_canaries_go_on_while_the_target_thinks(*, hangs: bool) -> None:
     """A target that hangs, or one whose answer was lost: canaries decide. Sent once either way."""

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import logging
+import os
 import re
 import shutil
 import subprocess
@@ -31,7 +32,8 @@ from tests.fakes.server import running
 from tests.proxy.conftest import Proxy, StartProxy
 from tests.proxy.healing import RESTART, dog_of, hook, quicken, until, watched
 
-DEPLOY = Path(__file__).parents[2] / "proxy/deploy"
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "proxy/deploy"
 HEAR = ("POST", TRANSCRIPTIONS)
 SPEAK = {"input": "Good night.", "response_format": "wav"}
 
@@ -181,7 +183,7 @@ def test_dashboard_and_rules_and_docs_know_the_names() -> None:
 )
 def test_the_rules_pass_promtool(arguments: tuple[str, ...]) -> None:
     """Their syntax, and that each fires when it should and not else."""
-    promtool = shutil.which("promtool")
+    promtool = shutil.which("promtool", path=f"{ROOT / '.tools/bin'}{os.pathsep}{os.environ['PATH']}")
     assert promtool, "promtool is missing: it is in Debian's package prometheus"
     done = subprocess.run([promtool, *arguments], cwd=DEPLOY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -231,7 +233,7 @@ async def test_the_line_about_a_request_brings_its_id(proxy: Proxy, caplog: pyte
     """In JSON as a field."""
     caplog.set_level(logging.INFO, "spark_audio_proxy.access")
     caplog.handler.setFormatter(JsonFormatter())
-    async with proxy.client.get(f"{proxy.url}/healthz", headers={"X-Request-ID": "id-7"}):
+    async with proxy.client.get(f"{proxy.url}/v1/models", headers={"X-Request-ID": "id-7"}):
         pass
-    (line,) = [line for line in caplog.text.splitlines() if "/healthz" in line]
+    (line,) = [line for line in caplog.text.splitlines() if "/v1/models" in line]
     assert json.loads(line)["request_id"] == "id-7"

@@ -118,7 +118,9 @@ def _reason(watchdog: Watchdog) -> Held:
             return Held(f"{service} is starting; its model is being loaded.", retry_after=_expected(watchdog))
         case State.RESTARTING:
             return Held(f"{service} is being restarted.", retry_after=_expected(watchdog))
-    return Held(f"{service} has stopped working and is about to be restarted.", retry_after=_expected(watchdog))
+    if watchdog.restarts_by_itself:
+        return Held(f"{service} has stopped working and is about to be restarted.", retry_after=_expected(watchdog))
+    return Held(f"{service} has stopped working; somebody has to restart it.", retry_after=RECOVERY)
 
 
 def _expected(watchdog: Watchdog) -> float:

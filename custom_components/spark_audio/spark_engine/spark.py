@@ -91,6 +91,11 @@ def split_list(value: str | None) -> list[str]:
     return [item for item in (part.strip() for part in (value or "").split(",")) if item]
 
 
+def split_places(value: str | None) -> list[str | None]:
+    """The items of a comma separated list whose places count: an empty one is None."""
+    return [part.strip() or None for part in value.split(",")] if value else []
+
+
 def member_names(service: str, count: int) -> list[str]:
     """`parakeet`, `parakeet-2`, ..."""
     return [service if number == 1 else f"{service}-{number}" for number in range(1, count + 1)]
@@ -99,5 +104,5 @@ def member_names(service: str, count: int) -> list[str]:
 def _servers(service: str, urls: str | None, tokens: str | None) -> list[tuple[str, str, str | None]]:
     """(name, URL, token) of every server of a service."""
     addresses = split_list(urls)
-    keys = [*split_list(tokens), *[None] * len(addresses)]
+    keys = [*split_places(tokens), *[None] * len(addresses)]
     return list(zip(member_names(service, len(addresses)), addresses, keys, strict=False))

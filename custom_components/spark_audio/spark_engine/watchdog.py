@@ -133,6 +133,7 @@ class Watchdog:
         self._wake = asyncio.Event()
         self._checking = asyncio.Lock()
         self._restarting: asyncio.Task[None] | None = None
+        self._sending = False
         self._young: dict[object, float] = {}
         self._listeners: list[Callable[[Transition], None]] = []
         self._stopping = False
@@ -145,7 +146,13 @@ class Watchdog:
     @property
     def restart_under_way(self) -> bool:
         """Whether a restart request is on its way, or its effect is still awaited."""
-        return self._restarting is not None or self.health.state is State.RESTARTING
+        return self._sending or self._restarting is not None or self.health.state is State.RESTARTING
+
+    @property
+    def restarts_by_itself(self) -> bool:
+        """Whether a wedge will be followed by a restart, as long as the budget lasts."""
+        allowed = self.settings.automatic and self.settings.budget.limit > 0
+        return self.target is not None and allowed and self._writable and not self._stopping
 
     def subscribe(self, listener: Callable[[Transition], None]) -> Callable[[], None]:
         """Call `listener` on every transition, until the returned function is called."""
@@ -169,10 +176,7 @@ class Watchdog:
 
     def report(self, error: SparkError | None) -> None:
         """Take one outcome of real traffic, and look closer at once where it is bad."""
-        before = self.health
         self._observe(observed(error, canary=False))
-        if self.health is not before:
-            self._wake.set()
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -231,9 +235,9 @@ class Watchdog:
         """
         if self.target is None:
             raise NoRestartTarget
+        await self._load()
         if self.restart_under_way:
             raise RestartUnderWay
-        await self._load()
         await self._send_restart(self.target, "by hand")
 
     async def _load(self) -> None:
@@ -260,9 +264,9 @@ class Watchdog:
         return any(now - started < YOUNG for started in self._young.values())
 
     async def _restart_if_wedged(self) -> None:
-        if self.health.state is not State.WEDGED or self.target is None or self._restarting is not None:
+        if self.health.state is not State.WEDGED or self.target is None or self.restart_under_way:
             return
-        if not self.settings.automatic or not self._writable or self._stopping:
+        if not self.restarts_by_itself:
             return
         wait = wait_before_restart(self.attempts, self.clock.time(), self.settings.budget)
         if wait is None:
@@ -280,13 +284,17 @@ class Watchdog:
         """Write the attempt down, then send it in the background: canaries go on meanwhile, and decide."""
         now = self.clock.time()
         attempts = (*in_window(self.attempts, now, self.settings.budget), now)
-        await self._store.save(attempts)
+        # Writing takes a moment, in which nobody else may send one.
+        self._sending = True
+        try:
+            await self._store.save(attempts)
+        finally:
+            self._sending = False
         self.attempts = attempts
         limit, minutes = self.settings.budget.limit, self.settings.budget.window / 60
         LOGGER.warning("%s: restart %d of %d in %.0f min (%s)", self.name, len(attempts), limit, minutes, reason)
         self._enter(restart_sent(self.health, self.clock.monotonic(), f"restart requested: {reason}"))
         self._restarting = asyncio.create_task(self._await_reply(target))
-        self._wake.set()
 
     async def _await_reply(self, target: RestartTarget) -> None:
         try:
@@ -306,6 +314,8 @@ class Watchdog:
         before, self.health = self.health, health
         if before.state is health.state:
             return
+        # The rhythm is another one now.
+        self._wake.set()
         change = Transition(self.clock.time(), before.state, health.state, health.evidence)
         self.history.append(change)
         LOGGER.info("%s: %s -> %s: %s", self.name, change.before, change.after, change.evidence)

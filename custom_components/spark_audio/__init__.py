@@ -2,64 +2,71 @@
 
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.exceptions import ConfigEntryNotReady
 from homeassistant.helpers import device_registry as dr
-from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from homeassistant.helpers.device_registry import DeviceEntryType
 
-from .const import CONF_MAGPIE_URL, CONF_PARAKEET_URL, DOMAIN, Service
+from .connection import is_through_proxy
 from .data import SparkConfigEntry, SparkData
-from .entity import device_identifier
-from .errors import translated
-from .spark_engine.errors import SparkError
-from .spark_engine.magpie_dialects import MagpieServer
-from .spark_engine.spark import Spark, SparkAddress
+from .entity import device_identifier, spark_identifier
+from .record import remove_records
+from .repairs import forget_issues, update_issues
+from .spark_engine.spark import Spark
+from .through_proxy import ProxyCoordinator
+from .watching import WatchingCoordinator
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: SparkConfigEntry) -> bool:
     """Set up the services of one Spark.
 
-    Only the voices are asked for: without them there is no text-to-speech. A Parakeet that is away for a while keeps
-    its entity, because a pipeline without its engine fails in a way that nobody understands.
+    A box that has answered once is set up even while it is away, because a pipeline without its engine fails in a way
+    that nobody understands.
     """
-    spark = Spark(
-        async_get_clientsession(hass),
-        SparkAddress(parakeet_url=entry.data[CONF_PARAKEET_URL], magpie_url=entry.data[CONF_MAGPIE_URL]),
-    )
-    entry.runtime_data = SparkData(spark=spark, magpie=await _find_magpie(spark))
-    _remove_devices_left_out(hass, entry)
-    await hass.config_entries.async_forward_entry_setups(entry, _platforms(spark))
+    coordinator = ProxyCoordinator(hass, entry) if is_through_proxy(entry.data) else WatchingCoordinator(hass, entry)
+    await coordinator.async_config_entry_first_refresh()
+    entry.runtime_data = SparkData(coordinator=coordinator)
+    _add_device(hass, entry)
+    await hass.config_entries.async_forward_entry_setups(entry, _platforms(coordinator.spark))
+    entry.async_on_unload(coordinator.async_add_listener(lambda: update_issues(hass, entry)))
+    entry.async_on_unload(lambda: forget_issues(hass, entry))
+    update_issues(hass, entry)
+    coordinator.start()
     return True
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: SparkConfigEntry) -> bool:
-    """Take the entities away. Connections belong to Home Assistant's own session."""
+    """Take the entities away. Watchdogs end with the entry; connections belong to Home Assistant's own session."""
     return await hass.config_entries.async_unload_platforms(entry, _platforms(entry.runtime_data.spark))
+
+
+async def async_remove_entry(hass: HomeAssistant, entry: SparkConfigEntry) -> None:
+    """Forget what was kept of it."""
+    await remove_records(hass, entry.entry_id)
 
 
 def _platforms(spark: Spark) -> list[Platform]:
     return [
         *([Platform.STT] if spark.parakeet else []),
         *([Platform.TTS] if spark.magpie else []),
+        Platform.SENSOR,
+        Platform.BUTTON,
+        Platform.EVENT,
     ]
 
 
-async def _find_magpie(spark: Spark) -> MagpieServer | None:
-    if spark.magpie is None:
-        return None
-    try:
-        magpie = await spark.magpie.server()
-    except SparkError as err:
-        raise translated(ConfigEntryNotReady, err, Service.MAGPIE) from err
-    if not magpie.voices:
-        raise ConfigEntryNotReady(translation_domain=DOMAIN, translation_key="no_voices")
-    return magpie
-
-
 @callback
-def _remove_devices_left_out(hass: HomeAssistant, entry: SparkConfigEntry) -> None:
-    """Forget the device, and with it the entities, of a service whose URL was taken out."""
-    registry, spark = dr.async_get(hass), entry.runtime_data.spark
-    for service, client in ((Service.PARAKEET, spark.parakeet), (Service.MAGPIE, spark.magpie)):
-        identifier = device_identifier(entry.entry_id, service)
-        if client is None and (device := registry.async_get_device_by_identifier(identifier, entry.entry_id)):
+def _add_device(hass: HomeAssistant, entry: SparkConfigEntry) -> None:
+    """The Spark, which its services hang on; devices of services that it does not have any more go."""
+    registry = dr.async_get(hass)
+    registry.async_get_or_create(
+        config_entry_id=entry.entry_id,
+        entry_type=DeviceEntryType.SERVICE,
+        identifiers={spark_identifier(entry.entry_id)},
+        manufacturer="NVIDIA",
+        translation_key="spark",
+        translation_placeholders={"title": entry.title},
+    )
+    names = entry.runtime_data.coordinator.data
+    kept = {spark_identifier(entry.entry_id), *(device_identifier(entry.entry_id, name) for name in names)}
+    for device in dr.async_entries_for_config_entry(registry, entry.entry_id):
+        if device.identifiers.isdisjoint(kept):
             registry.async_remove_device(device.id)

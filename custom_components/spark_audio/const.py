@@ -6,8 +6,33 @@ from typing import Final
 
 DOMAIN: Final = "spark_audio"
 
+# Entry data; the key and TLS verification go by Home Assistant's own names, `api_key` and `verify_ssl`.
+CONF_CONNECTION: Final = "connection"
 CONF_PARAKEET_URL: Final = "parakeet_url"
 CONF_MAGPIE_URL: Final = "magpie_url"
+CONF_PROXY_URL: Final = "proxy_url"
+
+CONNECTION_DIRECT: Final = "direct"
+CONNECTION_PROXY: Final = "proxy"
+
+# Entry options; the restart options of each service are named by `restart_option`.
+CONF_VOICES: Final = "voices"
+CONF_SAMPLE_RATE: Final = "sample_rate"
+CONF_AUDIO_PROCESSING: Final = "audio_processing"
+CONF_AUTO_GAIN: Final = "auto_gain"
+CONF_NOISE_REDUCTION: Final = "noise_reduction"
+CONF_TURN_DEADLINE: Final = "turn_deadline"
+CONF_CANARY_INTERVAL: Final = "canary_interval"
+CONF_AUTOMATIC_RESTART: Final = "automatic_restart"
+CONF_RESTART_KIND: Final = "restart_kind"
+CONF_FALLBACK_STT: Final = "fallback_stt"
+CONF_FALLBACK_TTS: Final = "fallback_tts"
+
+DEFAULT_SAMPLE_RATE: Final = 44_100
+"""Hz. Home Assistant's converter holds back the first 64 KiB: 0.74 s of this, 1.49 s at half the rate."""
+
+DEFAULT_TURN_DEADLINE: Final = 10.0
+DEFAULT_CANARY_INTERVAL: Final = 300.0
 
 
 class Service(StrEnum):
@@ -17,4 +42,29 @@ class Service(StrEnum):
     MAGPIE = "magpie"
 
 
+class RestartKind(StrEnum):
+    """What restarts a service."""
+
+    NONE = "none"
+    HOOK = "hook"
+    DOCKER = "docker"
+    ACTION = "action"
+    BUTTON = "button"
+
+
 SERVICE_NAMES: Final[Mapping[Service, str]] = {Service.PARAKEET: "Parakeet", Service.MAGPIE: "Magpie"}
+
+
+def restart_option(service: Service, what: str) -> str:
+    """The option that holds a service's restart `url`, `token`, `docker`, `action` or `button`."""
+    return f"{service}_restart_{what}"
+
+
+def service_of(name: str) -> Service:
+    """The service that a server belongs to: Parakeet for `parakeet-2`. Raises ValueError for any other name."""
+    return Service(name.partition("-")[0])
+
+
+def display_name(name: str) -> str:
+    """A server's name as people read it: `Parakeet`, `Parakeet 2`."""
+    return " ".join([SERVICE_NAMES[service_of(name)], *name.split("-")[1:]])

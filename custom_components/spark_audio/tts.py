@@ -1,34 +1,46 @@
 """Text-to-speech: Magpie as an engine of Assist."""
 
-import re
-from collections import Counter
-from collections.abc import AsyncGenerator, Mapping, Sequence
+import logging
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any, override
 
 from homeassistant.components.tts import ATTR_VOICE, TextToSpeechEntity, TTSAudioResponse, TtsAudioType
 from homeassistant.components.tts import Voice as OfferedVoice
+from homeassistant.components.tts.const import DATA_COMPONENT
 from homeassistant.components.tts.entity import TTSAudioRequest
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.restore_state import ExtraStoredData, RestoredExtraData
+from homeassistant.util.dt import utcnow
 from homeassistant.util.language import matches
 
-from .const import DOMAIN, Service
+from .const import CONF_FALLBACK_TTS, CONF_SAMPLE_RATE, CONF_VOICES, DEFAULT_SAMPLE_RATE, DOMAIN, SERVICE_NAMES, Service
 from .data import SparkConfigEntry
 from .entity import SparkEntity
 from .errors import translated
+from .fallback import FallbackFailed, Retold, is_stepping_in, language_of, stepping_in
 from .languages import magpie_languages
 from .spark_engine.audio import wav_header, write_wav
-from .spark_engine.errors import SparkError
+from .spark_engine.errors import ServerFault, SparkError, Unauthorized, Unreachable
 from .spark_engine.magpie_dialects import MagpieServer
-from .spark_engine.models import Audio, SpeechStyle, Voice
-from .spark_engine.voices import base_language, default_voice, find_voice, voices_for
+from .spark_engine.models import Audio, SpeechStyle
+from .voice_choice import VoiceChoice
+from .voice_names import offered
+
+LOGGER = logging.getLogger(__name__)
 
 PARALLEL_UPDATES = 0
 
-SAMPLE_RATE = 44_100
-"""Hz that are wished for: Home Assistant's converter holds back the first 64 KiB, here 0.74 s instead of 1.49 s."""
+PASSING = (ServerFault, Unreachable)
+"""Errors that come at once and may be gone at the second try; what takes long, or is meant, is not tried again."""
+
+EDITION = "edition"
+"""Part of the key under which speech is cached, changed by each time that the fallback spoke.
+
+What it said was cached as ours, and would be heard in its voice for ever.
+"""
 
 
 async def async_setup_entry(
@@ -36,95 +48,173 @@ async def async_setup_entry(
 ) -> None:
     """Add the engine. The platform is only set up where there is a Magpie, and only once its voices are known."""
     if magpie := entry.runtime_data.magpie:
-        languages = magpie_languages(magpie)
-        own = matches(hass.config.language, languages, hass.config.country)
-        async_add_entities([MagpieEntity(entry, magpie, (own or matches("en", languages) or languages)[0])])
+        async_add_entities([MagpieEntity(hass, entry, magpie)])
 
 
 class MagpieEntity(SparkEntity, TextToSpeechEntity):
     """Speaks text while it is still being written."""
 
-    def __init__(self, entry: SparkConfigEntry, magpie: MagpieServer, language: str) -> None:
-        """Speak with this entry's Magpie, in `language` and its own voice where callers leave both open."""
+    def __init__(self, hass: HomeAssistant, entry: SparkConfigEntry, magpie: MagpieServer) -> None:
+        """Speak with this entry's Magpie, in the home's language where callers leave it open."""
         super().__init__(entry, Service.MAGPIE, "text_to_speech")
-        self._spark = entry.runtime_data.spark
-        self._voices = magpie.voices
-        self._default_voice = magpie.voice(None, language)
-        self._attr_supported_languages = magpie_languages(magpie)
-        self._attr_default_language = language
+        self._entry = entry
+        self._fallback: str | None = entry.options.get(CONF_FALLBACK_TTS)
+        self._sample_rate = int(entry.options.get(CONF_SAMPLE_RATE, DEFAULT_SAMPLE_RATE))
+        self._edition: str | None = None
         self._attr_supported_options = [ATTR_VOICE]
-        # Part of the key under which speech is cached: without it a new default would go on sounding like the old one.
-        self._attr_default_options = {ATTR_VOICE: self._default_voice.name}
+        self._home = (hass.config.language, hass.config.country)
+        self._learn(magpie)
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        await super().async_added_to_hass()
+        if stored := await self.async_get_last_extra_data():
+            self._edition = stored.as_dict().get(EDITION)
+            self._set_defaults()
+        self.async_on_remove(self._entry.runtime_data.coordinator.async_add_listener(self._look_at_voices))
+
+    @property
+    @override
+    def extra_restore_state_data(self) -> ExtraStoredData:
+        return RestoredExtraData({EDITION: self._edition})
+
+    @callback
+    def _look_at_voices(self) -> None:
+        magpie = self._entry.runtime_data.magpie
+        if magpie and magpie != self._magpie:
+            self._learn(magpie)
+            self.async_write_ha_state()
+
+    def _learn(self, magpie: MagpieServer) -> None:
+        """Take up what the Magpie can say. The default language moves only where it cannot be spoken any more."""
+        self._magpie = magpie
+        languages = magpie_languages(magpie)
+        self._attr_supported_languages = languages
+        if getattr(self, "_attr_default_language", None) not in languages:
+            own = matches(self._home[0], languages, self._home[1])
+            self._attr_default_language = (own or matches("en", languages) or languages)[0]
+        self._choice = VoiceChoice(magpie, self._attr_default_language, self._entry.options.get(CONF_VOICES, {}))
+        self._set_defaults()
+
+    def _set_defaults(self) -> None:
+        """All that decides how a text sounds: it is part of the key under which Home Assistant caches speech."""
+        defaults = {ATTR_VOICE: self._choice.default.name, CONF_SAMPLE_RATE: self._sample_rate}
+        if chosen := self._choice.chosen:
+            defaults[CONF_VOICES] = ", ".join(f"{language}={voice}" for language, voice in sorted(chosen.items()))
+        if self._edition:
+            defaults[EDITION] = self._edition
+        self._attr_default_options = defaults
 
     @callback
     @override
     def async_get_supported_voices(self, language: str) -> list[OfferedVoice] | None:
-        default = default_voice(self._voices, language)
-        fitting = voices_for(self._voices, language)
+        chosen = self._choice.chosen.get(language)
+        voices = [OfferedVoice(name, label) for name, label in offered(self._magpie.voices, language)]
         # New pipelines take the first one.
-        fitting.sort(key=lambda voice: voice != default)
-        return offered(fitting, language) or None
+        return sorted(voices, key=lambda voice: voice.voice_id != chosen) or None
 
     @override
     async def async_stream_tts_audio(self, request: TTSAudioRequest) -> TTSAudioResponse:
-        """A WAV file of unknown length, its first chunk as soon as the first sentence sounds."""
-        style = self._style(request.language, request.options)
-        return TTSAudioResponse("wav", _wav_stream(self._speak(request.message_gen, style)))
+        """A WAV file of unknown length, its first chunk as soon as the first sentence sounds.
+
+        With a fallback, it is waited for the first sound: from then on the format is given away.
+        """
+        text = Retold(request.message_gen)
+        pieces = self._speak(text, self._style(request.language, request.options))
+        if self._fallback is None or is_stepping_in():
+            return TTSAudioResponse("wav", _wav_stream(self._translating(pieces)))
+        try:
+            first = await anext(pieces)
+        except SparkError as err:
+            return await self._ask_another(err, text, request.language)
+        return TTSAudioResponse("wav", _wav_stream(self._translating(_resumed(first, pieces))))
 
     @override
     async def async_get_tts_audio(self, message: str, language: str, options: Mapping[str, Any]) -> TtsAudioType:
-        """A whole WAV file."""
-        pieces = [audio async for audio in self._speak(_once(message), self._style(language, options))]
+        """A whole WAV file, or what the fallback makes."""
+        text = Retold(_once(message))
+        try:
+            pieces = [audio async for audio in self._speak(text, self._style(language, options))]
+        except SparkError as err:
+            response = await self._ask_another(err, text, language)
+            return response.extension, b"".join([chunk async for chunk in response.data_gen])
         return "wav", write_wav(Audio(b"".join(audio.pcm for audio in pieces), pieces[0].sample_rate))
 
     def _style(self, language: str, options: Mapping[str, Any]) -> SpeechStyle:
-        wanted = str(options.get(ATTR_VOICE, self._default_voice.name))
-        voice = choose_voice(self._voices, wanted, language, self._default_voice)
-        if voice is None:
-            raise HomeAssistantError(
-                translation_domain=DOMAIN, translation_key="unknown_voice", translation_placeholders={"voice": wanted}
-            )
-        return SpeechStyle(voice=voice.name, language=language, sample_rate=SAMPLE_RATE)
+        voice = self._choice.voice(options.get(ATTR_VOICE), language)
+        return SpeechStyle(voice=voice.name, language=language, sample_rate=self._sample_rate)
 
-    async def _speak(self, text: AsyncGenerator[str], style: SpeechStyle) -> AsyncGenerator[Audio]:
+    async def _speak(self, text: Retold, style: SpeechStyle) -> AsyncGenerator[Audio]:
+        """The speech, tried twice as long as nothing was heard of it. Raises SparkError."""
+        heard = False
         try:
-            async with aclosing(self._spark.speak(text, style)) as pieces:
+            async with aclosing(self._entry.runtime_data.spark.speak(text.again(), style)) as pieces:
+                async for audio in pieces:
+                    heard = True
+                    yield audio
+        except PASSING:
+            if heard:
+                raise
+        else:
+            return
+        async with aclosing(self._entry.runtime_data.spark.speak(text.again(), style)) as pieces:
+            async for audio in pieces:
+                yield audio
+
+    async def _translating(self, pieces: AsyncGenerator[Audio]) -> AsyncGenerator[Audio]:
+        try:
+            async with aclosing(pieces):
                 async for audio in pieces:
                     yield audio
         except SparkError as err:
-            raise translated(HomeAssistantError, err, Service.MAGPIE) from err
+            raise self._failure(err) from err
+
+    def _failure(self, err: SparkError) -> HomeAssistantError:
+        if isinstance(err, Unauthorized):
+            self._entry.async_start_reauth_if_available(self.hass)
+        return translated(HomeAssistantError, err, Service.MAGPIE)
+
+    async def _ask_another(self, err: SparkError, text: Retold, language: str) -> TTSAudioResponse:
+        """The fallback's speech, in its own format. Raises HomeAssistantError where nothing is heard from it either."""
+        failure = self._failure(err)
+        if self._fallback is None or is_stepping_in():
+            raise failure from err
+        try:
+            with stepping_in():
+                response = await speak_with(self.hass, self._fallback, text, language)
+        except FallbackFailed as failed:
+            about = {"service": SERVICE_NAMES[Service.MAGPIE], "reason": err.message}
+            raise HomeAssistantError(
+                translation_domain=DOMAIN,
+                translation_key="fallback_failed",
+                translation_placeholders={**about, "fallback": self._fallback, "detail": str(failed)},
+            ) from err
+        LOGGER.warning("Magpie could not speak, %s does instead: %s", self._fallback, err)
+        self._edition = utcnow().isoformat()
+        self._set_defaults()
+        return response
 
 
-def choose_voice(voices: Sequence[Voice], wanted: str, language: str, default: Voice) -> Voice | None:
-    """The voice that is meant, None where there is no such voice.
-
-    Home Assistant fills in the default voice when a caller names none, and a caller may still ask for another language:
-    that language's own voice then speaks, or an English one would read German.
-    """
-    foreign = default.language is not None and base_language(default.language) != base_language(language)
-    if wanted == default.name and foreign:
-        return default_voice(voices, language)
-    return find_voice(voices, wanted, language)
-
-
-def offered(voices: Sequence[Voice], language: str) -> list[OfferedVoice]:
-    """Voices for the drop-down list, their names as people read them; what still looks alike gets its full name."""
-    labels = [_label(voice, language) for voice in voices]
-    seen = Counter(labels)
-    return [
-        OfferedVoice(voice.name, label if seen[label] == 1 else f"{label} ({voice.name})")
-        for voice, label in zip(voices, labels, strict=True)
-    ]
+async def speak_with(hass: HomeAssistant, entity_id: str, text: Retold, language: str) -> TTSAudioResponse:
+    """Another engine's speech, its first bytes made already. Raises FallbackFailed, and whatever the engine raises."""
+    engine = hass.data[DATA_COMPONENT].get_entity(entity_id)
+    if engine is None:
+        raise FallbackFailed("it is not there")
+    request = TTSAudioRequest(
+        language_of(hass, language, engine.supported_languages), dict(engine.default_options or {}), text.again()
+    )
+    response = await engine.internal_async_stream_tts_audio(request)
+    first = await anext(response.data_gen, b"")
+    if not first:
+        raise FallbackFailed("it says nothing")
+    return TTSAudioResponse(response.extension, _resumed(first, response.data_gen))
 
 
-def _label(voice: Voice, language: str) -> str:
-    """For example "Aria", "Aria · Pleasant surprised", and "Aria (en-GB)" among those for en-US."""
-    label = voice.speaker
-    if voice.emotion:
-        label += " · " + re.sub(r"(?<=[a-z])(?=[A-Z])", " ", voice.emotion).capitalize()
-    if voice.language not in (None, language):
-        label += f" ({voice.language})"
-    return label
+async def _resumed[T](first: T, rest: AsyncGenerator[T]) -> AsyncGenerator[T]:
+    async with aclosing(rest):
+        yield first
+        async for item in rest:
+            yield item
 
 
 async def _wav_stream(pieces: AsyncGenerator[Audio]) -> AsyncGenerator[bytes]:

@@ -10,6 +10,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 # Before Home Assistant looks for custom integrations: it finds them through this package's path.
 import custom_components.spark_audio
+from custom_components.spark_audio.spark_engine.spark import Spark
 from tests.fakes import magpie as fake_magpie
 from tests.fakes import parakeet as fake_parakeet
 from tests.fakes.server import FakeServer, running
@@ -20,6 +21,16 @@ INTEGRATION = Path(custom_components.spark_audio.__file__).parent
 @pytest.fixture(autouse=True)
 def integration_found(enable_custom_integrations: None) -> None:
     """Let Home Assistant find custom integrations."""
+
+
+@pytest.fixture(autouse=True)
+def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No canaries: one among the requests would hide what a test is about. Tests of watching put their own here."""
+
+    async def look_away(_: Spark) -> None:
+        pass
+
+    monkeypatch.setattr(Spark, "watch", look_away)
 
 
 @pytest.fixture

@@ -13,3 +13,15 @@ async def decode(audio: bytes) -> bytes:
     samples, _ = await process.communicate(audio)
     assert process.returncode == 0
     return samples
+
+
+async def inspect(audio: bytes) -> tuple[str, str]:
+    """The codec and the sample rate that a player finds."""
+    process = await asyncio.create_subprocess_exec(
+        *("ffprobe", "-v", "error", "-show_entries", "stream=codec_name,sample_rate", "-of", "csv=p=0", "pipe:0"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    found, _ = await process.communicate(audio)
+    codec, rate = found.decode().strip().split(",")
+    return codec, rate

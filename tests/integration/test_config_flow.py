@@ -1,6 +1,7 @@
 """The config flow: every step, and every wrong thing a user can enter, told on the field that is wrong."""
 
 from collections.abc import AsyncGenerator
+from typing import Any
 
 import pytest
 from homeassistant.config_entries import SOURCE_USER, ConfigEntryState, ConfigFlowResult
@@ -12,11 +13,11 @@ from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
-from custom_components.spark_audio.config_flow import normalize_url, title
 from custom_components.spark_audio.const import DOMAIN
 from custom_components.spark_audio.spark_engine import parakeet as engine
 from custom_components.spark_audio.spark_engine import probe
 from custom_components.spark_audio.spark_engine.audio import read_wav
+from custom_components.spark_audio.urls import normalize_url, title
 from tests.fakes import faults
 from tests.fakes import magpie as fake_magpie
 from tests.fakes import server as fake
@@ -58,30 +59,56 @@ WIRE: dict[str, tuple[faults.Fault, str, str]] = {
 }
 
 
-async def submit(hass: HomeAssistant, **user_input: str) -> ConfigFlowResult:
-    """The first step, filled in."""
-    form = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
+async def choose(hass: HomeAssistant, menu: ConfigFlowResult, connection: str) -> ConfigFlowResult:
+    """The form behind one line of the menu."""
+    assert menu["type"] is FlowResultType.MENU
+    return await hass.config_entries.flow.async_configure(menu["flow_id"], {"next_step_id": connection})
+
+
+async def submit(hass: HomeAssistant, connection: str = "direct", /, **user_input: Any) -> ConfigFlowResult:
+    """A Spark added by these answers."""
+    menu = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
+    form = await choose(hass, menu, connection)
     return await hass.config_entries.flow.async_configure(form["flow_id"], user_input)
 
 
+def direct(parakeet_url: str | None, magpie_url: str | None, **changes: Any) -> dict[str, Any]:
+    """An entry's data for a direct connection."""
+    data = {"connection": "direct", PARAKEET: parakeet_url, MAGPIE: magpie_url, "proxy_url": None}
+    return {**data, "api_key": None, "verify_ssl": True, **changes}
+
+
+async def test_menu(hass: HomeAssistant) -> None:
+    """First of all it is asked how to connect."""
+    menu = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
+    assert (menu["type"], menu["step_id"]) == (FlowResultType.MENU, "user")
+    assert menu["menu_options"] == ["direct", "proxy"]
+
+
 async def test_form(hass: HomeAssistant) -> None:
-    """Nothing is asked but the two URLs, and neither is required."""
-    form = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
-    assert (form["type"], form["step_id"], form["errors"]) == (FlowResultType.FORM, "user", {})
+    """The two URLs are asked for, and how to get in; none of it is required, and certificates are verified."""
+    menu = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
+    form = await choose(hass, menu, "direct")
+    assert (form["type"], form["step_id"], form["errors"]) == (FlowResultType.FORM, "direct", {})
     schema = form["data_schema"]
     assert schema is not None
-    assert [str(field) for field in schema.schema] == [PARAKEET, MAGPIE]
-    assert schema({}) == {}
+    assert [str(field) for field in schema.schema] == [PARAKEET, MAGPIE, "api_key", "verify_ssl"]
+    assert schema({}) == {"verify_ssl": True}
 
 
-async def test_form_reaches_the_frontend(hass: HomeAssistant, hass_client: ClientSessionGenerator) -> None:
-    """The form can be sent to a browser, and what it answers is checked."""
+async def test_forms_reach_the_frontend(hass: HomeAssistant, hass_client: ClientSessionGenerator) -> None:
+    """The forms can be sent to a browser: URLs as such, and the key hidden."""
     assert await async_setup_component(hass, "config", {})
     client = await hass_client()
-    response = await client.post("/api/config/config_entries/flow", json={"handler": DOMAIN})
-    form = await response.json()
-    assert response.status == 200
-    assert [field["selector"]["text"]["type"] for field in form["data_schema"]] == ["url", "url"]
+    for connection, kinds in (("direct", ["url", "url", "password"]), ("proxy", ["url", "password"])):
+        menu = await (await client.post("/api/config/config_entries/flow", json={"handler": DOMAIN})).json()
+        response = await client.post(
+            f"/api/config/config_entries/flow/{menu['flow_id']}", json={"next_step_id": connection}
+        )
+        form = await response.json()
+        assert response.status == 200
+        assert [field["selector"]["text"]["type"] for field in form["data_schema"][:-1]] == kinds
+        assert "boolean" in form["data_schema"][-1]["selector"]
 
 
 async def test_both_services(hass: HomeAssistant, parakeet: FakeServer, magpie: FakeServer) -> None:
@@ -89,7 +116,7 @@ async def test_both_services(hass: HomeAssistant, parakeet: FakeServer, magpie: 
     result = await submit(hass, **{PARAKEET: f" {parakeet.url}/v1/ ", MAGPIE: f"{magpie.url}/"})
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert result["title"] == "127.0.0.1"
-    assert result["data"] == {PARAKEET: parakeet.url, MAGPIE: magpie.url}
+    assert result["data"] == direct(parakeet.url, magpie.url)
     [asked] = parakeet.posts(TRANSCRIPTIONS)
     assert asked.file is not None
     assert read_wav(asked.file).seconds == 1.0
@@ -105,9 +132,9 @@ async def test_one_service(
     """Either may be left out, in each way that forms leave out fields."""
     blank = left_out.get("empty")
     result = await submit(hass, **{PARAKEET: parakeet.url, **({MAGPIE: blank} if blank is not None else {})})
-    assert result["data"] == {PARAKEET: parakeet.url, MAGPIE: None}
+    assert result["data"] == direct(parakeet.url, None)
     result = await submit(hass, **{MAGPIE: magpie.url, **({PARAKEET: blank} if blank is not None else {})})
-    assert result["data"] == {PARAKEET: None, MAGPIE: magpie.url}
+    assert result["data"] == direct(None, magpie.url)
     await hass.async_block_till_done()
 
 
@@ -248,7 +275,7 @@ async def test_entered_urls_stay_in_the_form(hass: HomeAssistant, socket_enabled
     schema = result["data_schema"]
     assert schema is not None
     suggested = {str(field): (field.description or {}).get("suggested_value") for field in schema.schema}
-    assert suggested == {PARAKEET: url, MAGPIE: None}
+    assert suggested == {PARAKEET: url, MAGPIE: None, "api_key": None, "verify_ssl": True}
 
 
 async def test_duplicate(hass: HomeAssistant, parakeet: FakeServer, magpie: FakeServer) -> None:
@@ -274,17 +301,24 @@ async def elsewhere(socket_enabled: None) -> AsyncGenerator[FakeServer]:
         yield server
 
 
-async def reconfigure(hass: HomeAssistant, entry: MockConfigEntry, **user_input: str) -> ConfigFlowResult:
+async def reconfigure(
+    hass: HomeAssistant, entry: MockConfigEntry, connection: str = "direct", /, **user_input: Any
+) -> ConfigFlowResult:
     """The reconfigure step, filled in."""
-    form = await entry.start_reconfigure_flow(hass)
-    assert (form["type"], form["step_id"]) == (FlowResultType.FORM, "reconfigure")
+    menu = await entry.start_reconfigure_flow(hass)
+    assert menu["step_id"] == "reconfigure"
+    form = await choose(hass, menu, connection)
+    assert (form["type"], form["step_id"]) == (FlowResultType.FORM, connection)
     return await hass.config_entries.flow.async_configure(form["flow_id"], user_input)
 
 
 async def test_reconfigure_shows_what_is_known(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     """The form starts with the URLs in use."""
-    form = await entry.start_reconfigure_flow(hass)
-    assert {str(field): field.description["suggested_value"] for field in form["data_schema"].schema} == entry.data
+    form = await choose(hass, await entry.start_reconfigure_flow(hass), "direct")
+    schema = form["data_schema"]
+    assert schema is not None
+    suggested = {str(field): (field.description or {}).get("suggested_value") for field in schema.schema}
+    assert {name: url for name, url in suggested.items() if url} == entry.data
 
 
 async def test_reconfigure(
@@ -295,7 +329,7 @@ async def test_reconfigure(
     result = await reconfigure(hass, entry, **{PARAKEET: parakeet.url, MAGPIE: elsewhere.url})
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
     await hass.async_block_till_done()
-    assert entry.data == {PARAKEET: parakeet.url, MAGPIE: elsewhere.url}
+    assert entry.data == direct(parakeet.url, elsewhere.url)
     assert entry.state is ConfigEntryState.LOADED
     assert set(er.async_get(hass).entities) == before
 
@@ -322,7 +356,7 @@ async def test_reconfigure_with_errors(hass: HomeAssistant, entry: MockConfigEnt
     """What does not work is not kept."""
     before = dict(entry.data)
     result = await reconfigure(hass, entry, **{PARAKEET: parakeet.url, MAGPIE: faults.refused()})
-    assert (result["step_id"], result["errors"]) == ("reconfigure", {MAGPIE: "cannot_connect"})
+    assert (result["step_id"], result["errors"]) == ("direct", {MAGPIE: "cannot_connect"})
     assert entry.data == before
 
 
@@ -334,9 +368,8 @@ async def test_reconfigure_removes_a_service(
     assert result["reason"] == "reconfigure_successful"
     await hass.async_block_till_done()
     assert devices(hass, entry) == ["Parakeet"]
-    assert [entity.domain for entity in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)] == [
-        "stt"
-    ]
+    entities = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
+    assert "tts" not in [entity.domain for entity in entities]
 
     await reconfigure(hass, entry, **{PARAKEET: parakeet.url, MAGPIE: magpie.url})
     await hass.async_block_till_done()
@@ -344,9 +377,9 @@ async def test_reconfigure_removes_a_service(
 
 
 def devices(hass: HomeAssistant, entry: MockConfigEntry) -> list[str]:
-    """The names of the entry's devices."""
+    """The names of the devices of the entry's services."""
     found = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
-    return sorted(device.name or "" for device in found)
+    return sorted(device.name or "" for device in found if device.via_device_id)
 
 
 @pytest.mark.parametrize(("old", "new"), [("old-host", "127.0.0.1"), ("My Spark", "My Spark")])

@@ -6,6 +6,7 @@ import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yarl
@@ -20,7 +21,16 @@ from .conftest import INTEGRATION
 
 ROOT = INTEGRATION.parent.parent
 SOURCES = {path: ast.parse(path.read_text()) for path in sorted(INTEGRATION.rglob("*.py"))}
-TRANSLATIONS = json.loads((INTEGRATION / "translations/en.json").read_text())
+LANGUAGES = sorted(path.stem for path in (INTEGRATION / "translations").iterdir())
+
+
+def load(language: str) -> dict[str, Any]:
+    """The translations into a language."""
+    translations: dict[str, Any] = json.loads((INTEGRATION / f"translations/{language}.json").read_text())
+    return translations
+
+
+TRANSLATIONS = load("en")
 MANIFEST: Manifest = json.loads((INTEGRATION / "manifest.json").read_text())
 
 
@@ -53,7 +63,7 @@ def test_manifest() -> None:
     assert MANIFEST["domain"] == INTEGRATION.name == DOMAIN
     assert set(keys) == {
         *("domain", "name", "codeowners", "config_flow", "documentation", "integration_type", "iot_class"),
-        *("issue_tracker", "requirements", "version"),
+        *("issue_tracker", "requirements", "version", "zeroconf"),
     }
     assert MANIFEST["integration_type"] == "service"
     assert MANIFEST["iot_class"] == "local_polling"
@@ -89,7 +99,7 @@ def test_dependencies() -> None:
         for name in _imports(tree)
         if (match := re.match(r"homeassistant\.components\.(\w+)", name))
     }
-    assert imported <= {str(platform) for platform in Platform}
+    assert imported <= {*map(str, Platform), "diagnostics", "repairs", "system_health"}
 
 
 def _imports(tree: ast.Module) -> Iterator[str]:
@@ -129,23 +139,32 @@ def test_brand(name: str, width: int | None, height: int) -> None:
     assert actual[1] == height or (width is None and height <= actual[1] <= 256)
 
 
-def test_translations_are_plain_text() -> None:
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_translations_are_plain_text(language: str) -> None:
     """No HTML, no URL, no reference to a file that custom integrations do not have, nothing that looks unfinished."""
-    for path, text in texts():
+    for path, text in texts(load(language)):
         assert text == text.strip() != "", path
         assert not re.search(r"<\w+|</|https?://|\[%key:", text), path
         assert not re.search(r"'\{\w*\}'", text), path
         assert all(name.isidentifier() for name in re.findall(r"\{([^}]*)\}", text)), path
-    for path, _ in texts():
+    for path, _ in texts(load(language)):
         for key in path.split("."):
             assert re.fullmatch(r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?", key), path
 
 
-def test_each_field_is_explained() -> None:
-    """Every step has a title and describes each of its fields."""
-    for step in TRANSLATIONS["config"]["step"].values():
-        assert {"title", "description", "data", "data_description"} == set(step)
-        assert set(step["data"]) == set(step["data_description"])
+FIELDS = {"title", "description", "data", "data_description"}
+MENU = {"title", "description", "menu_options", "menu_option_descriptions"}
+SECTIONS = {"title", "description", "sections"}
+
+
+@pytest.mark.parametrize("flow", ["config", "options"])
+def test_each_field_is_explained(flow: str) -> None:
+    """Every step has a title and describes each of its fields, in sections as well, and each line of a menu."""
+    for step in TRANSLATIONS[flow]["step"].values():
+        assert set(step) in (FIELDS, MENU, SECTIONS)
+        assert set(step.get("menu_options", ())) == set(step.get("menu_option_descriptions", ()))
+        for part in (step, *step.get("sections", {}).values()):
+            assert set(part.get("data", ())) == set(part.get("data_description", ()))
 
 
 def test_every_error_is_translated() -> None:
@@ -161,26 +180,49 @@ def test_every_error_is_translated() -> None:
 
 def test_every_key_in_the_code_is_translated() -> None:
     """And every translated exception and error is used."""
+    others = set(TRANSLATIONS["device"]) | set(TRANSLATIONS["issues"])
     raised = constants("translation_key")
     assert raised
-    assert set(TRANSLATIONS["exceptions"]) == raised | set(TRANSLATION_KEYS.values())
-    flow = (INTEGRATION / "config_flow.py").read_text()
+    assert set(TRANSLATIONS["exceptions"]) | others == raised | others | set(TRANSLATION_KEYS.values())
+    assert set(TRANSLATIONS["exceptions"]) & others <= raised
+    sources = "".join(path.read_text() for path in SOURCES)
+    assert not [key for key in others if f'"{key}"' not in sources]
     own = set(TRANSLATIONS["config"]["error"]) - set(TRANSLATION_KEYS.values())
+    flow = source("config_flow.py") + source("checks.py")
     assert own == {key for key in own if f'"{key}"' in flow}
+    assert all(f'"{key}"' in source("config_flow.py") for key in set(TRANSLATIONS["config"]["abort"]) - FROM_OUTSIDE)
+    options = set(TRANSLATIONS["options"]["error"])
+    assert options == {key for key in options if f'"{key}"' in source("options_flow.py")}
     entities = {key: name for names in TRANSLATIONS["entity"].values() for key, name in names.items()}
     for key in entities:
         assert any(f'"{key}"' in path.read_text() for path in SOURCES), key
 
 
-def test_steps_are_translated() -> None:
-    """Each step of the flow has its texts, and there are none for steps that do not exist."""
-    flow = SOURCES[INTEGRATION / "config_flow.py"]
+def source(name: str) -> str:
+    """The text of a module."""
+    return (INTEGRATION / name).read_text()
+
+
+FROM_OUTSIDE = {"already_configured"}
+"""Aborts that Home Assistant itself decides on."""
+
+
+@pytest.mark.parametrize(
+    ("flow", "untold"), [("config", {"zeroconf", "reauth"}), ("options", set())], ids=["config", "options"]
+)
+def test_steps_are_translated(flow: str, untold: set[str]) -> None:
+    """Each step of the flow has its texts, and there are none for steps that do not exist or show nothing."""
     steps = {
         node.name.removeprefix("async_step_")
-        for node in ast.walk(flow)
+        for node in ast.walk(SOURCES[INTEGRATION / f"{flow}_flow.py"])
         if isinstance(node, ast.AsyncFunctionDef) and node.name.startswith("async_step_")
     }
-    assert steps == set(TRANSLATIONS["config"]["step"])
+    assert steps - untold == set(TRANSLATIONS[flow]["step"])
+
+
+def test_discovery() -> None:
+    """What a proxy announces itself as."""
+    assert MANIFEST["zeroconf"] == ["_spark-audio._tcp.local."]
 
 
 def test_nothing_foreign_is_shipped() -> None:

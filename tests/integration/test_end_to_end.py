@@ -4,6 +4,8 @@ import asyncio
 import os
 import re
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, override
 
 import pytest
@@ -27,6 +29,7 @@ from .player import decode
 ROOT = INTEGRATION.parent.parent
 PYTHON = os.environ.get("SPARK_AUDIO_PYTHON", str(ROOT / ".venv/bin/python"))
 RATE = 16_000
+KEY = "end-to-end"
 
 
 class KitchenLight(LightEntity):
@@ -56,25 +59,49 @@ async def light(hass: HomeAssistant, assist: None) -> str:
     return KitchenLight.entity_id
 
 
-@pytest.fixture
-async def embedded_spark(socket_enabled: None) -> AsyncGenerator[dict[str, str]]:
-    """The URLs of a Spark with real speech engines, in a process of its own."""
+@asynccontextmanager
+async def started(*arguments: str, **environment: str) -> AsyncGenerator[asyncio.StreamReader]:
+    """What a Python process writes, while it runs."""
     process = await asyncio.create_subprocess_exec(
-        *(PYTHON, "-m", "embedded_spark", "--parakeet-port", "0", "--magpie-port", "0"),
-        stdout=asyncio.subprocess.PIPE,
+        *(PYTHON, "-m", *arguments), stdout=asyncio.subprocess.PIPE, env={**os.environ, **environment}
     )
     assert process.stdout is not None
     try:
-        urls = {}
-        for _ in range(2):
-            line = (await process.stdout.readline()).decode()
-            match = re.match(r"(Parakeet|Magpie) listening on (\S+)", line)
-            assert match, f"embedded Spark did not start: {line!r}"
-            urls[f"{match[1].lower()}_url"] = match[2]
-        yield urls
+        yield process.stdout
     finally:
         process.terminate()
         await process.wait()
+
+
+async def listening(lines: asyncio.StreamReader) -> tuple[str, str]:
+    """Who listens, and at which URL, from the next line."""
+    line = (await lines.readline()).decode()
+    match = re.search(r"(\S+) listening on (http://[^/\s]+)", line)
+    assert match, f"it did not start: {line!r}"
+    return match[1], match[2]
+
+
+@pytest.fixture
+async def embedded_spark(socket_enabled: None) -> AsyncGenerator[dict[str, str]]:
+    """The URLs of a Spark with real speech engines, in a process of its own."""
+    async with started("embedded_spark", "--parakeet-port", "0", "--magpie-port", "0") as lines:
+        found = [await listening(lines) for _ in range(2)]
+        yield {f"{name.lower()}_url": url for name, url in found}
+
+
+@pytest.fixture(params=["direct", "proxy"])
+async def way(
+    request: pytest.FixtureRequest, embedded_spark: dict[str, str], tmp_path: Path
+) -> AsyncGenerator[tuple[str, dict[str, str]]]:
+    """Both ways to connect, and what the form of each is filled in with."""
+    if request.param == "direct":
+        yield "direct", embedded_spark
+        return
+    urls = [item for name, url in embedded_spark.items() for item in (f"--{name.replace('_', '-')}", url)]
+    state = ("--port", "0", "--state-dir", str(tmp_path))
+    async with started("spark_audio_proxy", *urls, *state, SPARK_AUDIO_API_KEY=KEY) as lines:
+        _, url = await listening(lines)
+        yield "proxy", {"proxy_url": url, "api_key": KEY}
 
 
 def words(text: str) -> list[str]:
@@ -87,11 +114,13 @@ async def test_turn_on_the_kitchen_light(
     hass_ws_client: WebSocketGenerator,
     hass_client: ClientSessionGenerator,
     light: str,
-    embedded_spark: dict[str, str],
+    way: tuple[str, dict[str, str]],
 ) -> None:
     """Set up as a user does, then say it."""
-    form = await hass.config_entries.flow.async_init("spark_audio", context={"source": SOURCE_USER})
-    result = await hass.config_entries.flow.async_configure(form["flow_id"], embedded_spark)
+    flow = hass.config_entries.flow
+    menu = await flow.async_init("spark_audio", context={"source": SOURCE_USER})
+    form = await flow.async_configure(menu["flow_id"], {"next_step_id": way[0]})
+    result = await flow.async_configure(form["flow_id"], way[1])
     assert result["type"] is FlowResultType.CREATE_ENTRY, result
     await hass.async_block_till_done()
     ws, client = await hass_ws_client(), await hass_client()

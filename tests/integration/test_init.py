@@ -20,17 +20,21 @@ pytestmark = pytest.mark.usefixtures("assist")
 
 
 async def test_both_services(hass: HomeAssistant, entry: MockConfigEntry) -> None:
-    """Two entities, each on the device of its service, with names that translations give."""
+    """Two engines, each on the device of its service, with names that translations give; health beside them."""
     assert entry.state is ConfigEntryState.LOADED
     states = {state.entity_id: state.name for state in hass.states.async_all(["stt", "tts"])}
     assert states == {STT: "Parakeet Speech-to-text", TTS: "Magpie Text-to-speech"}
     entities = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
+    health = ("health", "canary_latency", "last_success", "restarts", "restarts_left", "check", "incident")
     assert {entity.unique_id for entity in entities} == {
         f"{entry.entry_id}_parakeet_speech_to_text",
         f"{entry.entry_id}_magpie_text_to_speech",
+        *(f"{entry.entry_id}_{service}_{key}" for service in ("parakeet", "magpie") for key in health),
     }
     devices = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
-    assert {device.name for device in devices} == {"Parakeet", "Magpie"}
+    assert {device.name for device in devices} == {"Spark (127.0.0.1)", "Parakeet", "Magpie"}
+    [spark] = [device for device in devices if device.via_device_id is None]
+    assert {device.via_device_id for device in devices if device is not spark} == {spark.id}
     assert {device.entry_type for device in devices} == {dr.DeviceEntryType.SERVICE}
 
 

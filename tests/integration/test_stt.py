@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncGenerator
 
 import pytest
+from aiohttp import web
 from homeassistant.components.assist_pipeline import async_create_default_pipeline
 from homeassistant.components.stt import (
     AudioBitRates,
@@ -80,6 +81,17 @@ async def test_pipelines_keep_their_language_tags(
     run = await run_pipeline(ws, await create_pipeline(ws, stt_language=tag), SPEECH)
     assert run.heard == "Turn on the kitchen light."
     assert parakeet.posts(TRANSCRIPTIONS)[0].fields["language"] == sent
+
+
+@pytest.mark.parametrize("language", [tag for tag in PARAKEET_LANGUAGES if "-" not in tag])
+async def test_each_of_the_25_languages(
+    hass_ws_client: WebSocketGenerator, entry: MockConfigEntry, parakeet: FakeServer, language: str
+) -> None:
+    """A pipeline in each of Parakeet's languages is heard in it."""
+    ws = await hass_ws_client()
+    run = await run_pipeline(ws, await create_pipeline(ws, stt_language=language), SPEECH)
+    assert run.heard == "Turn on the kitchen light."
+    assert parakeet.posts(TRANSCRIPTIONS)[0].fields["language"] == language
 
 
 async def test_languages_parakeet_does_not_know(hass_ws_client: WebSocketGenerator, entry: MockConfigEntry) -> None:
@@ -308,6 +320,27 @@ async def test_cancelled_run(hass: HomeAssistant, assist: None, socket_enabled: 
         with pytest.raises(asyncio.CancelledError):
             await run
         await gone.wait()
+
+
+async def test_reloaded_in_the_middle(hass: HomeAssistant, entry: MockConfigEntry, parakeet: FakeServer) -> None:
+    """A command that is being heard while the entry is loaded anew gets its answer all the same."""
+    reached, answered = asyncio.Event(), asyncio.Event()
+    healthy = parakeet.answers[POST]
+
+    async def hold(request: web.Request) -> web.StreamResponse:
+        reached.set()
+        await answered.wait()
+        return await healthy(request)
+
+    async def speech() -> AsyncGenerator[bytes]:
+        yield SPEECH
+
+    parakeet.answers[POST] = hold
+    run = asyncio.create_task(engine_entity(hass).async_process_audio_stream(METADATA, speech()))
+    await reached.wait()
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    answered.set()
+    assert (await run).text == "Turn on the kitchen light."
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,8 @@ from custom_components.spark_audio.spark_engine.audio import UNKNOWN_SIZE, read_
 from custom_components.spark_audio.spark_engine.magpie_dialects import NIM, MagpieServer
 from custom_components.spark_audio.spark_engine.magpie_readers import Repertoire
 from custom_components.spark_audio.spark_engine.voices import parse_voice
-from custom_components.spark_audio.tts import MagpieEntity, offered
+from custom_components.spark_audio.tts import MagpieEntity
+from custom_components.spark_audio.voice_names import labelled
 from tests.fakes import faults
 from tests.fakes import server as fake
 from tests.fakes.magpie import LIST_VOICES, SYNTHESIZE_ONLINE, in_pieces, spoken, stream_pcm
@@ -31,7 +32,7 @@ from tests.fakes.server import FakeServer, Handler
 
 from .conftest import entry_for, set_up
 from .pipeline import TTS, create_pipeline, run_text
-from .player import decode
+from .player import decode, inspect
 from .slow_agent import BEGINNING, REST, SlowAgent
 
 POST = ("POST", SYNTHESIZE_ONLINE)
@@ -145,6 +146,42 @@ async def test_pipeline_speaks(
     assert asked.fields["text"] == TEXT
     assert asked.fields["voice"] == ARIA
     assert asked.fields["sample_rate_hz"] == str(RATE)
+
+
+PLAYERS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "announcement of a Voice PE": (
+        {"preferred_format": "flac", "preferred_sample_rate": 48_000, "preferred_sample_channels": 1},
+        "flac",
+        "48000",
+    ),
+    "satellite": (
+        {"preferred_format": "wav", "preferred_sample_rate": 16_000, "preferred_sample_channels": 1}
+        | {"preferred_sample_bytes": 2},
+        "pcm_s16le",
+        "16000",
+    ),
+    "any player": ({}, "mp3", "44100"),
+    "telephone": ({"preferred_format": "mp3", "preferred_sample_rate": 8_000}, "mp3", "8000"),
+    "as it comes": ({"preferred_format": "wav"}, "pcm_s16le", "44100"),
+}
+
+
+@pytest.mark.parametrize(("wanted", "codec", "rate"), PLAYERS.values(), ids=PLAYERS.keys())
+async def test_players(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    entry: MockConfigEntry,
+    wanted: dict[str, Any],
+    codec: str,
+    rate: str,
+) -> None:
+    """Each gets the format that it asks for, whole, with the length of what was said."""
+    result = async_create_stream(hass, TTS, None, wanted)
+    result.async_set_message(TEXT)
+    audio = await (await (await hass_client()).get(result.url)).read()
+    assert await inspect(audio) == (codec, rate)
+    assert len(await decode(audio)) == pytest.approx(len(spoken(TEXT, 16_000)), rel=0.1)
+    await hass.async_block_till_done(wait_background_tasks=True)
 
 
 @pytest.mark.parametrize(("answer", "told"), FAILS.values(), ids=FAILS.keys())
@@ -273,13 +310,19 @@ async def test_language_and_voice(
     assert [asked.fields["voice"] for asked in magpie.posts(SYNTHESIZE_ONLINE)] == [sent]
 
 
-async def test_unknown_voice(hass: HomeAssistant, entry: MockConfigEntry, magpie: FakeServer) -> None:
-    """A voice that is not there is an error that names it, and no other voice speaks in its place."""
-    with pytest.raises(HomeAssistantError, match=r"^Magpie has no voice Darth$") as failed:
-        await stream(hass, TEXT, voice="Darth")
-    assert failed.value.translation_key == "unknown_voice"
+async def test_unknown_voice(
+    hass: HomeAssistant, entry: MockConfigEntry, magpie: FakeServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A voice that is not there, not any more perhaps: the language's own speaks, and the log says so once."""
+    await stream(hass, TEXT, voice="Darth")
+    await stream(hass, "Something else.", "de-DE", voice="Darth")
     await hass.async_block_till_done(wait_background_tasks=True)
-    assert magpie.posts(SYNTHESIZE_ONLINE) == []
+    assert [asked.fields["voice"] for asked in magpie.posts(SYNTHESIZE_ONLINE)] == [
+        ARIA,
+        "Magpie-Multilingual.DE-DE.Aria",
+    ]
+    [line] = [record.getMessage() for record in caplog.records if "Darth" in record.getMessage()]
+    assert line == "Magpie has no voice Darth any more; the default voice of en-US speaks instead"
 
 
 async def test_unknown_language_and_option(hass: HomeAssistant, entry: MockConfigEntry) -> None:
@@ -318,7 +361,7 @@ async def test_voices_for_the_user_to_choose(hass_ws_client: WebSocketGenerator,
 )
 def test_names_of_voices(names: list[str], language: str, expected: list[str]) -> None:
     """No two voices look alike."""
-    assert [voice.name for voice in offered([parse_voice(name) for name in names], language)] == expected
+    assert [label for _, label in labelled([parse_voice(name) for name in names], language)] == expected
 
 
 @pytest.mark.parametrize(
@@ -339,7 +382,7 @@ async def test_default_language(
     entity = entity_of(hass)
     assert entity.supported_languages == ["de-DE", "en-US", "es-US", "fr-FR", "it-IT"]
     assert entity.default_language == default
-    assert entity.default_options == {"voice": f"Magpie-Multilingual.{default.upper()}.Aria"}
+    assert entity.default_options == {"voice": f"Magpie-Multilingual.{default.upper()}.Aria", "sample_rate": RATE}
 
 
 @pytest.mark.parametrize(
@@ -382,9 +425,6 @@ async def test_whole_file_fails(hass: HomeAssistant, entry: MockConfigEntry, mag
     with pytest.raises(HomeAssistantError) as failed:
         await entity_of(hass).async_get_tts_audio(TEXT, "en-US", {})
     assert failed.value.translation_key == "server_fault"
-    with pytest.raises(HomeAssistantError) as failed:
-        await entity_of(hass).async_get_tts_audio(TEXT, "en-US", {"voice": "Darth"})
-    assert failed.value.translation_key == "unknown_voice"
 
 
 async def test_listener_goes_away(hass: HomeAssistant, assist: None, socket_enabled: None) -> None:
@@ -424,6 +464,8 @@ async def _text() -> AsyncGenerator[str]:
 
 def entity_of(hass: HomeAssistant) -> MagpieEntity:
     """The entity behind the pipeline."""
-    entity = hass.data[TTS_COMPONENT].get_entity(TTS)
+    # Its id is in the language of the home.
+    [entity_id] = hass.states.async_entity_ids("tts")[:1]
+    entity = hass.data[TTS_COMPONENT].get_entity(entity_id)
     assert isinstance(entity, MagpieEntity)
     return entity

@@ -1,0 +1,72 @@
+"""What a person can ask of a service: restart it, look at it now."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import override
+
+from homeassistant.components.button import ButtonEntity, ButtonEntityDescription
+from homeassistant.components.button.const import ButtonDeviceClass
+from homeassistant.const import EntityCategory, Platform
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .const import DOMAIN
+from .coordinator import SparkCoordinator
+from .data import SparkConfigEntry
+from .entity import HealthEntity
+from .spark_engine.status import ServiceStatus
+
+# A watchdog refuses a second restart itself, and the services have nothing to do with each other.
+PARALLEL_UPDATES = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceButtonDescription(ButtonEntityDescription):
+    """What a button does, and for which servers there is one."""
+
+    exists: Callable[[ServiceStatus], bool]
+    press: Callable[[SparkCoordinator, str], Awaitable[None]]
+
+
+BUTTONS: tuple[ServiceButtonDescription, ...] = (
+    ServiceButtonDescription(
+        key="restart",
+        device_class=ButtonDeviceClass.RESTART,
+        entity_category=EntityCategory.CONFIG,
+        exists=lambda service: service.restart_target is not None,
+        press=lambda coordinator, name: coordinator.async_restart(name),
+    ),
+    ServiceButtonDescription(
+        key="check",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        exists=lambda service: service.watched,
+        press=lambda coordinator, name: coordinator.async_check(name),
+    ),
+)
+
+
+async def async_setup_entry(
+    hass: HomeAssistant, entry: SparkConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
+) -> None:
+    """Add the buttons that would do something, and forget those that would not any more."""
+    registry = er.async_get(hass)
+    for name, service in entry.runtime_data.coordinator.data.items():
+        for description in BUTTONS:
+            button = ServiceButton(entry, name, description)
+            if description.exists(service):
+                async_add_entities([button])
+            elif button.unique_id and (
+                entity_id := registry.async_get_entity_id(Platform.BUTTON, DOMAIN, button.unique_id)
+            ):
+                registry.async_remove(entity_id)
+
+
+class ServiceButton(HealthEntity, ButtonEntity):
+    """One thing to do with a server."""
+
+    entity_description: ServiceButtonDescription
+
+    @override
+    async def async_press(self) -> None:
+        await self.entity_description.press(self.coordinator, self._name)

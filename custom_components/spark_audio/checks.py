@@ -1,0 +1,134 @@
+"""What the config flow tries out before anything is saved: every URL and key, with real requests."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import ClientConnectorCertificateError, ClientSession
+from homeassistant.const import CONF_API_KEY
+
+from .connection import address_for
+from .const import CONF_MAGPIE_URL, CONF_PARAKEET_URL, CONF_PROXY_URL, SERVICE_NAMES, Service, service_of
+from .errors import TRANSLATION_KEYS
+from .spark_engine.audio import silence
+from .spark_engine.errors import Rejected, ServerFault, SparkError, Unauthorized
+from .spark_engine.parakeet import SAMPLE_RATE
+from .spark_engine.remote import Remote
+from .spark_engine.services import MagpieService, ParakeetService
+from .spark_engine.spark import Spark
+from .spark_engine.transport import Transport
+
+STATUS = "/api/status"
+STATUS_DEADLINE = 10.0
+
+TEST_LANGUAGE = "en-US"
+"""Language of the test recording: every Parakeet knows it, and some refuse a recording without any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with a server: the key of the translated error, and the engine's own sentence."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What came out: the translated error of each field that is wrong, what those texts name, and the proxy's id."""
+
+    errors: Mapping[str, str]
+    placeholders: Mapping[str, str] = field(default_factory=dict)
+    unique_id: str | None = None
+
+
+async def try_direct(session: ClientSession, data: Mapping[str, Any]) -> Findings:
+    """Try both servers at once; each gets its own error."""
+    spark = Spark(session, address_for(data))
+    parakeet, magpie = await asyncio.gather(_try_parakeet(spark.parakeet), _try_magpie(spark.magpie))
+    found = ((CONF_PARAKEET_URL, parakeet), (CONF_MAGPIE_URL, magpie))
+    return Findings({name: problem.key for name, problem in found if problem})
+
+
+async def try_proxy(session: ClientSession, data: Mapping[str, Any]) -> Findings:
+    """Try the proxy's own page with the key, then through it each service that it serves."""
+    transport = Transport(session, data[CONF_PROXY_URL], data[CONF_API_KEY])
+    try:
+        served = {service_of(status.name) for status in await Remote(transport).status()}
+        unique_id = await _proxy_id(transport)
+    except SparkError as err:
+        return Findings(_proxy_error(err))
+    if not served:
+        return Findings({CONF_PROXY_URL: "no_services"})
+    spark = Spark(session, address_for(data, served))
+    parakeet, magpie = await asyncio.gather(_try_parakeet(spark.parakeet), _try_magpie(spark.magpie))
+    for service, problem in ((Service.PARAKEET, parakeet), (Service.MAGPIE, magpie)):
+        if problem:
+            told = {"service": SERVICE_NAMES[service], "reason": problem.reason}
+            return Findings({CONF_PROXY_URL: "behind_proxy"}, told)
+    return Findings({}, unique_id=unique_id)
+
+
+async def wants_key(session: ClientSession, url: str) -> bool:
+    """Whether the proxy at `url` does not answer without a key. Raises SparkError where it is no proxy, or away."""
+    try:
+        await Remote(Transport(session, url)).status()
+    except Unauthorized:
+        return True
+    return False
+
+
+async def _proxy_id(transport: Transport) -> str | None:
+    """The lasting id that a proxy announces itself with, where it tells it."""
+    match (await transport.get(STATUS, deadline=STATUS_DEADLINE)).json():
+        case {"id": str(unique_id)}:
+            return unique_id
+    return None
+
+
+async def _try_parakeet(parakeet: ParakeetService | None) -> Problem | None:
+    """What is wrong, found out by transcribing a second of silence."""
+    try:
+        if parakeet:
+            await parakeet.transcribe(silence(1, SAMPLE_RATE), language=TEST_LANGUAGE)
+    except SparkError as err:
+        return Problem("not_parakeet" if _is_another_service(err) else error_key(err), err.message)
+    return None
+
+
+async def _try_magpie(magpie: MagpieService | None) -> Problem | None:
+    """What is wrong, found out by listing the voices."""
+    try:
+        if magpie and not await magpie.voices():
+            return Problem("no_voices", "It lists no voices.")
+    except SparkError as err:
+        return Problem("not_magpie" if _is_another_service(err) else error_key(err), err.message)
+    return None
+
+
+def _proxy_error(err: SparkError) -> dict[str, str]:
+    match err:
+        case Unauthorized(status=403):
+            # Without a key of its own, a proxy shows its status to its own machine only.
+            return {CONF_PROXY_URL: "proxy_without_key"}
+        case Unauthorized():
+            return {CONF_API_KEY: "unauthorized"}
+    return {CONF_PROXY_URL: "not_proxy" if _is_another_service(err) else error_key(err)}
+
+
+def error_key(err: SparkError) -> str:
+    """The translated error; a certificate that nobody vouches for is told apart, since there is a switch for it."""
+    if isinstance(err.__cause__, ClientConnectorCertificateError):
+        return "untrusted_certificate"
+    return TRANSLATION_KEYS[type(err)]
+
+
+def _is_another_service(err: SparkError) -> bool:
+    """Whether a server in good health does not know what it was asked for, or answers something else."""
+    match err:
+        case Rejected(status=404 | 405):
+            return True
+        case ServerFault(status=int(status)):
+            return status < 400
+    return False

@@ -1,0 +1,174 @@
+"""What is known of a Spark at this moment, for all its entities: who is how, and which voices there are."""
+
+import logging
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from time import monotonic
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import ConfigEntryAuthFailed, ConfigEntryNotReady, HomeAssistantError
+from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
+
+from .const import DOMAIN, Service, display_name, service_of
+from .errors import translated
+from .record import Memory
+from .spark_engine.errors import SparkError, Unauthorized
+from .spark_engine.health import State
+from .spark_engine.magpie import Magpie
+from .spark_engine.magpie_dialects import MagpieServer
+from .spark_engine.services import MagpieService, Member
+from .spark_engine.spark import Spark
+from .spark_engine.status import ServiceStatus
+from .spark_engine.watchdog import NoRestartTarget, RestartUnderWay
+
+LOGGER = logging.getLogger(__name__)
+
+POLL = timedelta(seconds=30)
+"""Between two looks while all is well."""
+
+VOICES_EVERY = 900.0
+"""Seconds between two looks at the voices of a Magpie that is well."""
+
+type Statuses = Mapping[str, ServiceStatus]
+"""By name of the server: `parakeet`, `magpie`, and behind a proxy perhaps `parakeet-2`."""
+
+
+class SparkCoordinator(DataUpdateCoordinator[Statuses]):
+    """Either kind: watching itself, or showing what the proxy sees."""
+
+    config_entry: ConfigEntry
+    spark: Spark
+
+    def __init__(self, hass: HomeAssistant, entry: ConfigEntry) -> None:
+        """Nothing is sent yet."""
+        super().__init__(hass, LOGGER, config_entry=entry, name=f"Spark Audio {entry.title}", update_interval=POLL)
+        self.memory = Memory(hass, entry.entry_id)
+        self.magpie: MagpieServer | None = None
+        """What this Spark's Magpie can say: the last good list. None where there is no Magpie."""
+        self.two_owners: frozenset[str] = frozenset()
+        """Names of servers that are restarted from here, and by somebody else as well."""
+        self._voices_due = 0.0
+        self._listing = False
+
+    @abstractmethod
+    def start(self) -> None:
+        """Begin to watch: the entities are there to see it."""
+
+    @abstractmethod
+    async def _restart(self, name: str) -> None:
+        """Raise RestartUnderWay, NoRestartTarget, OSError, SparkError."""
+
+    @abstractmethod
+    async def _check(self, name: str) -> None:
+        """Raise SparkError."""
+
+    async def async_restart(self, name: str) -> None:
+        """Restart a server because a person wants it. Raises HomeAssistantError."""
+        try:
+            await self._restart(name)
+        except RestartUnderWay as err:
+            raise _refused(name, translation_key="restart_under_way") from err
+        except NoRestartTarget as err:
+            raise _refused(name, translation_key="no_restart_target") from err
+        except OSError as err:
+            raise _refused(name, translation_key="no_record") from err
+        except SparkError as err:
+            raise self._failed(err, name) from err
+        await self.async_refresh()
+
+    async def async_check(self, name: str) -> None:
+        """Send a canary now; the health shows what came of it. Raises HomeAssistantError where none can be sent."""
+        try:
+            await self._check(name)
+        except SparkError as err:
+            raise self._failed(err, name) from err
+        await self.async_refresh()
+
+    def _failed(self, err: SparkError, name: str) -> HomeAssistantError:
+        if isinstance(err, Unauthorized):
+            self.config_entry.async_start_reauth_if_available(self.hass)
+        return translated(HomeAssistantError, err, service_of(name))
+
+    async def _find_voices(self) -> None:
+        """The voices for set-up: from Magpie, else those that it had last.
+
+        Raises ConfigEntryAuthFailed, and ConfigEntryNotReady where Magpie has never listed any.
+        """
+        if self.spark.magpie is None:
+            return
+        try:
+            magpie = await self.spark.magpie.server()
+        except Unauthorized as err:
+            raise translated(ConfigEntryAuthFailed, err, Service.MAGPIE) from err
+        except SparkError as err:
+            self.magpie = self.memory.known.magpie
+            if self.magpie is None:
+                raise translated(ConfigEntryNotReady, err, Service.MAGPIE) from err
+            LOGGER.debug("The voices are those of last time: %s", err)
+            return
+        self.magpie = magpie if magpie.voices else self.memory.known.magpie
+        if self.magpie is None:
+            raise ConfigEntryNotReady(translation_domain=DOMAIN, translation_key="no_voices")
+        if magpie.voices:
+            await self.memory.learn(magpie=magpie)
+            self._voices_due = monotonic() + VOICES_EVERY
+
+    @callback
+    def _look_at_voices(self, before: Statuses, now: Statuses) -> None:
+        """List the voices again after a recovery, which may have brought another model, and now and then."""
+        if self.spark.magpie is None or self._listing:
+            return
+        magpie = [service for service in now.values() if service_of(service.name) is Service.MAGPIE]
+        if any(_recovered(before.get(service.name), service) for service in magpie):
+            self._voices_due = 0.0
+        well = any(service.state is State.HEALTHY or not service.watched for service in magpie)
+        if well and monotonic() >= self._voices_due:
+            self._listing = True
+            self._voices_due = monotonic() + VOICES_EVERY
+            self.config_entry.async_create_background_task(
+                self.hass, self._list_voices(self.spark.magpie), f"{self.name} - voices"
+            )
+
+    async def _list_voices(self, service: MagpieService) -> None:
+        """Ask with clients of their own: what the others know of the server stays, until it is found to be another."""
+        asked = [Member(member.name, member.url, Magpie(member.client.transport)) for member in service.members]
+        try:
+            magpie = await MagpieService(asked).server()
+        except Unauthorized:
+            self.config_entry.async_start_reauth_if_available(self.hass)
+        except SparkError as err:
+            LOGGER.debug("The voices stay as they were: %s", err)
+        else:
+            if magpie.voices and magpie != self.magpie:
+                for member in service.members:
+                    member.client.forget()
+                self.magpie = magpie
+                await self.memory.learn(magpie=magpie)
+                self.async_update_listeners()
+        finally:
+            self._listing = False
+
+
+def _recovered(before: ServiceStatus | None, now: ServiceStatus) -> bool:
+    return now.state is State.HEALTHY and (before is None or before.state is not State.HEALTHY)
+
+
+def _refused(name: str, *, translation_key: str) -> HomeAssistantError:
+    return HomeAssistantError(
+        translation_domain=DOMAIN,
+        translation_key=translation_key,
+        translation_placeholders={"service": display_name(name)},
+    )
+
+
+def owns(service: ServiceStatus) -> bool:
+    """Whether whoever watches over this server restarts it without being asked."""
+    return service.automatic and service.restart_target is not None
+
+
+def away(statuses: Statuses, state: State, evidence: str) -> Statuses:
+    """The same servers when nobody can be asked about them."""
+    return {name: replace(service, state=state, evidence=evidence) for name, service in statuses.items()}

@@ -1,0 +1,89 @@
+"""What to attach to a bug report: no key, no hook, no host, nothing that was said."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from enum import Enum
+from typing import Any
+
+from homeassistant.components.diagnostics import REDACTED, async_redact_data
+from homeassistant.const import CONF_API_KEY
+from homeassistant.core import HomeAssistant
+from homeassistant.util.dt import utc_from_timestamp
+from yarl import URL
+
+from .const import CONF_MAGPIE_URL, CONF_PARAKEET_URL, CONF_PROXY_URL, Service, restart_option
+from .coordinator import SparkCoordinator
+from .data import SparkConfigEntry
+from .spark_engine.errors import SparkError
+from .spark_engine.status import ServiceStatus
+
+TO_REDACT = {
+    CONF_API_KEY,
+    *(restart_option(service, what) for service in Service for what in ("url", "token", "docker")),
+}
+
+_MOMENTS = {"at", "since", "last_success"}
+
+
+async def async_get_config_entry_diagnostics(_hass: HomeAssistant, entry: SparkConfigEntry) -> dict[str, Any]:
+    """Settings, servers, states and how they came about."""
+    coordinator = entry.runtime_data.coordinator
+    document = {
+        "title": entry.title,
+        "data": async_redact_data(dict(entry.data), TO_REDACT),
+        "options": async_redact_data(dict(entry.options), TO_REDACT),
+        "last_update_success": coordinator.last_update_success,
+        "servers": await _servers(coordinator),
+        "voices": [voice.name for voice in coordinator.magpie.voices] if coordinator.magpie else None,
+        "services": [_readable(asdict(service)) for service in coordinator.data.values()],
+    }
+    redacted: dict[str, Any] = _without(document, set(_hosts(entry, coordinator.data.values())))
+    return redacted
+
+
+async def _servers(coordinator: SparkCoordinator) -> dict[str, str]:
+    """What each server was found out to be."""
+    found = {}
+    for member in coordinator.spark.members:
+        try:
+            found[member.name] = str(await member.client.server())
+        except SparkError as err:
+            found[member.name] = err.message
+    return found
+
+
+def _hosts(entry: SparkConfigEntry, services: Iterable[ServiceStatus]) -> Iterable[str]:
+    urls = [entry.data.get(key) for key in (CONF_PARAKEET_URL, CONF_MAGPIE_URL, CONF_PROXY_URL)]
+    for url in [*urls, *(service.url for service in services)]:
+        if url and (host := URL(url).host):
+            yield host
+
+
+def _without(value: Any, hosts: set[str]) -> Any:
+    """The same document, hosts hidden wherever they stand: in URLs, in the title, in messages."""
+    match value:
+        case dict():
+            return {key: _without(item, hosts) for key, item in value.items()}
+        case list() | tuple():
+            return [_without(item, hosts) for item in value]
+        case str():
+            # The longest first: one host may be part of another.
+            for host in sorted(hosts, key=len, reverse=True):
+                value = value.replace(host, REDACTED)
+    return value
+
+
+def _readable(value: Any, key: str = "") -> Any:
+    """Moments as dates, enums as their names."""
+    match value:
+        case dict():
+            return {name: _readable(item, name) for name, item in value.items()}
+        case list() | tuple() if key == "restarts":
+            return [_readable(item, "at") for item in value]
+        case list() | tuple():
+            return [_readable(item) for item in value]
+        case Enum():
+            return value.name.lower()
+        case int() | float() if key in _MOMENTS:
+            return utc_from_timestamp(value).isoformat(timespec="seconds")
+    return value

@@ -1,0 +1,65 @@
+"""When another engine steps in: what hearing and speaking have in common there."""
+
+from collections.abc import AsyncGenerator, Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from homeassistant.core import HomeAssistant
+from homeassistant.util.language import matches
+
+_STEPPING_IN: ContextVar[bool] = ContextVar("stepping_in", default=False)
+
+
+class FallbackFailed(Exception):
+    """The other engine could not help either. The message is half a sentence for the log, without speech or text."""
+
+
+def is_stepping_in() -> bool:
+    """Whether we are asked as somebody's fallback: two Sparks may stand in for each other, but not go round in circles.
+
+    Holds for the coroutine that is called, not for a generator that it returns.
+    """
+    return _STEPPING_IN.get()
+
+
+@contextmanager
+def stepping_in() -> Generator[None]:
+    """Around the call of the other engine. What it raises, whatever that is, becomes FallbackFailed."""
+    token = _STEPPING_IN.set(True)
+    try:
+        yield
+    except FallbackFailed:
+        raise
+    except TimeoutError as err:
+        raise FallbackFailed("it did not answer in time") from err
+    except Exception as err:
+        # Foreign code, whose messages may quote what was said.
+        raise FallbackFailed(f"it failed with {type(err).__name__}") from err
+    finally:
+        _STEPPING_IN.reset(token)
+
+
+def language_of(hass: HomeAssistant, wanted: str, supported: list[str]) -> str:
+    """The other engine's own tag for a language. Raises FallbackFailed where it does not know it."""
+    if wanted in supported:
+        return wanted
+    if fitting := matches(wanted, supported, hass.config.country):
+        return fitting[0]
+    raise FallbackFailed(f"it does not know {wanted}")
+
+
+class Retold:
+    """Text that can be told again from its beginning, even while it is still being written. One listener at a time."""
+
+    def __init__(self, text: AsyncGenerator[str]) -> None:
+        """Nothing is read yet."""
+        self._text = text
+        self._read: list[str] = []
+
+    async def again(self) -> AsyncGenerator[str]:
+        """All of it."""
+        for chunk in self._read:
+            yield chunk
+        async for chunk in self._text:
+            self._read.append(chunk)
+            yield chunk

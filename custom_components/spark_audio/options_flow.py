@@ -1,0 +1,163 @@
+"""Options: how it sounds, how it listens, how it heals, and who steps in."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult, OptionsFlowWithReload
+from homeassistant.core import valid_entity_id
+from homeassistant.helpers import entity_registry as er
+
+from .connection import address_for, is_through_proxy
+from .const import CONF_RESTART_KIND, RestartKind, Service, restart_option
+from .options_form import FALLBACK, RESTART_FIELDS, Options, form, shown, stored, target_form
+from .restart_targets import parse_docker
+from .spark_engine.magpie_dialects import MagpieServer
+from .urls import check_hook, read_key
+
+EXAMPLES = {"hook_example": "http://192.168.1.50:9999/restart", "docker_example": "http://192.168.1.50:2375#parakeet"}
+
+CONTAINER = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
+"""What Docker takes for a container's name or id."""
+
+
+class SparkAudioOptionsFlow(OptionsFlowWithReload):
+    """One form, and a second one for what the chosen kind of restart has to be told."""
+
+    _chosen: Options
+
+    async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask for everything else."""
+        before = self.config_entry.options
+        errors: dict[str, str] = {}
+        placeholders: dict[str, str] = {}
+        if user_input is not None:
+            errors, placeholders = self._unusable(user_input[FALLBACK])
+            if not errors:
+                self._chosen = stored(user_input, self._magpie, before)
+                return await self._ask_for_targets()
+        healing = not is_through_proxy(self.config_entry.data)
+        schema = form(self._services, self._magpie, self._own_entities, healing=healing)
+        values = shown(before, self._magpie) if user_input is None else user_input
+        return self.async_show_form(
+            step_id="init",
+            data_schema=self.add_suggested_values_to_schema(schema, values),
+            errors=errors,
+            description_placeholders=placeholders,
+        )
+
+    async def async_step_hook(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask which URLs restart the services."""
+        return self._targets(RestartKind.HOOK, user_input)
+
+    async def async_step_docker(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask which containers the services run in, and where Docker's API is."""
+        return self._targets(RestartKind.DOCKER, user_input)
+
+    async def async_step_action(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask which actions restart the services."""
+        return self._targets(RestartKind.ACTION, user_input)
+
+    async def async_step_button(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask which buttons restart the services."""
+        return self._targets(RestartKind.BUTTON, user_input)
+
+    async def _ask_for_targets(self) -> ConfigFlowResult:
+        match self._chosen.get(CONF_RESTART_KIND):
+            case RestartKind.HOOK:
+                return await self.async_step_hook()
+            case RestartKind.DOCKER:
+                return await self.async_step_docker()
+            case RestartKind.ACTION:
+                return await self.async_step_action()
+            case RestartKind.BUTTON:
+                return await self.async_step_button()
+        return self.async_create_entry(data=self._chosen)
+
+    def _targets(self, kind: RestartKind, user_input: Mapping[str, str] | None) -> ConfigFlowResult:
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            given = {name: text.strip() for name, text in user_input.items() if text.strip()}
+            errors = self._wrong(kind, given)
+            if not errors:
+                return self.async_create_entry(data=self._chosen | given)
+        actions = sorted(
+            f"{domain}.{action}"
+            for domain, actions in self.hass.services.async_services().items()
+            for action in actions
+        )
+        schema = target_form(kind, self._services, actions, self._own_entities)
+        values = self.config_entry.options if user_input is None else user_input
+        return self.async_show_form(
+            step_id=kind,
+            data_schema=self.add_suggested_values_to_schema(schema, values),
+            errors=errors,
+            description_placeholders=EXAMPLES,
+        )
+
+    def _wrong(self, kind: RestartKind, given: Mapping[str, str]) -> dict[str, str]:
+        """The error of each field."""
+        if not any(restart_option(service, RESTART_FIELDS[kind][0]) in given for service in Service):
+            return {"base": "no_target"}
+        errors = {}
+        for service in Service:
+            for what in RESTART_FIELDS[kind]:
+                name = restart_option(service, what)
+                if name in given and (error := self._error_of(what, given[name])):
+                    errors[name] = error
+        return errors
+
+    def _error_of(self, what: str, text: str) -> str | None:
+        if what == "button":
+            return self._error_of_entity(text)
+        if what == "action":
+            known = valid_entity_id(text) and self.hass.services.has_service(*text.split(".", 1))
+            return None if known else "unknown_action"
+        try:
+            match what:
+                case "url":
+                    check_hook(text)
+                case "token":
+                    read_key(text)
+                case "docker" if not CONTAINER.fullmatch(parse_docker(text)[1]):
+                    return "invalid_docker"
+        except ValueError:
+            return {"url": "invalid_url", "token": "invalid_key", "docker": "invalid_docker"}[what]
+        return None
+
+    def _unusable(self, fallbacks: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+        """The first fallback that cannot step in, told above the section: the frontend shows no errors within one."""
+        for entity_id in fallbacks.values():
+            if error := self._error_of_entity(entity_id):
+                return {FALLBACK: error}, {"entity": entity_id}
+        return {}, {}
+
+    def _error_of_entity(self, entity_id: str) -> str | None:
+        """Own entities are not even offered. The selector takes ids of the registry, too, which nobody can read."""
+        registry = er.async_get(self.hass)
+        known = valid_entity_id(entity_id) and (registry.async_get(entity_id) or self.hass.states.get(entity_id))
+        return None if known else "unknown_entity"
+
+    @property
+    def _magpie(self) -> MagpieServer | None:
+        """What the Magpie can say, None where there is none or the entry is not loaded."""
+        loaded = self.config_entry.state is ConfigEntryState.LOADED
+        magpie: MagpieServer | None = self.config_entry.runtime_data.magpie if loaded else None
+        return magpie
+
+    @property
+    def _services(self) -> Sequence[Service]:
+        """The services of this Spark; as far as its URLs tell where the entry is not loaded."""
+        if self.config_entry.state is ConfigEntryState.LOADED:
+            spark = self.config_entry.runtime_data.spark
+            has = {Service.PARAKEET: spark.parakeet, Service.MAGPIE: spark.magpie}
+        else:
+            address = address_for(self.config_entry.data)
+            has = {Service.PARAKEET: address.parakeet_url, Service.MAGPIE: address.magpie_url}
+        return [service for service in Service if has[service]]
+
+    @property
+    def _own_entities(self) -> Sequence[str]:
+        """The entities of this entry: they cannot stand in for themselves."""
+        registry = er.async_get(self.hass)
+        return [entity.entity_id for entity in er.async_entries_for_config_entry(registry, self.config_entry.entry_id)]

@@ -1,0 +1,192 @@
+"""The options as a form: its sections and fields, and the way between them and what is stored."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import voluptuous as vol
+from homeassistant.const import Platform
+from homeassistant.data_entry_flow import section
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+    EntitySelector,
+    EntitySelectorConfig,
+    NumberSelector,
+    NumberSelectorConfig,
+    NumberSelectorMode,
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+    TextSelector,
+    TextSelectorConfig,
+    TextSelectorType,
+)
+
+from .const import (
+    CONF_AUDIO_PROCESSING,
+    CONF_AUTO_GAIN,
+    CONF_AUTOMATIC_RESTART,
+    CONF_CANARY_INTERVAL,
+    CONF_FALLBACK_STT,
+    CONF_FALLBACK_TTS,
+    CONF_NOISE_REDUCTION,
+    CONF_RESTART_KIND,
+    CONF_SAMPLE_RATE,
+    CONF_TURN_DEADLINE,
+    CONF_VOICES,
+    DEFAULT_CANARY_INTERVAL,
+    DEFAULT_SAMPLE_RATE,
+    DEFAULT_TURN_DEADLINE,
+    RestartKind,
+    Service,
+    restart_option,
+)
+from .languages import magpie_languages
+from .spark_engine.magpie_dialects import MagpieServer
+from .voice_names import offered
+
+VOICE = "voice"
+LISTENING = "listening"
+HEALING = "healing"
+FALLBACK = "fallback"
+
+SAMPLE_RATES = ("22050", "44100")
+
+RESTART_FIELDS: Mapping[RestartKind, Sequence[str]] = {
+    RestartKind.HOOK: ("url", "token"),
+    RestartKind.DOCKER: ("docker",),
+    RestartKind.ACTION: ("action",),
+    RestartKind.BUTTON: ("button",),
+}
+"""What each kind has to be told, for each service."""
+
+FALLBACKS: Mapping[Service, tuple[str, Platform]] = {
+    Service.PARAKEET: (CONF_FALLBACK_STT, Platform.STT),
+    Service.MAGPIE: (CONF_FALLBACK_TTS, Platform.TTS),
+}
+
+type Options = dict[str, Any]
+
+
+def form(services: Sequence[Service], magpie: MagpieServer | None, own: Sequence[str], *, healing: bool) -> vol.Schema:
+    """The form for a Spark with these services; `own` are entities that cannot stand in for it."""
+    fields: dict[vol.Marker, section] = {}
+    if Service.MAGPIE in services:
+        fields[vol.Required(VOICE)] = section(vol.Schema({**_voice_fields(magpie), **_SOUND}))
+    if Service.PARAKEET in services:
+        fields[vol.Required(LISTENING)] = section(vol.Schema(_LISTENING), {"collapsed": True})
+    if healing:
+        fields[vol.Required(HEALING)] = section(vol.Schema(_HEALING), {"collapsed": True})
+    fields[vol.Required(FALLBACK)] = section(
+        vol.Schema({vol.Optional(FALLBACKS[service][0]): _entity(FALLBACKS[service][1], own) for service in services}),
+        {"collapsed": True},
+    )
+    return vol.Schema(fields)
+
+
+def target_form(
+    kind: RestartKind, services: Sequence[Service], actions: Sequence[str], own: Sequence[str]
+) -> vol.Schema:
+    """The fields that tell how each of these services is restarted."""
+    selectors = {
+        "url": TextSelector(TextSelectorConfig(type=TextSelectorType.URL)),
+        "token": TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off")),
+        "docker": TextSelector(),
+        "action": SelectSelector(
+            SelectSelectorConfig(options=list(actions), custom_value=True, mode=SelectSelectorMode.DROPDOWN)
+        ),
+        "button": EntitySelector(EntitySelectorConfig(domain=["button", "input_button"], exclude_entities=list(own))),
+    }
+    return vol.Schema(
+        {
+            vol.Optional(restart_option(service, what)): selectors[what]
+            for service in services
+            for what in RESTART_FIELDS[kind]
+        }
+    )
+
+
+def shown(options: Mapping[str, Any], magpie: MagpieServer | None) -> dict[str, Options]:
+    """Stored options as the form shows them. A voice that the server has no more is not offered again."""
+    chosen = {_field(tag): voice for tag, voice in options.get(CONF_VOICES, {}).items()}
+    known = {_field(tag): {name for name, _ in voices} for tag, voices in _choices(magpie).items()}
+    voices = {field: voice for field, voice in chosen.items() if voice in known.get(field, ())}
+    rate = options.get(CONF_SAMPLE_RATE)
+    return {
+        VOICE: voices | ({CONF_SAMPLE_RATE: str(rate)} if rate else {}),
+        LISTENING: {**options, **options.get(CONF_AUDIO_PROCESSING, {})},
+        HEALING: {**options},
+        FALLBACK: {**options},
+    }
+
+
+def stored(
+    user_input: Mapping[str, Mapping[str, Any]], magpie: MagpieServer | None, before: Mapping[str, Any]
+) -> Options:
+    """What the form was filled in with, as it is stored. The voices stay as they were while nobody lists any."""
+    options: Options = {name: value for fields in user_input.values() for name, value in fields.items()}
+    if VOICE in user_input:
+        options[CONF_SAMPLE_RATE] = int(options[CONF_SAMPLE_RATE])
+        if magpie is None:
+            options[CONF_VOICES] = before.get(CONF_VOICES, {})
+        else:
+            chosen = {tag: options.pop(_field(tag), None) for tag in magpie_languages(magpie)}
+            options[CONF_VOICES] = {tag: voice for tag, voice in chosen.items() if voice}
+    if LISTENING in user_input:
+        processing = (CONF_AUTO_GAIN, CONF_NOISE_REDUCTION)
+        options[CONF_AUDIO_PROCESSING] = {name: options.pop(name) for name in processing}
+    return options
+
+
+def _field(tag: str) -> str:
+    """The name of a language's field: translations have lower-case keys."""
+    return tag.lower()
+
+
+def _choices(magpie: MagpieServer | None) -> dict[str, list[tuple[str, str]]]:
+    return {tag: offered(magpie.voices, tag) for tag in magpie_languages(magpie)} if magpie else {}
+
+
+def _voice_fields(magpie: MagpieServer | None) -> dict[vol.Marker, SelectSelector]:
+    return {
+        vol.Optional(_field(tag)): SelectSelector(
+            SelectSelectorConfig(
+                options=[SelectOptionDict(value=name, label=label) for name, label in voices],
+                mode=SelectSelectorMode.DROPDOWN,
+            )
+        )
+        for tag, voices in _choices(magpie).items()
+    }
+
+
+def _entity(platform: Platform, own: Sequence[str]) -> EntitySelector:
+    return EntitySelector(EntitySelectorConfig(domain=platform, exclude_entities=list(own)))
+
+
+def _seconds(least: float, most: float) -> NumberSelector:
+    return NumberSelector(
+        NumberSelectorConfig(min=least, max=most, step="any", unit_of_measurement="s", mode=NumberSelectorMode.BOX)
+    )
+
+
+_SOUND = {
+    vol.Required(CONF_SAMPLE_RATE, default=str(DEFAULT_SAMPLE_RATE)): SelectSelector(
+        SelectSelectorConfig(
+            options=list(SAMPLE_RATES), translation_key=CONF_SAMPLE_RATE, mode=SelectSelectorMode.DROPDOWN
+        )
+    )
+}
+_LISTENING = {
+    vol.Required(CONF_TURN_DEADLINE, default=DEFAULT_TURN_DEADLINE): _seconds(1, 60),
+    vol.Required(CONF_NOISE_REDUCTION, default=True): BooleanSelector(),
+    vol.Required(CONF_AUTO_GAIN, default=True): BooleanSelector(),
+}
+_HEALING = {
+    vol.Required(CONF_CANARY_INTERVAL, default=DEFAULT_CANARY_INTERVAL): _seconds(1, 86_400),
+    vol.Required(CONF_AUTOMATIC_RESTART, default=True): BooleanSelector(),
+    vol.Required(CONF_RESTART_KIND, default=RestartKind.NONE): SelectSelector(
+        SelectSelectorConfig(
+            options=list(RestartKind), translation_key=CONF_RESTART_KIND, mode=SelectSelectorMode.DROPDOWN
+        )
+    ),
+}

@@ -1,0 +1,109 @@
+"""Restart targets from the options: the engine's two over HTTP, and whatever Home Assistant itself can do."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, override
+
+from aiohttp import ClientSession
+from homeassistant.const import ATTR_ENTITY_ID, STATE_UNAVAILABLE
+from homeassistant.core import HomeAssistant, split_entity_id
+from yarl import URL
+
+from .const import CONF_RESTART_KIND, RestartKind, Service, restart_option
+from .spark_engine.restart import RESTART_DEADLINE, DockerTarget, HookTarget, RestartReply, RestartTarget
+
+LOGGER = logging.getLogger(__name__)
+
+SERVICE_PRESS = "press"
+"""The same for buttons and for those that a user made up (`input_button`)."""
+
+
+def create_target(
+    hass: HomeAssistant, session: ClientSession, options: Mapping[str, Any], service: Service
+) -> RestartTarget | None:
+    """What restarts a service, None where nothing is chosen. Raises ValueError where it cannot be understood."""
+    kind = RestartKind(options.get(CONF_RESTART_KIND, RestartKind.NONE))
+
+    def option(what: str) -> str:
+        return str(options.get(restart_option(service, what)) or "")
+
+    match kind:
+        case RestartKind.HOOK if url := option("url"):
+            token = option("token")
+            return HookTarget(session, url, headers={"Authorization": f"Bearer {token}"} if token else {})
+        case RestartKind.DOCKER if text := option("docker"):
+            address, container = parse_docker(text)
+            return DockerTarget(session, address, container)
+        case RestartKind.ACTION if action := option("action"):
+            return ActionTarget(hass, action)
+        case RestartKind.BUTTON if button := option("button"):
+            return ButtonTarget(hass, button)
+    return None
+
+
+def parse_docker(text: str) -> tuple[str, str]:
+    """Address and container in `http://host:2375#container`. Raises ValueError."""
+    url = URL(text)
+    if url.scheme not in ("http", "https") or not url.host or not url.fragment or "/" in url.fragment:
+        raise ValueError("not http://host:port#container")
+    return str(url.origin()), url.fragment
+
+
+@dataclass(frozen=True, slots=True)
+class ActionTarget(RestartTarget):
+    """Any action: a script, a shell command, another integration's."""
+
+    hass: HomeAssistant
+    action: str
+    """`domain.service`"""
+    kind: str = RestartKind.ACTION
+
+    @override
+    async def restart(self) -> RestartReply:
+        domain, service = split_entity_id(self.action)
+        return await _performed(
+            self.hass, lambda: self.hass.services.async_call(domain, service, blocking=True), self.action
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ButtonTarget(RestartTarget):
+    """A button entity, for example Portainer's for the container."""
+
+    hass: HomeAssistant
+    button: str
+    """Entity id of a `button` or an `input_button`."""
+    kind: str = RestartKind.BUTTON
+
+    @override
+    async def restart(self) -> RestartReply:
+        state = self.hass.states.get(self.button)
+        # Home Assistant would take the press of a button that is not there for done.
+        if state is None or state.state == STATE_UNAVAILABLE:
+            return RestartReply(False, f"The button {self.button} is not available.")
+        domain, _ = split_entity_id(self.button)
+        data = {ATTR_ENTITY_ID: self.button}
+        return await _performed(
+            self.hass,
+            lambda: self.hass.services.async_call(domain, SERVICE_PRESS, data, blocking=True),
+            f"The button {self.button}",
+        )
+
+
+async def _performed(hass: HomeAssistant, call: Callable[[], Awaitable[object]], what: str) -> RestartReply:
+    """What came of it. It goes on by itself where it takes longer, and where nobody waits for it any more."""
+
+    async def perform() -> RestartReply:
+        try:
+            await call()
+        except Exception as err:
+            # Other people's code may raise anything; canaries tell what it did.
+            LOGGER.debug("%s failed", what, exc_info=True)
+            return RestartReply(False, f"{what} failed ({type(err).__name__}).")
+        return RestartReply(True, f"{what} was performed.")
+
+    task = hass.async_create_task(perform(), name=f"restart by {what}")
+    done, _ = await asyncio.wait({task}, timeout=RESTART_DEADLINE)
+    return task.result() if done else RestartReply(False, f"{what} takes longer than {RESTART_DEADLINE:.0f} s.")

@@ -1,0 +1,109 @@
+"""How the services are, as sensors."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, override
+
+from homeassistant.components.sensor import (
+    SensorDeviceClass,
+    SensorEntity,
+    SensorEntityDescription,
+    SensorStateClass,
+)
+from homeassistant.const import EntityCategory, UnitOfTime
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.typing import StateType
+from homeassistant.util.dt import utc_from_timestamp
+
+from .data import SparkConfigEntry
+from .entity import HealthEntity
+from .spark_engine.health import State
+from .spark_engine.status import ServiceStatus
+
+PARALLEL_UPDATES = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceSensorDescription(SensorEntityDescription):
+    """What a sensor shows of a server."""
+
+    value: Callable[[ServiceStatus], StateType | datetime]
+
+
+HEALTH = ServiceSensorDescription(
+    key="health",
+    device_class=SensorDeviceClass.ENUM,
+    options=[state.value for state in State],
+    value=lambda service: service.state.value,
+)
+
+DIAGNOSTICS: tuple[ServiceSensorDescription, ...] = (
+    ServiceSensorDescription(
+        key="canary_latency",
+        device_class=SensorDeviceClass.DURATION,
+        state_class=SensorStateClass.MEASUREMENT,
+        native_unit_of_measurement=UnitOfTime.SECONDS,
+        suggested_display_precision=2,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        value=lambda service: service.last_canary.latency if service.last_canary else None,
+    ),
+    ServiceSensorDescription(
+        key="last_success",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        value=lambda service: None if service.last_success is None else utc_from_timestamp(service.last_success),
+    ),
+    ServiceSensorDescription(
+        key="restarts",
+        state_class=SensorStateClass.MEASUREMENT,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value=lambda service: len(service.restarts),
+    ),
+    ServiceSensorDescription(
+        key="restarts_left",
+        state_class=SensorStateClass.MEASUREMENT,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value=lambda service: service.restarts_left,
+    ),
+)
+
+
+async def async_setup_entry(
+    _hass: HomeAssistant, entry: SparkConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
+) -> None:
+    """Add the sensors of every server."""
+    names = entry.runtime_data.coordinator.data
+    async_add_entities(HealthSensor(entry, name, HEALTH) for name in names)
+    async_add_entities(ServiceSensor(entry, name, description) for name in names for description in DIAGNOSTICS)
+
+
+class ServiceSensor(HealthEntity, SensorEntity):
+    """One value of a server."""
+
+    entity_description: ServiceSensorDescription
+
+    @property
+    @override
+    def native_value(self) -> StateType | datetime:
+        return self.entity_description.value(self.status)
+
+
+class HealthSensor(ServiceSensor):
+    """The state of a server, and what it was concluded from."""
+
+    _unrecorded_attributes = frozenset({"evidence"})
+
+    @property
+    @override
+    def available(self) -> bool:
+        # Just when nobody can be reached, this is the one that tells.
+        return True
+
+    @property
+    @override
+    def extra_state_attributes(self) -> Mapping[str, Any]:
+        return {"evidence": self.status.evidence}

@@ -1,0 +1,78 @@
+"""URLs and keys as people type them, and proxies announce them; kept in one spelling."""
+
+import re
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Any
+
+from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
+from yarl import URL
+
+from .const import CONF_MAGPIE_URL, CONF_PARAKEET_URL, CONF_PROXY_URL
+
+
+def normalize_url(text: str) -> str:
+    """One spelling for one server: lower case, no default port, no slash or /v1 at the end.
+
+    Raises ValueError for what is no http or https URL, and for parts that have no place in one here: user and password
+    (they would end up in logs), query and fragment.
+    """
+    url = URL(text)
+    if url.scheme not in ("http", "https") or not url.host or any(char.isspace() or char == "," for char in text):
+        raise ValueError("not an http or https URL")
+    if url.user is not None or url.password is not None or url.query_string or url.fragment:
+        raise ValueError("more than an address")
+    url.host.encode("idna")
+    path = url.path.rstrip("/").removesuffix("/v1").rstrip("/")
+    return str(url.origin()) + str(URL.build(path=path))
+
+
+def check_hook(text: str) -> None:
+    """Raise ValueError for what is no URL to send a request to. A query is fine: with many hooks it is the secret."""
+    url = URL(text)
+    if url.scheme not in ("http", "https") or not url.host or url.user or url.fragment or any(map(str.isspace, text)):
+        raise ValueError("not an http or https URL")
+
+
+def read_key(text: str) -> str:
+    """The key. Raises ValueError for what no HTTP header can carry, and for a comma, which separates keys."""
+    if not re.fullmatch(r"[!-+\--~]+", text):
+        raise ValueError("not a key")
+    return text
+
+
+def title(data: Mapping[str, Any]) -> str:
+    """The hosts: what tells one Spark from another."""
+    urls = [data.get(name) for name in (CONF_PARAKEET_URL, CONF_MAGPIE_URL, CONF_PROXY_URL)]
+    return ", ".join(dict.fromkeys(host(url) for url in urls if url))
+
+
+def host(url: str) -> str:
+    """The host of a URL that was normalized."""
+    return str(URL(url).host)
+
+
+def announced_url(info: ZeroconfServiceInfo) -> str | None:
+    """The URL of a proxy that announces itself, None where the announcement makes none.
+
+    `path` in its TXT record is where it is served, for one with a prefix.
+    """
+    try:
+        path = "/" + (info.properties.get("path") or "").lstrip("/")
+        return normalize_url(str(URL.build(scheme="http", host=info.host, port=info.port, path=path)))
+    except ValueError:
+        return None
+
+
+def follows_announcements(url: str | None) -> bool:
+    """Whether an entry's URL may be changed by an announcement: one of plain http and an IP address.
+
+    A name, or https, was chosen by somebody and stays: it would be replaced by something weaker.
+    """
+    if not url or URL(url).scheme != "http":
+        return False
+    try:
+        ip_address(host(url))
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,34 @@
+"""Voices as people choose them from a list."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from .spark_engine.models import Voice
+from .spark_engine.voices import default_voice, voices_for
+
+
+def offered(voices: Sequence[Voice], language: str) -> list[tuple[str, str]]:
+    """(name, label) of every voice that fits the language, the default one first: whoever does not choose takes it."""
+    default = default_voice(voices, language)
+    return labelled(sorted(voices_for(voices, language), key=lambda voice: voice != default), language)
+
+
+def labelled(voices: Sequence[Voice], language: str) -> list[tuple[str, str]]:
+    """(name, label) of these voices; what would look alike gets its full name."""
+    labels = [_label(voice, language) for voice in voices]
+    seen = Counter(labels)
+    return [
+        (voice.name, label if seen[label] == 1 else f"{label} ({voice.name})")
+        for voice, label in zip(voices, labels, strict=True)
+    ]
+
+
+def _label(voice: Voice, language: str) -> str:
+    """For example "Aria", "Aria · Pleasant surprised", and "Aria (en-GB)" among those for en-US."""
+    label = voice.speaker
+    if voice.emotion:
+        label += " · " + re.sub(r"(?<=[a-z])(?=[A-Z])", " ", voice.emotion).capitalize()
+    if voice.language not in (None, language):
+        label += f" ({voice.language})"
+    return label

@@ -1,0 +1,140 @@
+"""A Spark that Home Assistant watches over itself."""
+
+import logging
+from collections.abc import Coroutine, Mapping
+from contextlib import aclosing
+from typing import Any, override
+
+from aiohttp import ClientSession
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import HomeAssistant, callback
+
+from .connection import address_for, session_for
+from .const import CONF_AUTOMATIC_RESTART, CONF_CANARY_INTERVAL, DEFAULT_CANARY_INTERVAL, service_of
+from .coordinator import SparkCoordinator, Statuses, owns
+from .record import StoredAttempts
+from .restart_targets import create_target
+from .spark_engine.canary import SPOKEN, Canary, canary_clip
+from .spark_engine.errors import SparkError, Unauthorized
+from .spark_engine.health import Outcome, Policy
+from .spark_engine.magpie import Magpie
+from .spark_engine.models import SpeechStyle
+from .spark_engine.parakeet import Parakeet
+from .spark_engine.remote import Remote
+from .spark_engine.restart import RestartTarget
+from .spark_engine.services import Member
+from .spark_engine.spark import Spark
+from .spark_engine.status import status_of
+from .spark_engine.watchdog import Transition, Watchdog, WatchdogSettings
+
+LOGGER = logging.getLogger(__name__)
+
+type AnyMember = Member[Parakeet] | Member[Magpie]
+
+
+class WatchingCoordinator(SparkCoordinator):
+    """Owns the watchdogs: their transitions are pushed, the rest is looked up now and then."""
+
+    def __init__(self, hass: HomeAssistant, entry: ConfigEntry) -> None:
+        """Nothing is sent yet."""
+        super().__init__(hass, entry)
+        session = session_for(hass, entry.data)
+        self._watchdogs: dict[str, Watchdog] = {}
+
+        def watch(name: str, canary: Canary) -> Watchdog:
+            self._watchdogs[name] = _watchdog(hass, session, entry, name, canary)
+            return self._watchdogs[name]
+
+        self.spark = Spark(session, address_for(entry.data), watch)
+        self._members: Mapping[str, AnyMember] = {member.name: member for member in self.spark.members}
+        self._explained: dict[str, float] = {}
+
+    @override
+    async def _async_setup(self) -> None:
+        await self.memory.load()
+        await self._find_voices()
+
+    @override
+    async def _async_update_data(self) -> Statuses:
+        return self._look()
+
+    @override
+    def start(self) -> None:
+        for watchdog in self._watchdogs.values():
+            self.config_entry.async_on_unload(watchdog.subscribe(self._push))
+        self._in_background(self._find_other_owners(), "other owners")
+        self._in_background(self.spark.watch(), "watchdogs")
+
+    @override
+    async def _restart(self, name: str) -> None:
+        await self._watchdogs[name].restart()
+
+    @override
+    async def _check(self, name: str) -> None:
+        await self._watchdogs[name].check()
+
+    @callback
+    def _push(self, _: Transition) -> None:
+        self.async_set_updated_data(self._look())
+
+    @callback
+    def _look(self) -> Statuses:
+        before: Statuses = self.data or {}
+        now = {name: status_of(member, before.get(name)) for name, member in self._members.items()}
+        self._look_at_voices(before, now)
+        for name, status in now.items():
+            canary = status.last_canary
+            if canary and canary.observation.outcome is Outcome.NO_EVIDENCE and self._explained.get(name) != canary.at:
+                self._explained[name] = canary.at
+                self._in_background(self._explain(self._members[name]), "refused canary")
+        return now
+
+    async def _explain(self, member: AnyMember) -> None:
+        """Ask what a canary asks: one that shows nothing about the service may show that the key is refused."""
+        try:
+            match member.client:
+                case Parakeet() as parakeet:
+                    await parakeet.transcribe(canary_clip(), language="en-US")
+                case Magpie() as magpie:
+                    async with aclosing(magpie.synthesize(SPOKEN, SpeechStyle(language="en-US"))) as pieces:
+                        await anext(pieces, None)
+        except Unauthorized as err:
+            LOGGER.warning("%s: %s", member.name, err)
+            self.config_entry.async_start_reauth_if_available(self.hass)
+        except SparkError as err:
+            LOGGER.debug("%s: %s", member.name, err)
+
+    async def _find_other_owners(self) -> None:
+        """Whether what we restart is a proxy that restarts the same service itself."""
+        doubly = set()
+        for name, member in self._members.items():
+            watchdog = self._watchdogs[name]
+            if watchdog.target is None or not watchdog.settings.automatic:
+                continue
+            try:
+                statuses = await Remote(member.client.transport).status()
+            except SparkError:
+                # Nearly always: a Parakeet or a Magpie, and no proxy.
+                continue
+            if any(owns(status) and service_of(status.name) is service_of(name) for status in statuses):
+                doubly.add(name)
+        if doubly:
+            self.two_owners = frozenset(doubly)
+            self.async_update_listeners()
+
+    def _in_background(self, target: Coroutine[Any, Any, None], what: str) -> None:
+        self.config_entry.async_create_background_task(self.hass, target, f"{self.name} - {what}")
+
+
+def _watchdog(hass: HomeAssistant, session: ClientSession, entry: ConfigEntry, name: str, canary: Canary) -> Watchdog:
+    options = entry.options
+    settings = WatchdogSettings(
+        policy=Policy(interval=float(options.get(CONF_CANARY_INTERVAL, DEFAULT_CANARY_INTERVAL))),
+        automatic=bool(options.get(CONF_AUTOMATIC_RESTART, True)),
+    )
+    target: RestartTarget | None = None
+    try:
+        target = create_target(hass, session, options, service_of(name))
+    except ValueError as err:
+        LOGGER.error("%s cannot be restarted, its restart target makes no sense: %s", name, err)
+    return Watchdog(name, canary, StoredAttempts(hass, entry.entry_id, name), target=target, settings=settings)

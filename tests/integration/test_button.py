@@ -1,0 +1,145 @@
+"""What a person can ask of a service, and what they are told when it cannot be done."""
+
+from collections.abc import Generator
+from unittest.mock import patch
+
+import pytest
+from homeassistant.const import Platform
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import entity_registry as er
+from pytest_homeassistant_custom_component.common import snapshot_platform
+from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension
+from syrupy.assertion import SnapshotAssertion
+
+from tests.fakes import server as fake
+from tests.fakes.server import FakeServer, running
+
+from .conftest import state_of
+from .watched import (
+    CHECK,
+    HEALTH,
+    RESTART,
+    STATUS,
+    docker,
+    fake_proxy,
+    healing,
+    load,
+    on_the_disk,
+    press,
+    proxy_entry,
+    service,
+    status,
+    watched_entry,
+)
+
+pytestmark = pytest.mark.usefixtures("assist")
+
+RESTART_ROUTE = ("POST", "/api/services/parakeet/restart")
+
+
+@pytest.fixture
+def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
+    """Home Assistant's own way to write entities down."""
+    return snapshot.use_extension(HomeAssistantSnapshotExtension)
+
+
+@pytest.fixture(autouse=True)
+def disk(hass: HomeAssistant) -> Generator[None]:
+    """Restarts are written down before they are sent."""
+    with on_the_disk():
+        yield
+
+
+@pytest.mark.usefixtures("socket_enabled")
+async def test_buttons(hass: HomeAssistant, entity_registry: er.EntityRegistry, snapshot: SnapshotAssertion) -> None:
+    """A restart for the service that has a target, a check for both."""
+    with patch("custom_components.spark_audio._platforms", return_value=[Platform.BUTTON]):
+        async with fake_proxy() as proxy:
+            proxy.answers[STATUS] = status(service("parakeet"), service("magpie", restart_target=None))
+            entry = await load(hass, proxy_entry(proxy.url, entry_id="buttons"))
+            await snapshot_platform(hass, entity_registry, snapshot, entry.entry_id)
+
+
+async def test_a_check_shows_what_it_found(hass: HomeAssistant, parakeet: FakeServer) -> None:
+    """Now, and not in five minutes."""
+    await load(hass, watched_entry(parakeet.url))
+    await press(hass, CHECK)
+    assert state_of(hass, HEALTH) == "healthy"
+
+
+async def test_one_restart_at_a_time(hass: HomeAssistant, parakeet: FakeServer) -> None:
+    """The second press is told why nothing happens."""
+    async with running(healing(parakeet)) as api:
+        await load(hass, watched_entry(parakeet.url, **docker(api)))
+        await press(hass, RESTART)
+        assert state_of(hass, HEALTH) == "restarting"
+        with pytest.raises(HomeAssistantError, match="Parakeet is being restarted already"):
+            await press(hass, RESTART)
+        await hass.async_block_till_done(wait_background_tasks=True)
+
+
+async def test_a_target_that_was_taken_out(hass: HomeAssistant, parakeet: FakeServer) -> None:
+    """The button goes with it, and whoever still asks is told."""
+    async with running(healing(parakeet)) as api:
+        entry = await load(hass, watched_entry(parakeet.url, **docker(api)))
+        assert hass.states.get(RESTART)
+        hass.config_entries.async_update_entry(entry, options={"restart_kind": "none"})
+        assert await hass.config_entries.async_reload(entry.entry_id)
+        await hass.async_block_till_done()
+        assert er.async_get(hass).async_get(RESTART) is None
+        with pytest.raises(HomeAssistantError, match="no restart target is set"):
+            await entry.runtime_data.coordinator.async_restart("parakeet")
+
+
+async def test_a_restart_that_cannot_be_written_down(hass: HomeAssistant, parakeet: FakeServer) -> None:
+    """It is not sent: nobody would know of it after a crash."""
+    async with running(healing(parakeet)) as api:
+        await load(hass, watched_entry(parakeet.url, **docker(api)))
+        with (
+            patch("homeassistant.helpers.storage.Store.async_save"),
+            pytest.raises(HomeAssistantError, match="could not be written down"),
+        ):
+            await press(hass, RESTART)
+        assert api.asked == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (fake.json({"error": {"message": "busy with it"}}, status=409), "Parakeet is being restarted already"),
+        (fake.json({"error": {"message": "no disk"}}, status=500), "Parakeet failed. .* no disk"),
+        (fake.json({"error": {"message": "no such"}}, status=404), "Parakeet refuses the request. .* no such"),
+        (fake.json({"error": {"message": "wrong key"}}, status=401), "Parakeet refuses the key. .* wrong key"),
+    ],
+    ids=["409", "500", "404", "401"],
+)
+@pytest.mark.usefixtures("socket_enabled")
+async def test_what_the_proxy_says_about_a_restart(hass: HomeAssistant, answer: fake.Handler, told: str) -> None:
+    """In the user's language, with the proxy's own reason."""
+    async with fake_proxy() as proxy:
+        await load(hass, proxy_entry(proxy.url))
+        proxy.answers[RESTART_ROUTE] = answer
+        with pytest.raises(HomeAssistantError, match=told):
+            await press(hass, RESTART)
+
+
+@pytest.mark.usefixtures("socket_enabled")
+async def test_the_proxy_has_lost_its_target(hass: HomeAssistant) -> None:
+    """It was started with other settings a second ago."""
+    async with fake_proxy() as proxy:
+        await load(hass, proxy_entry(proxy.url))
+        proxy.answers[RESTART_ROUTE] = fake.json({"error": {"message": "none"}}, status=409)
+        proxy.answers[STATUS] = status(service("parakeet", restart_target=None), service("magpie"))
+        with pytest.raises(HomeAssistantError, match="no restart target is set"):
+            await press(hass, RESTART)
+        await hass.async_block_till_done(wait_background_tasks=True)
+
+
+@pytest.mark.usefixtures("socket_enabled")
+async def test_the_proxy_cannot_be_reached(hass: HomeAssistant) -> None:
+    """Neither for a check nor for anything else."""
+    async with fake_proxy() as proxy:
+        await load(hass, proxy_entry(proxy.url))
+    with pytest.raises(HomeAssistantError, match=r"Parakeet cannot be reached\. No connection to 127\.0\.0\.1"):
+        await press(hass, CHECK)

@@ -1,0 +1,71 @@
+"""The page for users: it names what there is, under the names that there are, and its examples are valid."""
+
+import re
+
+import pytest
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import config_validation as cv
+from homeassistant.util.yaml import parse_yaml
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.spark_audio.spark_engine.health import State
+
+from .conftest import INTEGRATION
+from .test_contract import TRANSLATIONS
+
+PAGE = (INTEGRATION.parent.parent / "docs/home-assistant.md").read_text()
+EXAMPLES = [parse_yaml(block) for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
+SECTIONS = (
+    *("What it does", "What you need", "Installation", "Connecting", "Options", "Entities", "Actions", "Examples"),
+    *("How data is updated", "Known limitations", "Troubleshooting", "Removal"),
+)
+
+
+def test_sections() -> None:
+    """All that the quality scale asks for, and its table of contents leads there."""
+    assert tuple(re.findall(r"^## (.+)$", PAGE, re.MULTILINE)) == SECTIONS
+    links = re.findall(r"\(#([a-z-]+)\)", PAGE)
+    assert links == [section.lower().replace(" ", "-") for section in SECTIONS]
+
+
+def test_parameters_and_options() -> None:
+    """Each field by its label."""
+    for step in ("direct", "proxy"):
+        for label in TRANSLATIONS["config"]["step"][step]["data"].values():
+            assert f"| {label} |" in PAGE
+    for name, part in TRANSLATIONS["options"]["step"]["init"]["sections"].items():
+        assert part["name"] in PAGE
+        for field, label in part["data"].items():
+            assert label in PAGE or (name == "voice" and field != "sample_rate")
+    for label in TRANSLATIONS["selector"]["restart_kind"]["options"].values():
+        assert f"| {label} |" in PAGE or label == "Nothing"
+
+
+@pytest.mark.usefixtures("assist")
+async def test_entities(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """Those that are named there exist."""
+    named = set(re.findall(r"`((?:stt|tts|sensor|event|button)\.[a-z_]+)`", PAGE))
+    assert len(named) > 6
+    actions = {"tts.speak", "tts.clear_cache", "button.press"}
+    disabled_or_conditional = {"sensor.parakeet_canary_latency", "button.parakeet_restart"}
+    assert named - actions - disabled_or_conditional <= set(hass.states.async_entity_ids())
+
+
+def test_states() -> None:
+    """Each has its line."""
+    for state in State:
+        assert f"| `{state}` |" in PAGE
+
+
+def test_examples() -> None:
+    """Home Assistant would take them."""
+    call, card, automation, scripts = EXAMPLES
+    assert isinstance(call, dict)
+    assert isinstance(automation, dict)
+    assert isinstance(scripts, dict)
+    assert isinstance(card, dict)
+    cv.SERVICE_SCHEMA(call)
+    cv.TRIGGER_SCHEMA(automation["triggers"])
+    cv.SCRIPT_SCHEMA(automation["actions"])
+    cv.SCRIPT_SCHEMA(scripts["script"]["restart_parakeet"]["sequence"])
+    assert card["type"] == "entities"

@@ -1,0 +1,62 @@
+"""What happens to a service, as events for automations."""
+
+from unittest.mock import patch
+
+import pytest
+from homeassistant.const import Platform
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+from pytest_homeassistant_custom_component.common import snapshot_platform
+from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension
+from syrupy.assertion import SnapshotAssertion
+
+from custom_components.spark_audio.event import INCIDENT as DESCRIPTION
+from custom_components.spark_audio.event import new_transitions
+from custom_components.spark_audio.spark_engine.health import State
+from custom_components.spark_audio.spark_engine.watchdog import Transition
+
+from .test_contract import TRANSLATIONS
+from .watched import fake_proxy, load, proxy_entry
+
+pytestmark = pytest.mark.usefixtures("assist")
+
+ONE, TWO, THREE = (Transition(at, State.HEALTHY, State.SUSPECT, "") for at in (1.0, 2.0, 3.0))
+
+
+@pytest.fixture
+def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
+    """Home Assistant's own way to write entities down."""
+    return snapshot.use_extension(HomeAssistantSnapshotExtension)
+
+
+@pytest.mark.usefixtures("socket_enabled")
+async def test_events(hass: HomeAssistant, entity_registry: er.EntityRegistry, snapshot: SnapshotAssertion) -> None:
+    """One for each service."""
+    with patch("custom_components.spark_audio._platforms", return_value=[Platform.EVENT]):
+        async with fake_proxy() as proxy:
+            entry = await load(hass, proxy_entry(proxy.url, entry_id="events"))
+            await snapshot_platform(hass, entity_registry, snapshot, entry.entry_id)
+
+
+@pytest.mark.parametrize(
+    ("seen", "history", "new"),
+    [
+        ((), (), []),
+        ((), (ONE,), [ONE]),
+        ((ONE,), (ONE, TWO, THREE), [TWO, THREE]),
+        ((ONE, TWO), (TWO, THREE), [THREE]),
+        ((ONE, TWO), (ONE, TWO), []),
+        ((ONE, TWO), (), []),
+        ((ONE, TWO), (THREE,), [THREE]),
+    ],
+    ids=["nothing", "the first", "two more", "the oldest dropped", "no news", "forgotten", "another history"],
+)
+def test_what_is_new(seen: tuple[Transition, ...], history: tuple[Transition, ...], new: list[Transition]) -> None:
+    """Each transition is told once, also after the proxy was restarted."""
+    assert list(new_transitions(seen, history)) == new
+
+
+def test_every_type_has_a_name() -> None:
+    """In the frontend."""
+    names = TRANSLATIONS["entity"]["event"]["incident"]["state_attributes"]["event_type"]["state"]
+    assert set(names) == set(DESCRIPTION.event_types or [])

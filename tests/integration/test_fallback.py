@@ -1,0 +1,392 @@
+"""When another engine steps in: the person in the room gets an answer, and the log says from whom."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+from homeassistant.components.stt import (
+    AudioSampleRates,
+    SpeechMetadata,
+    SpeechResult,
+    SpeechResultState,
+)
+from homeassistant.components.tts import TtsAudioType, async_create_stream
+from homeassistant.components.tts.entity import TTSAudioRequest
+from homeassistant.core import HomeAssistant
+from homeassistant.core import State as EntityState
+from homeassistant.exceptions import HomeAssistantError
+from pytest_homeassistant_custom_component.common import MockConfigEntry, mock_restore_cache_with_extra_data
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator, WebSocketGenerator
+
+from custom_components.spark_audio.const import DOMAIN
+from custom_components.spark_audio.fallback import Retold
+from custom_components.spark_audio.spark_engine.audio import read_wav, silence, write_wav
+from custom_components.spark_audio.spark_engine.health import Health, State
+from tests.fakes import faults
+from tests.fakes import magpie as fake_magpie
+from tests.fakes import parakeet as fake_parakeet
+from tests.fakes import server as fake
+from tests.fakes.magpie import SYNTHESIZE_ONLINE, in_pieces, spoken, stream_pcm
+from tests.fakes.parakeet import TRANSCRIPTIONS
+from tests.fakes.server import FakeServer, running
+
+from .conftest import set_up, state_of
+from .other_engines import EARS, MOUTH, OtherEars, OtherMouth, add_ears, add_mouth
+from .pipeline import STT, TTS, create_pipeline, run_pipeline
+from .player import decode
+from .test_config_flow import direct
+from .test_stt import METADATA, engine_entity, warnings
+from .test_tts import RATE, TEXT, entity_of
+
+pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
+
+HEAR, SPEAK = ("POST", TRANSCRIPTIONS), ("POST", SYNTHESIZE_ONLINE)
+CUDA = fake.json({"detail": "CUDA error: an illegal memory access was encountered"}, status=500)
+SPEECH = bytes(range(256)) * 200
+OTHER_WAV = write_wav(silence(0.7, 8_000))
+DEAF = [SpeechResult(None, SpeechResultState.ERROR), RuntimeError("They said: my code is 1234"), TimeoutError()]
+
+
+def says_wav(_: str) -> TtsAudioType:
+    """What the other engine speaks."""
+    return "wav", OTHER_WAV
+
+
+@pytest.fixture
+async def both(hass: HomeAssistant, parakeet: FakeServer, magpie: FakeServer) -> MockConfigEntry:
+    """A Spark with both services, and a fallback for each."""
+    options = {"fallback_stt": EARS, "fallback_tts": MOUTH}
+    entry = MockConfigEntry(domain=DOMAIN, data=direct(parakeet.url, magpie.url), options=options)
+    assert await set_up(hass, entry)
+    return entry
+
+
+async def test_another_hears(
+    hass: HomeAssistant,
+    hass_ws_client: WebSocketGenerator,
+    both: MockConfigEntry,
+    parakeet: FakeServer,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """In a running pipeline: the same recording, in a language that the other engine knows; and one line in the log."""
+    ears = OtherEars()
+    await add_ears(hass, ears)
+    healthy, parakeet.answers[HEAR] = parakeet.answers[HEAR], CUDA
+    ws = await hass_ws_client()
+    pipeline = await create_pipeline(ws)
+    run = await run_pipeline(ws, pipeline, SPEECH)
+    assert run.names[-3:] == ["stt-start", "stt-end", "run-end"]
+    assert run.heard == "Heard by another."
+    assert ears.heard == [("en-US", SPEECH)]
+    assert state_of(hass, EARS) != "unknown"
+    [line] = warnings(caplog)
+    assert line.getMessage().startswith(f"Parakeet could not transcribe, {EARS} did instead: The server reports a CUDA")
+
+    parakeet.answers[HEAR] = healthy
+    assert (await run_pipeline(ws, pipeline, SPEECH)).heard == "Turn on the kitchen light."
+    assert len(ears.heard) == 1
+
+
+async def test_another_hears_while_parakeet_is_held(
+    hass: HomeAssistant, both: MockConfigEntry, parakeet: FakeServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A wedged Parakeet is not even asked."""
+    await add_ears(hass, OtherEars())
+    [member] = both.runtime_data.spark.parakeet.members
+    member.watchdog.health = Health(state=State.GAVE_UP, since=0.0)
+    result = await engine_entity(hass).async_process_audio_stream(METADATA, _stream(SPEECH))
+    assert result == SpeechResult("Heard by another.", SpeechResultState.SUCCESS)
+    assert parakeet.posts(TRANSCRIPTIONS) == []
+    assert "does not recover" in warnings(caplog)[-1].getMessage()
+
+
+@pytest.mark.parametrize("answer", DEAF, ids=["error", "raises", "times out"])
+async def test_another_hears_nothing_either(
+    hass: HomeAssistant,
+    hass_ws_client: WebSocketGenerator,
+    both: MockConfigEntry,
+    parakeet: FakeServer,
+    caplog: pytest.LogCaptureFixture,
+    answer: SpeechResult | Exception,
+) -> None:
+    """Then it is an error of the pipeline, with both causes in one line, and nothing that was said."""
+    await add_ears(hass, OtherEars(answer=answer))
+    parakeet.answers[HEAR] = CUDA
+    ws = await hass_ws_client()
+    run = await run_pipeline(ws, await create_pipeline(ws), SPEECH)
+    assert run.names[-2:] == ["error", "run-end"]
+    assert run.error == "stt-stream-failed"
+    [line] = warnings(caplog)
+    assert "could not either" in line.getMessage()
+    assert line.exc_info is None
+    assert "1234" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("ears", "language", "told"),
+    [
+        (None, "en", "it is not there"),
+        (OtherEars(languages=["ja"]), "en", "it does not know en"),
+        (OtherEars(rate=AudioSampleRates.SAMPLERATE_48000), "en", "it does not take 16 kHz mono samples"),
+    ],
+    ids=["gone", "language", "rate"],
+)
+async def test_another_cannot_hear(
+    hass: HomeAssistant,
+    both: MockConfigEntry,
+    parakeet: FakeServer,
+    caplog: pytest.LogCaptureFixture,
+    ears: OtherEars | None,
+    language: str,
+    told: str,
+) -> None:
+    """Why the other one was of no help is told as well."""
+    if ears:
+        await add_ears(hass, ears)
+    parakeet.answers[HEAR] = CUDA
+    result = await engine_entity(hass).async_process_audio_stream(METADATA, _stream(SPEECH))
+    assert result.result is SpeechResultState.ERROR
+    assert warnings(caplog)[-1].getMessage().endswith(told)
+
+
+@pytest.mark.parametrize(("wanted", "given"), [("de-DE", "de-DE"), ("de-AT", "de-DE"), ("en-GB", "en-US")])
+async def test_languages_of_the_other(
+    hass: HomeAssistant, both: MockConfigEntry, parakeet: FakeServer, wanted: str, given: str
+) -> None:
+    """The pipeline's language in the other engine's spelling."""
+    ears = OtherEars()
+    await add_ears(hass, ears)
+    parakeet.answers[HEAR] = CUDA
+    metadata = SpeechMetadata(**{**vars(METADATA), "language": wanted})
+    await engine_entity(hass).async_process_audio_stream(metadata, _stream(SPEECH))
+    assert [language for language, _ in ears.heard] == [given]
+
+
+async def test_deadline_of_a_turn(
+    hass: HomeAssistant, hass_ws_client: WebSocketGenerator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A Parakeet that is stuck is not waited for longer than the options say; the watchdog hears of it."""
+    options = {"fallback_stt": EARS, "turn_deadline": 0.05}
+    async with faults.serving(_stuck_at_post) as url:
+        entry = MockConfigEntry(domain=DOMAIN, data=direct(url, None), options=options)
+        assert await set_up(hass, entry)
+        await add_ears(hass, OtherEars())
+        result = await engine_entity(hass).async_process_audio_stream(METADATA, _stream(SPEECH[:6400]))
+        assert result.text == "Heard by another."
+        assert "did not answer within 0.1 s" in warnings(caplog)[-1].getMessage()
+        [member] = entry.runtime_data.spark.parakeet.members
+        assert member.watchdog.health.timeouts == 1
+
+
+async def test_two_sparks_do_not_go_round_in_circles(
+    hass: HomeAssistant, parakeet: FakeServer, magpie: FakeServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each may stand in for the other; when both fail, that is the end."""
+    second = {"fallback_stt": STT, "fallback_tts": TTS}
+    options = {"fallback_stt": f"{STT}_2", "fallback_tts": f"{TTS}_2"}
+    async with running(fake_parakeet.openai()) as ears, running(fake_magpie.nim()) as mouth:
+        for data, fallbacks in ((direct(parakeet.url, magpie.url), options), (direct(ears.url, mouth.url), second)):
+            assert await set_up(hass, MockConfigEntry(domain=DOMAIN, data=data, options=fallbacks))
+        parakeet.answers[HEAR] = magpie.answers[SPEAK] = CUDA
+        result = await engine_entity(hass).async_process_audio_stream(METADATA, _stream(SPEECH))
+        assert result.text == "Turn on the kitchen light."
+        assert await entity_of(hass).async_get_tts_audio(TEXT, "en-US", {}) != (None, None)
+
+        ears.answers[HEAR] = mouth.answers[SPEAK] = CUDA
+        caplog.clear()
+        result = await engine_entity(hass).async_process_audio_stream(METADATA, _stream(SPEECH))
+        assert result.result is SpeechResultState.ERROR
+        assert len(warnings(caplog)) == 2
+        with pytest.raises(HomeAssistantError) as failed:
+            await entity_of(hass).async_get_tts_audio(TEXT, "en-US", {})
+        assert failed.value.translation_key == "fallback_failed"
+
+
+async def test_another_speaks(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    both: MockConfigEntry,
+    magpie: FakeServer,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A player gets the other engine's speech, converted from its own format to what the player wants."""
+    mouth = OtherMouth(says_wav)
+    await add_mouth(hass, mouth)
+    magpie.answers[SPEAK] = CUDA
+    result = async_create_stream(hass, TTS)
+    result.async_set_message(TEXT)
+    response = await (await hass_client()).get(result.url)
+    assert response.status == 200
+    assert len(await decode(await response.read())) / 2 / 16_000 == pytest.approx(0.7, abs=0.2)
+    assert mouth.asked == [(TEXT, "en", {"voice": "Otto"})]
+    [line] = warnings(caplog)
+    assert line.getMessage().startswith(f"Magpie could not speak, {MOUTH} does instead: The server reports a CUDA")
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+async def test_magpie_is_heard_again(hass: HomeAssistant, both: MockConfigEntry, magpie: FakeServer) -> None:
+    """What the other engine said in the meantime is not taken out of the cache in its place."""
+    await add_mouth(hass, OtherMouth(says_wav))
+    magpie.answers[SPEAK] = CUDA
+    assert await _heard(hass) == OTHER_WAV
+    magpie.answers[SPEAK] = stream_pcm
+    assert read_wav(await _heard(hass)).pcm == spoken(TEXT, RATE)
+    count = len(magpie.posts(SYNTHESIZE_ONLINE))
+    assert read_wav(await _heard(hass)).pcm == spoken(TEXT, RATE)
+    assert len(magpie.posts(SYNTHESIZE_ONLINE)) == count
+
+
+async def test_magpie_is_heard_again_after_a_restart(
+    hass: HomeAssistant, parakeet: FakeServer, magpie: FakeServer
+) -> None:
+    """That is kept, as the cache is."""
+    mock_restore_cache_with_extra_data(
+        hass, [(EntityState(TTS, "2026-11-01T00:00:00+00:00"), {"edition": "2026-11-01"})]
+    )
+    assert await set_up(hass, MockConfigEntry(domain=DOMAIN, data=direct(None, magpie.url)))
+    assert (entity_of(hass).default_options or {})["edition"] == "2026-11-01"
+    stored = entity_of(hass).extra_restore_state_data
+    assert stored is not None
+    assert stored.as_dict() == {"edition": "2026-11-01"}
+
+
+async def test_text_is_told_again_from_its_beginning(
+    hass: HomeAssistant, both: MockConfigEntry, magpie: FakeServer
+) -> None:
+    """Even where an agent was still writing it when Magpie failed."""
+    mouth = OtherMouth(says_wav)
+    await add_mouth(hass, mouth)
+    failed = asyncio.Event()
+
+    async def fail(request: web.Request) -> web.StreamResponse:
+        failed.set()
+        return await CUDA(request)
+
+    async def writing() -> AsyncGenerator[str]:
+        yield "The first sentence is complete. "
+        yield "The second"
+        await failed.wait()
+        yield " one follows."
+
+    magpie.answers[SPEAK] = fail
+    response = await entity_of(hass).async_stream_tts_audio(TTSAudioRequest("en-US", {}, writing()))
+    assert (response.extension, [chunk async for chunk in response.data_gen]) == ("wav", [OTHER_WAV])
+    assert [text for text, *_ in mouth.asked] == ["The first sentence is complete. The second one follows."]
+
+
+async def test_tried_twice_before_the_first_sound(
+    hass: HomeAssistant, both: MockConfigEntry, magpie: FakeServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A hiccup is not heard."""
+
+    async def once(request: web.Request) -> web.StreamResponse:
+        magpie.answers[SPEAK] = stream_pcm
+        return await CUDA(request)
+
+    magpie.answers[SPEAK] = once
+    assert read_wav(await _heard(hass)).pcm == spoken(TEXT, RATE)
+    assert len(magpie.posts(SYNTHESIZE_ONLINE)) == 2
+    assert warnings(caplog) == []
+
+
+async def test_not_tried_again_after_the_first_sound(
+    hass: HomeAssistant, both: MockConfigEntry, magpie: FakeServer
+) -> None:
+    """What has been heard cannot be taken back: neither twice, nor by another voice."""
+    mouth = OtherMouth(says_wav)
+    await add_mouth(hass, mouth)
+    magpie.answers[SPEAK] = in_pieces(spoken(TEXT, RATE)[:50_000], then_reset=True)
+    response = await entity_of(hass).async_stream_tts_audio(TTSAudioRequest("en-US", {}, _text()))
+    with pytest.raises(HomeAssistantError, match="Magpie failed"):
+        _ = [chunk async for chunk in response.data_gen]
+    assert len(magpie.posts(SYNTHESIZE_ONLINE)) == 1
+    assert mouth.asked == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "times"),
+    [(CUDA, 2), (fake.json({"detail": "bad"}, status=400), 1), (fake.json({"detail": "wait"}, status=503), 1)],
+    ids=["fault", "rejected", "busy"],
+)
+async def test_what_is_tried_again(
+    hass: HomeAssistant, both: MockConfigEntry, magpie: FakeServer, answer: fake.Handler, times: int
+) -> None:
+    """Only what may be gone at the second try; the other engine speaks either way."""
+    await add_mouth(hass, OtherMouth(says_wav))
+    magpie.answers[SPEAK] = answer
+    assert await entity_of(hass).async_get_tts_audio(TEXT, "en-US", {}) == ("wav", OTHER_WAV)
+    assert len(magpie.posts(SYNTHESIZE_ONLINE)) == times
+
+
+def _raises(_: str) -> TtsAudioType:
+    raise RuntimeError("They said: my code is 1234")
+
+
+@pytest.mark.parametrize(
+    ("speak", "language", "told"),
+    [
+        (None, "en-US", "it is not there"),
+        (says_wav, "fr-FR", "it does not know fr-FR"),
+        (lambda _: ("mp3", b""), "en-US", "it says nothing"),
+        (lambda _: (None, None), "en-US", "it failed with HomeAssistantError"),
+        (_raises, "en-US", "it failed with RuntimeError"),
+    ],
+    ids=["gone", "language", "nothing", "none", "raises"],
+)
+async def test_another_cannot_speak(
+    hass: HomeAssistant,
+    both: MockConfigEntry,
+    magpie: FakeServer,
+    caplog: pytest.LogCaptureFixture,
+    speak: Callable[[str], TtsAudioType] | None,
+    language: str,
+    told: str,
+) -> None:
+    """Both causes are told, once, by whoever plays it; and nothing of the text."""
+    if speak:
+        await add_mouth(hass, OtherMouth(speak))
+    magpie.answers[SPEAK] = CUDA
+    with pytest.raises(HomeAssistantError, match=f"Then {MOUTH} was asked, but {told}") as failed:
+        await entity_of(hass).async_stream_tts_audio(TTSAudioRequest(language, {}, _text()))
+    assert "1234" not in str(failed.value)
+    assert warnings(caplog) == []
+
+
+async def test_retold() -> None:
+    """As often as wanted, whatever was read before."""
+
+    async def letters() -> AsyncGenerator[str]:
+        for letter in "abc":
+            yield letter
+
+    text = Retold(letters())
+    assert await anext(text.again()) == "a"
+    assert [letter async for letter in text.again()] == ["a", "b", "c"]
+    assert [letter async for letter in text.again()] == ["a", "b", "c"]
+
+
+async def _stuck_at_post(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Tells what it is, and hears nothing."""
+    if (await reader.readuntil(b"\r\n\r\n")).startswith(b"GET"):
+        writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        return
+    await asyncio.Event().wait()
+
+
+async def _stream(pcm: bytes) -> AsyncGenerator[bytes]:
+    yield pcm
+
+
+async def _text() -> AsyncGenerator[str]:
+    yield TEXT
+
+
+async def _heard(hass: HomeAssistant, **options: Any) -> bytes:
+    result = async_create_stream(hass, TTS, None, {"preferred_format": "wav", **options})
+    result.async_set_message(TEXT)
+    heard = b"".join([chunk async for chunk in result.async_stream_result()])
+    await hass.async_block_till_done(wait_background_tasks=True)
+    return heard

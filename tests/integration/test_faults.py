@@ -1,0 +1,166 @@
+"""Each way to break on the wire, seen from Assist: the right event, one line in the log, and the next turn works."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
+
+import pytest
+from aiohttp import ClientPayloadError
+from homeassistant.core import HomeAssistant
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator, WebSocketGenerator
+from yarl import URL
+
+from custom_components.spark_audio.spark_engine import magpie as magpie_engine
+from custom_components.spark_audio.spark_engine import parakeet as parakeet_engine
+from custom_components.spark_audio.spark_engine import probe, transport
+from tests.fakes import faults
+from tests.fakes.server import FakeServer
+
+from .conftest import entry_for, set_up
+from .pipeline import create_pipeline, run_pipeline, run_text
+from .player import decode
+from .test_stt import SPEECH, warnings
+from .test_tts import TEXT, cached
+
+pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
+
+FAULTS = (
+    *(faults.silent, faults.headers_then_nothing, faults.drip, faults.reset_before_answer, faults.reset_within_body),
+    *(faults.close_without_answer, faults.short_content_length, faults.cut_without_length, faults.html),
+    faults.not_http,
+)
+
+
+class Wire:
+    """The way to a server in good health, which can be made to break."""
+
+    def __init__(self, server: FakeServer) -> None:
+        """Nothing is broken yet."""
+        self._server = URL(server.url)
+        self._connections: set[asyncio.Task[None]] = set()
+        self.fault: faults.Fault | None = None
+
+    async def breaks(self, fault: faults.Fault | None) -> None:
+        """Break like this from now on, or not at all; connections that were kept alive are gone either way."""
+        self.fault = fault
+        for connection in self._connections:
+            connection.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        try:
+            if self.fault:
+                await self.fault(reader, writer)
+                return
+            there_reader, there = await asyncio.open_connection(self._server.host, self._server.port)
+            try:
+                await asyncio.gather(_pump(reader, there), _pump(there_reader, writer))
+            finally:
+                there.transport.abort()
+        finally:
+            self._connections.discard(task)
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        while data := await reader.read(1 << 16):
+            writer.write(data)
+            await writer.drain()
+        writer.write_eof()
+
+
+@asynccontextmanager
+async def wire_to(server: FakeServer) -> AsyncGenerator[tuple[Wire, str]]:
+    """A wire and its URL."""
+    wire = Wire(server)
+    async with faults.serving(wire.carry) as url:
+        yield wire, url
+
+
+@contextmanager
+def impatient(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
+    """Short deadlines, for what never answers."""
+    with monkeypatch.context() as patch:
+        patch.setattr(probe, "DEADLINE", 0.1)
+        patch.setattr(parakeet_engine, "BASE_DEADLINE", 0.1)
+        patch.setattr(parakeet_engine, "DEADLINE_PER_SECOND", 0.0)
+        patch.setattr(magpie_engine, "IDLE_DEADLINE", 0.1)
+        patch.setattr(transport, "LONGEST_WAIT", 0.2)
+        yield
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+async def test_hearing(
+    hass: HomeAssistant,
+    hass_ws_client: WebSocketGenerator,
+    parakeet: FakeServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    fault: faults.Fault,
+) -> None:
+    """An error of the pipeline before the run ends: without it satellites wait for ever."""
+    async with wire_to(parakeet) as (wire, url):
+        assert await set_up(hass, entry_for(parakeet_url=url))
+        ws = await hass_ws_client()
+        pipeline = await create_pipeline(ws, tts_engine=None, tts_language=None)
+        await wire.breaks(fault)
+        with impatient(monkeypatch):
+            run = await run_pipeline(ws, pipeline, SPEECH)
+        assert run.names[-2:] == ["error", "run-end"]
+        assert run.error == "stt-stream-failed"
+        [line] = warnings(caplog)
+        assert line.exc_info is None
+        assert "\n" not in line.getMessage()
+
+        await wire.breaks(None)
+        assert (await run_pipeline(ws, pipeline, SPEECH)).heard == "Turn on the kitchen light."
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+async def test_speaking(
+    hass: HomeAssistant,
+    hass_ws_client: WebSocketGenerator,
+    hass_client: ClientSessionGenerator,
+    magpie: FakeServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    fault: faults.Fault,
+) -> None:
+    """The player is not told that all was well, nothing broken is kept, and the same words can be heard afterwards."""
+    async with wire_to(magpie) as (wire, url):
+        assert await set_up(hass, entry_for(magpie_url=url))
+        ws, client = await hass_ws_client(), await hass_client()
+        pipeline = await create_pipeline(ws, stt_engine=None, stt_language=None)
+        await wire.breaks(fault)
+        with impatient(monkeypatch):
+            run = await run_text(ws, pipeline, TEXT)
+            assert run.names[-2:] == ["tts-end", "run-end"]
+            response = await client.get(run.data("tts-end")["tts_output"]["url"])
+            if response.status == 200:
+                with pytest.raises(ClientPayloadError):
+                    await response.read()
+            else:
+                assert response.status == 500
+            await hass.async_block_till_done(wait_background_tasks=True)
+        # Home Assistant tells it, for the speech and for whoever listens to it; we do not repeat it.
+        told = [record for record in caplog.records if record.levelno >= logging.WARNING]
+        messages = [record.getMessage() for record in told]
+        assert [message.partition(":")[0] for message in messages] == [
+            f"Error getting audio for {TEXT}",
+            "Error streaming tts",
+        ]
+        assert all("Magpie" in message for message in messages)
+        assert not any(record.exc_info for record in told)
+        assert cached(hass) == []
+
+        await wire.breaks(None)
+        run = await run_text(ws, pipeline, TEXT)
+        response = await client.get(run.data("tts-end")["tts_output"]["url"])
+        assert response.status == 200
+        assert await decode(await response.read())
+        await hass.async_block_till_done(wait_background_tasks=True)

@@ -1,0 +1,247 @@
+"""What a person has to do something about."""
+
+from collections.abc import AsyncGenerator
+
+import pytest
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.setup import async_setup_component
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+
+from custom_components.spark_audio.record import StoredAttempts
+from custom_components.spark_audio.repairs import ISSUES
+from custom_components.spark_audio.spark_engine.watchdog import SystemClock
+from tests.fakes import server as fake
+from tests.fakes.server import FakeServer, running
+
+from .conftest import state_of
+from .test_contract import TRANSLATIONS
+from .watched import (
+    BROKEN,
+    CHECK,
+    HEALTH,
+    HEAR,
+    STATUS,
+    docker,
+    fake_proxy,
+    healing,
+    load,
+    on_the_disk,
+    press,
+    proxy_entry,
+    quicken,
+    service,
+    status,
+    until,
+    watched_entry,
+)
+
+pytestmark = pytest.mark.usefixtures("assist")
+
+FIX = "/api/repairs/issues/fix"
+
+
+@pytest.fixture(autouse=True)
+async def unwatched(hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[None]:
+    """These are about watching."""
+    quicken(monkeypatch)
+    assert await async_setup_component(hass, "repairs", {})
+    with on_the_disk():
+        yield
+
+
+@pytest.fixture
+async def api(parakeet: FakeServer) -> AsyncGenerator[FakeServer]:
+    """A Docker API that heals Parakeet."""
+    async with running(healing(parakeet)) as server:
+        yield server
+
+
+def issues(hass: HomeAssistant) -> list[str]:
+    """The kinds of the issues that there are."""
+    return sorted(
+        issue.translation_key or ""
+        for (domain, _), issue in ir.async_get(hass).issues.items()
+        if domain == "spark_audio"
+    )
+
+
+async def given_up(hass: HomeAssistant, parakeet: FakeServer, api: FakeServer) -> MockConfigEntry:
+    """A Spark whose Parakeet was restarted three times, in vain."""
+    entry = watched_entry(parakeet.url, **docker(api))
+    store = StoredAttempts(hass, entry.entry_id, "parakeet")
+    await store.load()
+    now = SystemClock().time()
+    await store.save((now - 300, now - 200, now - 100))
+    parakeet.answers[HEAR] = BROKEN
+    await load(hass, entry)
+    await until(hass, HEALTH, "gave_up")
+    return entry
+
+
+async def test_gave_up_restart_now(
+    hass: HomeAssistant, hass_client: ClientSessionGenerator, parakeet: FakeServer, api: FakeServer
+) -> None:
+    """The fix is one more restart; with the recovery the issue is gone."""
+    entry = await given_up(hass, parakeet, api)
+    assert issues(hass) == ["gave_up"]
+    client = await hass_client()
+    issue_id = f"gave_up_{entry.entry_id}_parakeet"
+    form = await (await client.post(FIX, json={"handler": "spark_audio", "issue_id": issue_id})).json()
+    assert form["step_id"] == "confirm"
+    assert form["description_placeholders"] == {"service": "Parakeet", "title": "127.0.0.1"}
+    assert api.asked == []
+    done = await (await client.post(f"{FIX}/{form['flow_id']}", json={})).json()
+    assert done["type"] == "create_entry"
+    assert issues(hass) == []
+    await until(hass, HEALTH, "healthy")
+    assert len(api.asked) == 1
+    assert issues(hass) == []
+
+
+async def test_gave_up_and_mended_by_hand(hass: HomeAssistant, parakeet: FakeServer, api: FakeServer) -> None:
+    """Somebody restarts the container: nothing is left to repair."""
+    await given_up(hass, parakeet, api)
+    parakeet.answers[HEAR] = fake.json({"text": "Turn on the kitchen light."})
+    await until(hass, HEALTH, "healthy")
+    assert issues(hass) == []
+    assert api.asked == []
+
+
+@pytest.mark.parametrize("reason", ["not_needed", "not_loaded", "failed"])
+async def test_the_fix_comes_too_late(
+    hass: HomeAssistant, hass_client: ClientSessionGenerator, parakeet: FakeServer, api: FakeServer, reason: str
+) -> None:
+    """While the form was open, something else happened: it says what, and restarts nothing."""
+    entry = await given_up(hass, parakeet, api)
+    client = await hass_client()
+    issue_id = f"gave_up_{entry.entry_id}_parakeet"
+    form = await (await client.post(FIX, json={"handler": "spark_audio", "issue_id": issue_id})).json()
+    match reason:
+        case "not_needed":
+            parakeet.answers[HEAR] = fake.json({"text": "Turn on the kitchen light."})
+            await until(hass, HEALTH, "healthy")
+        case "not_loaded":
+            assert await hass.config_entries.async_unload(entry.entry_id)
+        case _:
+            entry.runtime_data.coordinator._watchdogs["parakeet"].target = None  # noqa: SLF001
+    told = await (await client.post(f"{FIX}/{form['flow_id']}", json={})).json()
+    assert (told["type"], told["reason"]) == ("abort", reason)
+    assert api.asked == []
+
+
+async def test_a_wedge_that_nothing_restarts(hass: HomeAssistant, parakeet: FakeServer) -> None:
+    """The advice stays after a recovery by hand: the next wedge is as certain as the last."""
+    await load(hass, watched_entry(parakeet.url))
+    await until(hass, HEALTH, "healthy")
+    assert issues(hass) == []
+    well, parakeet.answers[HEAR] = parakeet.answers[HEAR], BROKEN
+    await until(hass, HEALTH, "wedged")
+    await hass.async_block_till_done()
+    assert issues(hass) == ["no_restart_target"]
+    parakeet.answers[HEAR] = well
+    await until(hass, HEALTH, "healthy")
+    assert issues(hass) == ["no_restart_target"]
+
+
+async def test_whoever_restarts_himself_is_not_bothered(hass: HomeAssistant, parakeet: FakeServer) -> None:
+    """Automatic restarts are off, and that was meant."""
+    await load(hass, watched_entry(parakeet.url, automatic_restart=False))
+    parakeet.answers[HEAR] = BROKEN
+    await until(hass, HEALTH, "wedged")
+    await hass.async_block_till_done()
+    assert issues(hass) == []
+
+
+@pytest.mark.usefixtures("socket_enabled")
+async def test_the_proxy_has_no_target(hass: HomeAssistant) -> None:
+    """The advice is another one: the target belongs into the proxy's settings."""
+    async with fake_proxy() as proxy:
+        proxy.answers[STATUS] = status(service("parakeet", "wedged", restart_target=None))
+        entry = await load(hass, proxy_entry(proxy.url))
+        assert issues(hass) == ["no_restart_target_proxy"]
+        assert await hass.config_entries.async_unload(entry.entry_id)
+        assert issues(hass) == []
+
+
+@pytest.mark.usefixtures("socket_enabled")
+async def test_the_proxy_gave_up(hass: HomeAssistant, hass_client: ClientSessionGenerator) -> None:
+    """The fix asks the proxy; where that refuses, its reason is shown and the issue stays."""
+    route = ("POST", "/api/services/parakeet/restart")
+    async with fake_proxy() as proxy:
+        proxy.answers[STATUS] = status(service("parakeet", "gave_up", restarts_left=0))
+        proxy.answers[route] = fake.json({"error": {"message": "no disk"}}, status=500)
+        entry = await load(hass, proxy_entry(proxy.url))
+        client = await hass_client()
+        ask = {"handler": "spark_audio", "issue_id": f"gave_up_{entry.entry_id}_parakeet"}
+        form = await (await client.post(FIX, json=ask)).json()
+        told = await (await client.post(f"{FIX}/{form['flow_id']}", json={})).json()
+        assert (told["type"], told["reason"]) == ("abort", "failed")
+        assert "no disk" in told["description_placeholders"]["reason"]
+        assert issues(hass) == ["gave_up"]
+
+        proxy.answers[route] = fake.json({}, status=202)
+        proxy.answers[STATUS] = status(service("parakeet", "restarting", restarts_left=0))
+        form = await (await client.post(FIX, json=ask)).json()
+        told = await (await client.post(f"{FIX}/{form['flow_id']}", json={})).json()
+        assert told["type"] == "create_entry"
+        assert issues(hass) == []
+
+
+class TestTwoOwners:
+    """Exactly one party restarts a service."""
+
+    @pytest.mark.parametrize(
+        ("changes", "automatic", "found"),
+        [
+            ({}, True, ["two_owners"]),
+            ({"restart_target": None}, True, []),
+            ({}, False, []),
+        ],
+        ids=["both", "the proxy has no target", "the proxy leaves it to us"],
+    )
+    async def test_the_url_is_a_proxy(
+        self,
+        hass: HomeAssistant,
+        api: FakeServer,
+        changes: dict[str, object],
+        automatic: bool,  # noqa: FBT001 - a parameter of the test
+        found: list[str],
+    ) -> None:
+        """Its URL was entered as if it were Parakeet itself; such a proxy tells who restarts."""
+        async with fake_proxy() as proxy:
+            proxy.answers[STATUS] = status(service("parakeet", **changes), automatic=automatic)
+            entry = await load(hass, watched_entry(proxy.url, **docker(api)))
+            await press(hass, CHECK)
+            assert state_of(hass, HEALTH) == "healthy"
+            while STATUS not in [(asked.method, asked.path) for asked in proxy.asked]:
+                await hass.async_block_till_done()
+            await entry.runtime_data.coordinator.async_refresh()
+            await hass.async_block_till_done()
+            assert issues(hass) == found
+
+    async def test_nothing_of_ours_restarts(self, hass: HomeAssistant, socket_enabled: None) -> None:
+        """The proxy may have it then."""
+        async with fake_proxy() as proxy:
+            await load(hass, watched_entry(proxy.url))
+            await press(hass, CHECK)
+            assert issues(hass) == []
+            assert STATUS not in [(asked.method, asked.path) for asked in proxy.asked]
+
+    async def test_another_entry_is_the_proxy(self, hass: HomeAssistant, parakeet: FakeServer, api: FakeServer) -> None:
+        """The same Parakeet, once directly and once through the proxy; it ends with one of them."""
+        async with fake_proxy() as proxy:
+            proxy.answers[STATUS] = status(service("parakeet") | {"url": f"{parakeet.url}/v1/"})
+            through = await load(hass, proxy_entry(proxy.url))
+            direct = await load(hass, watched_entry(parakeet.url, **docker(api)))
+            assert issues(hass) == ["two_owners"]
+            assert await hass.config_entries.async_unload(through.entry_id)
+            await direct.runtime_data.coordinator.async_refresh()
+            assert issues(hass) == []
+
+
+def test_every_issue_has_its_words() -> None:
+    """And those that can be fixed a flow."""
+    assert set(TRANSLATIONS["issues"]) == set(ISSUES)
+    assert set(TRANSLATIONS["issues"]["gave_up"]["fix_flow"]["abort"]) == {"failed", "not_loaded", "not_needed"}

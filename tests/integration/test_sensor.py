@@ -1,0 +1,136 @@
+"""How the services are, as sensors."""
+
+from collections.abc import Generator
+from unittest.mock import PropertyMock, patch
+
+import pytest
+from homeassistant.const import Platform
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+from homeassistant.util.dt import utcnow
+from pytest_homeassistant_custom_component.common import snapshot_platform
+from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension
+from syrupy.assertion import SnapshotAssertion
+
+from custom_components.spark_audio.sensor import DIAGNOSTICS, HEALTH
+from custom_components.spark_audio.spark_engine.budget import Budget
+from custom_components.spark_audio.spark_engine.health import Observation, Outcome, State
+from custom_components.spark_audio.spark_engine.services import Member
+from custom_components.spark_audio.spark_engine.status import ServiceStatus, status_of
+from custom_components.spark_audio.spark_engine.watchdog import CanaryResult, Watchdog
+from tests.fakes.server import FakeServer
+
+from .conftest import INTEGRATION, state_of
+from .test_contract import TRANSLATIONS
+from .watched import STATUS, fake_proxy, load, proxy_entry, service, status, watched_entry
+
+pytestmark = pytest.mark.usefixtures("assist")
+
+
+@pytest.fixture
+def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
+    """Home Assistant's own way to write entities down."""
+    return snapshot.use_extension(HomeAssistantSnapshotExtension)
+
+
+@pytest.fixture
+def all_sensors() -> Generator[None]:
+    """Those that are disabled at first as well, and no other platform: a snapshot is of one."""
+    enabled = patch(
+        "homeassistant.helpers.entity.Entity.entity_registry_enabled_default",
+        new_callable=PropertyMock,
+        return_value=True,
+    )
+    with enabled, patch("custom_components.spark_audio._platforms", return_value=[Platform.SENSOR]):
+        yield
+
+
+@pytest.mark.usefixtures("all_sensors", "socket_enabled")
+async def test_sensors(hass: HomeAssistant, entity_registry: er.EntityRegistry, snapshot: SnapshotAssertion) -> None:
+    """All of them, with what the proxy tells of a Parakeet that was restarted twice."""
+    async with fake_proxy() as proxy:
+        recent = utcnow().isoformat()
+        proxy.answers[STATUS] = status(
+            service("parakeet", "restarting", restarts=[recent, recent], restarts_left=1, evidence="CUDA error")
+        )
+        entry = await load(hass, proxy_entry(proxy.url, entry_id="sensors"))
+        await snapshot_platform(hass, entity_registry, snapshot, entry.entry_id)
+
+
+async def test_before_the_first_canary(hass: HomeAssistant, parakeet: FakeServer, all_sensors: None) -> None:
+    """Nothing is made up."""
+    await load(hass, watched_entry(parakeet.url))
+    assert state_of(hass, "sensor.parakeet_health") == "unknown"
+    assert state_of(hass, "sensor.parakeet_canary_latency") == "unknown"
+    assert state_of(hass, "sensor.parakeet_last_success") == "unknown"
+    assert state_of(hass, "sensor.parakeet_recent_restarts") == "0"
+    assert state_of(hass, "sensor.parakeet_restarts_left") == "3"
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_every_state_can_be_shown(state: State) -> None:
+    """It is an option of the sensor, and has a name and an icon of its own."""
+    assert HEALTH.value(ServiceStatus(name="parakeet", url="", state=state)) in (HEALTH.options or [])
+    assert TRANSLATIONS["entity"]["sensor"]["health"]["state"][state.value]
+    assert f'"{state.value}": "mdi:' in (INTEGRATION / "icons.json").read_text()
+
+
+def test_chatty_sensors_are_disabled() -> None:
+    """A value that changes with every canary fills the database for those only who want it."""
+    assert [sensor.key for sensor in DIAGNOSTICS if not sensor.entity_registry_enabled_default] == [
+        *("canary_latency", "last_success")
+    ]
+
+
+class FakeClock:
+    """Two clocks that drift apart."""
+
+    wall, steady = 1_700_000_000.0, 50.0
+
+    def time(self) -> float:
+        """Seconds since 1970."""
+        return self.wall
+
+    def monotonic(self) -> float:
+        """Seconds since whenever."""
+        return self.steady
+
+
+class NoRecord:
+    """A record of restarts that is never asked for."""
+
+    async def load(self) -> tuple[float, ...]:
+        """Nothing."""
+        return ()
+
+    async def save(self, attempts: tuple[float, ...]) -> None:
+        """Nothing."""
+
+
+async def test_moments_do_not_wander(parakeet: FakeServer) -> None:
+    """The same success, looked at twice, was at the same time."""
+
+    async def canary() -> Observation:
+        return Observation(Outcome.SUCCESS, canary=True)
+
+    clock = FakeClock()
+    watchdog = Watchdog("parakeet", canary, NoRecord(), clock=clock)
+    member: Member[object] = Member("parakeet", parakeet.url, object(), watchdog)
+    result = await watchdog.check()
+    assert isinstance(result, CanaryResult)
+    first = status_of(member)  # type: ignore[arg-type]
+    assert first.last_success == clock.wall
+    clock.wall, clock.steady = clock.wall + 100.2, clock.steady + 100
+    second = status_of(member, first)  # type: ignore[arg-type]
+    assert (second.last_success, second.since) == (first.last_success, first.since)
+    await watchdog.check()
+    third = status_of(member, second)  # type: ignore[arg-type]
+    assert third.last_success == clock.wall
+    assert third.restarts_left == Budget().limit
+
+
+def test_nobody_watches() -> None:
+    """A member without a watchdog is not well and not ill."""
+    member: Member[object] = Member("magpie", "http://127.0.0.1", object())
+    status = status_of(member)  # type: ignore[arg-type]
+    assert (status.watched, status.state, status.restarts_left) == (False, State.UNKNOWN, None)

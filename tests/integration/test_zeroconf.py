@@ -1,0 +1,167 @@
+"""Proxies that announce themselves: found, added with one click or a key, and followed when they move."""
+
+from ipaddress import ip_address
+from typing import Any
+
+import pytest
+from homeassistant.config_entries import SOURCE_IGNORE, SOURCE_ZEROCONF, ConfigFlowResult
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from yarl import URL
+
+from custom_components.spark_audio.const import DOMAIN
+from custom_components.spark_audio.urls import announced_url
+from tests.fakes import faults
+from tests.fakes.proxy import proxy
+from tests.fakes.server import running
+
+from .test_proxy_flow import KEY, PROXY, through_proxy
+
+pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
+
+
+async def announce(hass: HomeAssistant, url: str, **properties: Any) -> ConfigFlowResult:
+    """What comes of an announcement."""
+    info = ZeroconfServiceInfo(
+        ip_address=ip_address(URL(url).host or ""),
+        ip_addresses=[ip_address(URL(url).host or "")],
+        port=URL(url).port,
+        hostname="spark.local.",
+        type="_spark-audio._tcp.local.",
+        name="Spark Audio._spark-audio._tcp.local.",
+        properties={"id": "1234", "version": "0.1.0", "path": "/", **properties},
+    )
+    return await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_ZEROCONF}, data=info)
+
+
+async def test_found_without_key(hass: HomeAssistant) -> None:
+    """Nothing has to be typed where the proxy wants no key."""
+    async with running(proxy()) as server:
+        form = await announce(hass, server.url)
+        assert (form["type"], form["step_id"]) == (FlowResultType.FORM, "discovered")
+        assert form["data_schema"] is not None
+        assert form["data_schema"].schema == {}
+        assert form["description_placeholders"] is not None
+        assert form["description_placeholders"]["name"] == "127.0.0.1"
+        [flow] = hass.config_entries.flow.async_progress()
+        assert flow["context"]["title_placeholders"] == {"name": "127.0.0.1"}
+        result = await hass.config_entries.flow.async_configure(form["flow_id"], {})
+        assert result["type"] is FlowResultType.CREATE_ENTRY
+        assert (result["data"], result["result"].unique_id) == (through_proxy(server.url), "1234")
+        await hass.async_block_till_done()
+
+
+async def test_found_with_key(hass: HomeAssistant) -> None:
+    """The key is asked for, and a wrong one refused."""
+    async with running(proxy(key=KEY)) as server:
+        form = await announce(hass, server.url)
+        assert form["data_schema"] is not None
+        assert [str(field) for field in form["data_schema"].schema] == ["api_key"]
+        configure = hass.config_entries.flow.async_configure
+        form = await configure(form["flow_id"], {"api_key": "wrong"})
+        assert form["errors"] == {"api_key": "unauthorized"}
+        form = await configure(form["flow_id"], {"api_key": "not a key"})
+        assert form["errors"] == {"api_key": "invalid_key"}
+        result = await configure(form["flow_id"], {"api_key": KEY})
+        assert result["data"] == through_proxy(server.url, KEY)
+        await hass.async_block_till_done()
+
+
+async def test_fails_after_it_was_found(hass: HomeAssistant) -> None:
+    """What is wrong with a URL that nobody typed is told above the form."""
+    async with running(proxy()) as server:
+        form = await announce(hass, server.url)
+        server.answers.clear()
+        form = await hass.config_entries.flow.async_configure(form["flow_id"], {})
+    assert form["errors"] == {"base": "not_proxy"}
+
+
+@pytest.mark.parametrize("path", ["/speech", "/speech/", "speech"])
+async def test_under_a_prefix(hass: HomeAssistant, path: str) -> None:
+    """Its announcement says where on the host it is."""
+    async with running(proxy()) as server:
+        server.answers = {(method, f"/speech{route}"): answer for (method, route), answer in server.answers.items()}
+        form = await announce(hass, server.url, path=path)
+        result = await hass.config_entries.flow.async_configure(form["flow_id"], {})
+        assert result["data"][PROXY] == f"{server.url}/speech"
+        await hass.async_block_till_done()
+
+
+@pytest.mark.parametrize(
+    ("address", "port", "path", "url"),
+    [
+        ("192.0.2.1", 8600, None, "http://192.0.2.1:8600"),
+        ("fd00::1", 8600, "/", "http://[fd00::1]:8600"),
+        ("192.0.2.1", 80, "/a b", "http://192.0.2.1/a%20b"),
+        ("192.0.2.1", None, "/", "http://192.0.2.1"),
+        ("192.0.2.1", 99_999, "/", None),
+        ("192.0.2.1", 8600, "/a,b", None),
+    ],
+)
+def test_urls_of_announcements(address: str, port: int | None, path: str | None, url: str | None) -> None:
+    """Addresses of both kinds, any port and prefix; what makes no URL makes none."""
+    info = ZeroconfServiceInfo(
+        ip_address=ip_address(address),
+        ip_addresses=[ip_address(address)],
+        port=port,
+        hostname="spark.local.",
+        type="_spark-audio._tcp.local.",
+        name="Spark Audio._spark-audio._tcp.local.",
+        properties={"path": path},
+    )
+    assert announced_url(info) == url
+
+
+@pytest.mark.parametrize("properties", [{"id": ""}, {"id": None}, {"path": "/a,b"}])
+async def test_no_proxy_of_ours(hass: HomeAssistant, properties: dict[str, Any]) -> None:
+    """Without an id it could not be told from another."""
+    result = await announce(hass, "http://127.0.0.1:1", **properties)
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "not_proxy")
+
+
+async def test_does_not_answer(hass: HomeAssistant) -> None:
+    """What cannot be used is not offered."""
+    result = await announce(hass, faults.refused())
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "not_usable")
+
+
+async def test_known_by_id_and_moved(hass: HomeAssistant) -> None:
+    """A proxy with a new address takes its entry with it."""
+    entry = MockConfigEntry(domain=DOMAIN, data=through_proxy("http://192.0.2.1:8600", KEY), unique_id="1234")
+    entry.add_to_hass(hass)
+    result = await announce(hass, "http://127.0.0.1:8601")
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_configured")
+    assert entry.data == through_proxy("http://127.0.0.1:8601", KEY)
+
+
+@pytest.mark.parametrize("url", ["http://spark.local:8600", "https://192.0.2.1:8600", "https://spark.example"])
+async def test_what_somebody_chose_stays(hass: HomeAssistant, url: str) -> None:
+    """A name or https is not replaced by the address and http of an announcement: anybody can announce."""
+    entry = MockConfigEntry(domain=DOMAIN, data=through_proxy(url, KEY), unique_id="1234")
+    entry.add_to_hass(hass)
+    result = await announce(hass, "http://127.0.0.1:8601")
+    assert result["reason"] == "already_configured"
+    assert entry.data[PROXY] == url
+
+
+async def test_known_by_url(hass: HomeAssistant) -> None:
+    """One that was added by hand, and has told no id, is not offered again."""
+    MockConfigEntry(domain=DOMAIN, data=through_proxy("http://127.0.0.1:8601")).add_to_hass(hass)
+    result = await announce(hass, "http://127.0.0.1:8601")
+    assert result["reason"] == "already_configured"
+
+
+async def test_added_by_hand_under_another_name(hass: HomeAssistant) -> None:
+    """The id tells that it is the same."""
+    MockConfigEntry(domain=DOMAIN, data=through_proxy("http://spark.local"), unique_id="1234").add_to_hass(hass)
+    result = await announce(hass, "http://127.0.0.1:8601")
+    assert result["reason"] == "already_configured"
+
+
+async def test_ignored(hass: HomeAssistant) -> None:
+    """Who ignores it is not asked again."""
+    MockConfigEntry(domain=DOMAIN, data={}, unique_id="1234", source=SOURCE_IGNORE).add_to_hass(hass)
+    result = await announce(hass, "http://127.0.0.1:8601")
+    assert result["reason"] == "already_configured"

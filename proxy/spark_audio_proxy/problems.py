@@ -37,7 +37,7 @@ def bad_request(message: str, param: str | None = None, code: str | None = None)
 
 
 def problem_for(error: SparkError) -> Problem:
-    """What a caller gets for an error of the engine (the table in the design)."""
+    """What a caller gets for an error of the engine (the table in docs/api.md)."""
     match error:
         case Rejected(status=413 | 415 as refused):
             return Problem(refused, error.message)

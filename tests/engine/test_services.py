@@ -1,14 +1,19 @@
 """Which server is asked, what moves to the next one, and what callers are told when nobody can answer."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
+from typing import override
 
 import pytest
+from aiohttp import ClientSession
 from spark_engine.errors import Busy, Held, Rejected, ServerFault, SparkError, TimedOut, Unreachable
 from spark_engine.health import State
-from spark_engine.models import Audio
-from spark_engine.services import GAVE_UP_RETRY, RECOVERY, Member, Service
+from spark_engine.models import Audio, Transcript
+from spark_engine.parakeet import Parakeet
+from spark_engine.services import GAVE_UP_RETRY, RECOVERY, Member, ParakeetService, Service
 from spark_engine.spark import split_places
+from spark_engine.transport import Transport
 from spark_engine.watchdog import Watchdog
 
 from tests.engine.test_watchdog import FakeServer, FakeTarget, MemoryStore
@@ -183,3 +188,24 @@ async def test_an_unwatched_server_is_always_asked() -> None:
     it = Service([Member("a", "http://127.0.0.1", Client("a"))])
     assert await it.ask(Client.answer) == "a"
     assert it.members[0].state is State.UNKNOWN
+
+
+async def test_a_deadline_of_the_caller_is_a_time_out_of_the_server() -> None:
+    """The watchdog sees it, and the next server is asked."""
+
+    class Slow(Parakeet):
+        """Never answers."""
+
+        @override
+        async def transcribe(self, audio: Audio, *, language: str | None = None, times: bool = False) -> Transcript:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    async with ClientSession() as session:
+        transport = Transport(session, "http://127.0.0.1:9")
+        server = FakeServer()
+        dog = Watchdog("parakeet", server.canary, MemoryStore(), clock=server.clock)
+        it = ParakeetService([Member("parakeet", "http://127.0.0.1:9", Slow(transport), dog)])
+        with pytest.raises(TimedOut, match=r"within 0\.01 s"):
+            await it.transcribe(PCM, deadline=0.01)
+    assert dog.health.state is State.SUSPECT

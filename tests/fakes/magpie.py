@@ -1,4 +1,4 @@
-"""Fake Magpie servers: each family as facts/upstreams.md describes it, what it refuses included."""
+"""Fake Magpie servers: each family as its documentation and source describe it, what it refuses included."""
 
 import struct
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Fake Parakeet servers: each family as facts/upstreams.md describes it, what it refuses included."""
+"""Fake Parakeet servers: each family as its documentation and source describe it, what it refuses included."""
 
 from collections.abc import Callable, Mapping
 

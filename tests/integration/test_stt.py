@@ -102,7 +102,7 @@ async def test_languages_parakeet_does_not_know(hass_ws_client: WebSocketGenerat
 
 
 def test_all_languages_of_parakeet() -> None:
-    """The 25 languages of Parakeet v3 (facts/upstreams.md 2.2), each bare and with regions, none twice."""
+    """The 25 languages of Parakeet v3, each bare and with regions, none twice."""
     v3 = set("bg hr cs da nl en et fi fr de el hu it lv lt mt pl pt ro sk sl es sv ru uk".split())  # noqa: SIM905
     assert {tag for tag in PARAKEET_LANGUAGES if "-" not in tag} == v3
     assert {tag.partition("-")[0] for tag in PARAKEET_LANGUAGES if "-" in tag} == v3

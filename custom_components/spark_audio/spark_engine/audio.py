@@ -1,7 +1,7 @@
 """PCM and WAV without dependencies: read, write, frame, measure.
 
 The WAV reader takes what real encoders write: chunks before `data`, chunks after it, and sizes of 0 or 0xFFFFFFFF from
-encoders that stream (facts: OpenAI, Kokoro and NIM all do).
+encoders that stream (OpenAI, Kokoro and NIM all do).
 """
 
 import struct
@@ -157,7 +157,7 @@ def longest_plausible_speech(text: str) -> float:
 
 
 def shortest_plausible_speech(text: str) -> float:
-    """Seconds below which an answer to `text` was cut or is empty (rule of facts/upstreams.md 1.4).
+    """Seconds below which an answer to `text` was cut or is empty.
 
     A Magpie in trouble answers 200 with a well-formed WAV that is empty or far too short. A quarter of the usual
     0.077 s a character is never reached by real speech of 40 characters or more.

@@ -1,4 +1,4 @@
-"""What Magpie servers there are, and how each wants to be asked (facts/upstreams.md, 1)."""
+"""What Magpie servers there are, and how each wants to be asked: from documentation and source, November 2026."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

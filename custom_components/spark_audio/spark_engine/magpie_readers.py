@@ -1,4 +1,4 @@
-"""Voices, languages and sample rates out of what each family of Magpie servers tells (facts/upstreams.md, 1)."""
+"""Voices, languages and sample rates out of what each family of Magpie servers tells."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

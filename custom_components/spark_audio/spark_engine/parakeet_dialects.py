@@ -1,4 +1,4 @@
-"""What Parakeet servers there are, and how each wants to be asked (facts/upstreams.md, 2)."""
+"""What Parakeet servers there are, and how each wants to be asked: from documentation and source, November 2026."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

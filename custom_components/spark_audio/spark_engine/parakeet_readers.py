@@ -1,4 +1,4 @@
-"""Transcripts out of the JSON of each family of Parakeet servers (facts/upstreams.md, 2).
+"""Transcripts out of the JSON of each family of Parakeet servers.
 
 Every reader raises KeyError, TypeError or ValueError where there is no transcript.
 """

@@ -1,6 +1,6 @@
 """Text on its way to Magpie: clean it, and split it into utterances.
 
-Language models write Markdown, emoji and links; Magpie fails on `{}` and `<tag>` and reads stars aloud (facts 1.4).
+Language models write Markdown, emoji and links; Magpie fails on `{}` and `<tag>` and reads stars aloud.
 `sentence-stream` finds the sentence ends; what it leaves open is here: block structure, code, cleaning and length.
 """
 

@@ -49,7 +49,7 @@ _CUDA = (
     "illegal memory access",
     "device-side assert",
 )
-"""Text of a broken CUDA context, lower case (facts/upstreams.md, 3). Some servers send it with a 4xx."""
+"""Text of a broken CUDA context as PyTorch and ONNX Runtime write it, lower case. Some servers send it with a 4xx."""
 
 
 @dataclass(frozen=True, slots=True)

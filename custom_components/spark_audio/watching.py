@@ -94,7 +94,8 @@ class WatchingCoordinator(SparkCoordinator):
         try:
             match member.client:
                 case Parakeet() as parakeet:
-                    await parakeet.transcribe(canary_clip(), language="en-US")
+                    clip = await self.hass.async_add_executor_job(canary_clip)
+                    await parakeet.transcribe(clip, language="en-US")
                 case Magpie() as magpie:
                     async with aclosing(magpie.synthesize(SPOKEN, SpeechStyle(language="en-US"))) as pieces:
                         await anext(pieces, None)

@@ -11,15 +11,10 @@ from aiohttp import web
 from homeassistant.components.button import ButtonEntity
 from homeassistant.components.button.const import DATA_COMPONENT
 from homeassistant.config_entries import ConfigEntryState
-from homeassistant.core import CoreState, HomeAssistant, ServiceCall
-from homeassistant.exceptions import HomeAssistantError
-from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from homeassistant.core import HomeAssistant, ServiceCall
 from homeassistant.setup import async_setup_component
 
-from custom_components.spark_audio import restart_targets
-from custom_components.spark_audio.const import Service
 from custom_components.spark_audio.record import StoredAttempts
-from custom_components.spark_audio.restart_targets import create_target
 from custom_components.spark_audio.spark_engine.audio import silence
 from custom_components.spark_audio.spark_engine.watchdog import SystemClock
 from tests.fakes import faults
@@ -191,70 +186,6 @@ async def test_a_hook_gets_its_token(hass: HomeAssistant, parakeet: FakeServer, 
     assert told == ["restart_requested", "recovered"]
 
 
-class TestTargets:
-    """What Home Assistant's own targets make of what they find."""
-
-    async def test_a_button_that_is_not_there(self, hass: HomeAssistant) -> None:
-        """Home Assistant itself would be silent about it."""
-        target = restart_targets.ButtonTarget(hass, "button.nowhere")
-        reply = await target.restart()
-        assert (reply.accepted, reply.detail) == (False, "The button button.nowhere is not available.")
-
-    async def test_an_action_that_is_not_there(self, hass: HomeAssistant) -> None:
-        """A script that was deleted."""
-        reply = await restart_targets.ActionTarget(hass, "script.nothing").restart()
-        assert (reply.accepted, reply.detail) == (False, "script.nothing failed (ServiceNotFound).")
-
-    async def test_an_action_that_fails(self, hass: HomeAssistant) -> None:
-        """Of whatever: other people's code."""
-
-        async def fail(_: ServiceCall) -> None:
-            raise HomeAssistantError("no")
-
-        hass.services.async_register("script", "fail", fail)
-        reply = await restart_targets.ActionTarget(hass, "script.fail").restart()
-        assert (reply.accepted, reply.detail) == (False, "script.fail failed (HomeAssistantError).")
-
-    async def test_an_action_that_takes_long_goes_on(
-        self, hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """A script that stops half-way would be worse than one that nobody waits for."""
-        monkeypatch.setattr(restart_targets, "RESTART_DEADLINE", 0.01)
-        go_on, done = asyncio.Event(), asyncio.Event()
-
-        async def restart(_: ServiceCall) -> None:
-            await go_on.wait()
-            done.set()
-
-        hass.services.async_register("script", "slow", restart)
-        reply = await restart_targets.ActionTarget(hass, "script.slow").restart()
-        assert (reply.accepted, reply.detail) == (False, "script.slow takes longer than 0 s.")
-        go_on.set()
-        await done.wait()
-
-    @pytest.mark.parametrize(
-        "options",
-        [
-            {},
-            {"restart_kind": "none", "parakeet_restart_url": "http://127.0.0.1/"},
-            {"restart_kind": "hook"},
-            {"restart_kind": "docker", "magpie_restart_docker": "http://127.0.0.1:2375#magpie"},
-            {"restart_kind": "action", "parakeet_restart_action": ""},
-            {"restart_kind": "button", "parakeet_restart_button": None},
-        ],
-        ids=str,
-    )
-    async def test_no_target_is_no_target(self, hass: HomeAssistant, options: dict[str, str]) -> None:
-        """What is left open for this service."""
-        assert create_target(hass, async_get_clientsession(hass), options, Service.PARAKEET) is None
-
-    @pytest.mark.parametrize("text", ["http://host:2375", "unix:///var/run/docker.sock#a", "host#a", "http://h/#a/b"])
-    def test_a_docker_address_needs_host_and_container(self, text: str) -> None:
-        """In one line, as the proxy takes it."""
-        with pytest.raises(ValueError, match="not http://host:port#container"):
-            restart_targets.parse_docker(text)
-
-
 async def test_a_target_that_makes_no_sense_costs_no_speech(
     hass: HomeAssistant, parakeet: FakeServer, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -357,71 +288,6 @@ async def test_unloaded_entries_are_not_watched(hass: HomeAssistant, parakeet: F
     assert await hass.config_entries.async_unload(entry.entry_id)
     assert entry.state is ConfigEntryState.NOT_LOADED
     assert all(task.done() for task in tasks)
-
-
-class TestRecord:
-    """The record of restarts on the disk."""
-
-    def store(self, hass: HomeAssistant) -> StoredAttempts:
-        """A record."""
-        return StoredAttempts(hass, "entry", "parakeet")
-
-    def path(self, hass: HomeAssistant) -> Path:
-        """Where it lies."""
-        return Path(hass.config.path(".storage", "spark_audio.entry.parakeet"))
-
-    async def test_it_is_what_was_saved(self, hass: HomeAssistant) -> None:
-        """For the next Home Assistant as well."""
-        assert await self.store(hass).load() == ()
-        await self.store(hass).save((1.5, 2.25))
-        assert await self.store(hass).load() == (1.5, 2.25)
-        assert self.path(hass).stat().st_mode & 0o077 == 0
-
-    @pytest.mark.parametrize(
-        "content", ["", "{", "null", '{"version": 1, "key": "k", "data": {"restarts": ["soon"]}}'], ids=repr
-    )
-    async def test_a_damaged_one_is_said_to_be(self, hass: HomeAssistant, content: str) -> None:
-        """The watchdog takes it for a spent budget, never for a fresh one."""
-        self.path(hass).parent.mkdir(exist_ok=True)
-        self.path(hass).write_text(content)
-        with pytest.raises(ValueError, match=r"spark_audio\.entry\.parakeet"):
-            await self.store(hass).load()
-
-    async def test_one_that_cannot_be_read_is_said_to_be(self, hass: HomeAssistant) -> None:
-        """Then nothing can be written either."""
-        self.path(hass).mkdir(parents=True)
-        with pytest.raises(OSError, match=r"spark_audio\.entry\.parakeet cannot be read"):
-            await self.store(hass).load()
-
-    async def test_one_that_cannot_be_written_stops_restarts(self, hass: HomeAssistant) -> None:
-        """Home Assistant's storage swallows the error; reading back does not."""
-        store = self.store(hass)
-        await store.load()
-        self.path(hass).unlink()
-        self.path(hass).mkdir()
-        with pytest.raises(OSError, match="cannot be"):
-            await store.save((1.0,))
-
-    async def test_nothing_is_restarted_while_home_assistant_stops(self, hass: HomeAssistant) -> None:
-        """It writes only later then, and later may be never."""
-        store = self.store(hass)
-        await store.load()
-        hass.set_state(CoreState.stopping)
-        with pytest.raises(OSError, match="cannot be written"):
-            await store.save((1.0,))
-        hass.set_state(CoreState.running)
-
-    async def test_it_goes_with_the_entry(self, hass: HomeAssistant, parakeet: FakeServer, magpie: FakeServer) -> None:
-        """Nothing is left in Home Assistant's storage."""
-        entry = await load(hass, watched_entry(parakeet.url, magpie.url))
-        await until(hass, HEALTH, "healthy")
-        folder = Path(hass.config.path(".storage"))
-        assert sorted(path.name.rpartition(".")[2] for path in folder.glob("spark_audio.*")) == [
-            *("known", "magpie", "parakeet")
-        ]
-        await hass.config_entries.async_remove(entry.entry_id)
-        await hass.async_block_till_done()
-        assert list(folder.glob("spark_audio.*")) == []
 
 
 async def test_a_spark_that_is_off(hass: HomeAssistant, socket_enabled: None) -> None:

@@ -1,0 +1,76 @@
+"""Restart targets that Home Assistant itself performs, and how options become targets."""
+
+import asyncio
+
+import pytest
+from homeassistant.core import HomeAssistant, ServiceCall
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
+
+from custom_components.spark_audio import restart_targets
+from custom_components.spark_audio.const import Service
+from custom_components.spark_audio.restart_targets import create_target
+
+
+class TestTargets:
+    """What Home Assistant's own targets make of what they find."""
+
+    async def test_a_button_that_is_not_there(self, hass: HomeAssistant) -> None:
+        """Home Assistant itself would be silent about it."""
+        target = restart_targets.ButtonTarget(hass, "button.nowhere")
+        reply = await target.restart()
+        assert (reply.accepted, reply.detail) == (False, "The button button.nowhere is not available.")
+
+    async def test_an_action_that_is_not_there(self, hass: HomeAssistant) -> None:
+        """A script that was deleted."""
+        reply = await restart_targets.ActionTarget(hass, "script.nothing").restart()
+        assert (reply.accepted, reply.detail) == (False, "script.nothing failed (ServiceNotFound).")
+
+    async def test_an_action_that_fails(self, hass: HomeAssistant) -> None:
+        """Of whatever: other people's code."""
+
+        async def fail(_: ServiceCall) -> None:
+            raise HomeAssistantError("no")
+
+        hass.services.async_register("script", "fail", fail)
+        reply = await restart_targets.ActionTarget(hass, "script.fail").restart()
+        assert (reply.accepted, reply.detail) == (False, "script.fail failed (HomeAssistantError).")
+
+    async def test_an_action_that_takes_long_goes_on(
+        self, hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A script that stops half-way would be worse than one that nobody waits for."""
+        monkeypatch.setattr(restart_targets, "RESTART_DEADLINE", 0.01)
+        go_on, done = asyncio.Event(), asyncio.Event()
+
+        async def restart(_: ServiceCall) -> None:
+            await go_on.wait()
+            done.set()
+
+        hass.services.async_register("script", "slow", restart)
+        reply = await restart_targets.ActionTarget(hass, "script.slow").restart()
+        assert (reply.accepted, reply.detail) == (False, "script.slow takes longer than 0 s.")
+        go_on.set()
+        await done.wait()
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {},
+            {"restart_kind": "none", "parakeet_restart_url": "http://127.0.0.1/"},
+            {"restart_kind": "hook"},
+            {"restart_kind": "docker", "magpie_restart_docker": "http://127.0.0.1:2375#magpie"},
+            {"restart_kind": "action", "parakeet_restart_action": ""},
+            {"restart_kind": "button", "parakeet_restart_button": None},
+        ],
+        ids=str,
+    )
+    async def test_no_target_is_no_target(self, hass: HomeAssistant, options: dict[str, str]) -> None:
+        """What is left open for this service."""
+        assert create_target(hass, async_get_clientsession(hass), options, Service.PARAKEET) is None
+
+    @pytest.mark.parametrize("text", ["http://host:2375", "unix:///var/run/docker.sock#a", "host#a", "http://h/#a/b"])
+    def test_a_docker_address_needs_host_and_container(self, text: str) -> None:
+        """In one line, as the proxy takes it."""
+        with pytest.raises(ValueError, match="not http://host:port#container"):
+            restart_targets.parse_docker(text)

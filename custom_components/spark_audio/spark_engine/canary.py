@@ -30,9 +30,13 @@ LOUD_ENOUGH = 200
 """Peak of 32,767 that speech always exceeds and digital silence with dither does not."""
 
 
+_CLIP = read_wav(files(__package__).joinpath("canary.wav").read_bytes())
+"""Read while modules are imported: the event loop must not wait for a disk."""
+
+
 def canary_clip() -> Audio:
     """The packaged clip: 16 kHz mono, "Turn on the kitchen light."."""
-    return read_wav(files(__package__).joinpath("canary.wav").read_bytes())
+    return _CLIP
 
 
 async def hear_canary(parakeet: Parakeet) -> Observation:

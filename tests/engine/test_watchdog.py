@@ -533,6 +533,9 @@ async def test_the_loop_runs_by_itself_and_wakes_on_bad_news() -> None:
     await checked.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+    # Two within moments; by its rhythm alone the second would have come after five minutes.
+    assert len(server.canaries) >= 2
+    assert target.sent == []
 
 
 async def test_a_bug_in_one_round_does_not_end_the_watch(

@@ -277,6 +277,7 @@ async def test_a_client_that_goes_cancels_the_synthesis(start_proxy: StartProxy)
     await started.wait()
     task.cancel()
     await cancelled.wait()
+    assert task.cancelled()
 
 
 async def test_a_full_queue_is_a_429(start_proxy: StartProxy) -> None:

@@ -17,19 +17,29 @@ CONNECTION_PROXY: Final = "proxy"
 
 # Entry options; the restart options of each service are named by `restart_option`.
 CONF_VOICES: Final = "voices"
+CONF_EMOTION: Final = "emotion"
+CONF_SPEED: Final = "speed"
 CONF_SAMPLE_RATE: Final = "sample_rate"
 CONF_AUDIO_PROCESSING: Final = "audio_processing"
 CONF_AUTO_GAIN: Final = "auto_gain"
 CONF_NOISE_REDUCTION: Final = "noise_reduction"
 CONF_TURN_DEADLINE: Final = "turn_deadline"
+CONF_EARLY_TRANSCRIPTION: Final = "early_transcription"
+CONF_TURN_END: Final = "turn_end"
 CONF_CANARY_INTERVAL: Final = "canary_interval"
 CONF_AUTOMATIC_RESTART: Final = "automatic_restart"
 CONF_RESTART_KIND: Final = "restart_kind"
 CONF_FALLBACK_STT: Final = "fallback_stt"
 CONF_FALLBACK_TTS: Final = "fallback_tts"
 
+AS_IS: Final = "as_is"
+"""No emotion but the voice's own."""
+
+SLOWEST: Final = 0.5
+FASTEST: Final = 2.0
+
 DEFAULT_SAMPLE_RATE: Final = 44_100
-"""Hz. Home Assistant's converter holds back the first 64 KiB: 0.74 s of this, 1.49 s at half the rate."""
+"""Hz. Home Assistant's converter holds back the first 64 KiB: 0.19 s of this, 0.37 s at half the rate."""
 
 DEFAULT_TURN_DEADLINE: Final = 10.0
 DEFAULT_CANARY_INTERVAL: Final = 300.0
@@ -40,6 +50,18 @@ class Service(StrEnum):
 
     PARAKEET = "parakeet"
     MAGPIE = "magpie"
+
+
+class TurnEnd(StrEnum):
+    """Who tells when a command is finished, and how soon."""
+
+    HOME_ASSISTANT = "home_assistant"
+    BALANCED = "balanced"
+    FAST = "fast"
+
+
+DEFAULT_TURN_END: Final = TurnEnd.BALANCED
+"""The fastest that cuts people off no more often than Home Assistant's own detector (docs/performance.md)."""
 
 
 class RestartKind(StrEnum):

@@ -1,19 +1,22 @@
 """The options as a form: its sections and fields, and the way between them and what is stored."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import voluptuous as vol
-from homeassistant.const import Platform
+from homeassistant.const import CONF_LANGUAGE, Platform
 from homeassistant.data_entry_flow import section
 from homeassistant.helpers.selector import (
     BooleanSelector,
     EntitySelector,
     EntitySelectorConfig,
+    LanguageSelector,
+    LanguageSelectorConfig,
     NumberSelector,
     NumberSelectorConfig,
     NumberSelectorMode,
     SelectOptionDict,
+    Selector,
     SelectSelector,
     SelectSelectorConfig,
     SelectSelectorMode,
@@ -23,27 +26,36 @@ from homeassistant.helpers.selector import (
 )
 
 from .const import (
+    AS_IS,
     CONF_AUDIO_PROCESSING,
     CONF_AUTO_GAIN,
     CONF_AUTOMATIC_RESTART,
     CONF_CANARY_INTERVAL,
+    CONF_EARLY_TRANSCRIPTION,
+    CONF_EMOTION,
     CONF_FALLBACK_STT,
     CONF_FALLBACK_TTS,
     CONF_NOISE_REDUCTION,
     CONF_RESTART_KIND,
     CONF_SAMPLE_RATE,
+    CONF_SPEED,
     CONF_TURN_DEADLINE,
+    CONF_TURN_END,
     CONF_VOICES,
     DEFAULT_CANARY_INTERVAL,
     DEFAULT_SAMPLE_RATE,
     DEFAULT_TURN_DEADLINE,
+    DEFAULT_TURN_END,
+    FASTEST,
+    SLOWEST,
     RestartKind,
     Service,
+    TurnEnd,
     restart_option,
 )
 from .languages import magpie_languages
 from .spark_engine.magpie_dialects import MagpieServer
-from .voice_names import offered
+from .voice_names import emotion_label, emotions, offered
 
 VOICE = "voice"
 LISTENING = "listening"
@@ -107,13 +119,20 @@ def target_form(
 
 
 def shown(options: Mapping[str, Any], magpie: MagpieServer | None) -> dict[str, Options]:
-    """Stored options as the form shows them. A voice that the server has no more is not offered again."""
+    """Stored options as the form shows them. What the server has no more is not offered again."""
     chosen = {_field(tag): voice for tag, voice in options.get(CONF_VOICES, {}).items()}
-    known = {_field(tag): {name for name, _ in voices} for tag, voices in _choices(magpie).items()}
+    choices = _choices(magpie)
+    known = {_field(tag): {name for name, _ in voices} for tag, voices in choices.items()}
     voices = {field: voice for field, voice in chosen.items() if voice in known.get(field, ())}
-    rate = options.get(CONF_SAMPLE_RATE)
+    there: Mapping[str, Container[str]] = {
+        CONF_LANGUAGE: choices,
+        CONF_EMOTION: emotions(magpie.voices) if magpie else {},
+    }
+    sound = {name: value for name, value in options.items() if name not in there or value in there[name]}
+    if CONF_SAMPLE_RATE in sound:
+        sound[CONF_SAMPLE_RATE] = str(sound[CONF_SAMPLE_RATE])
     return {
-        VOICE: voices | ({CONF_SAMPLE_RATE: str(rate)} if rate else {}),
+        VOICE: sound | voices,
         LISTENING: {**options, **options.get(CONF_AUDIO_PROCESSING, {})},
         HEALING: {**options},
         FALLBACK: {**options},
@@ -123,12 +142,12 @@ def shown(options: Mapping[str, Any], magpie: MagpieServer | None) -> dict[str, 
 def stored(
     user_input: Mapping[str, Mapping[str, Any]], magpie: MagpieServer | None, before: Mapping[str, Any]
 ) -> Options:
-    """What the form was filled in with, as it is stored. The voices stay as they were while nobody lists any."""
+    """What the form was filled in with, as it is stored. What hangs on voices stays while nobody lists any."""
     options: Options = {name: value for fields in user_input.values() for name, value in fields.items()}
     if VOICE in user_input:
         options[CONF_SAMPLE_RATE] = int(options[CONF_SAMPLE_RATE])
         if magpie is None:
-            options[CONF_VOICES] = before.get(CONF_VOICES, {})
+            options |= {name: before[name] for name in (CONF_LANGUAGE, CONF_VOICES, CONF_EMOTION) if name in before}
         else:
             chosen = {tag: options.pop(_field(tag), None) for tag in magpie_languages(magpie)}
             options[CONF_VOICES] = {tag: voice for tag, voice in chosen.items() if voice}
@@ -147,7 +166,28 @@ def _choices(magpie: MagpieServer | None) -> dict[str, list[tuple[str, str]]]:
     return {tag: offered(magpie.voices, tag) for tag in magpie_languages(magpie)} if magpie else {}
 
 
-def _voice_fields(magpie: MagpieServer | None) -> dict[vol.Marker, SelectSelector]:
+def _voice_fields(magpie: MagpieServer | None) -> dict[vol.Marker, Selector[Any]]:
+    """What hangs on the voices that the server has: nothing while nobody knows."""
+    if magpie is None:
+        return {}
+    languages = LanguageSelectorConfig(languages=magpie_languages(magpie))
+    return {vol.Optional(CONF_LANGUAGE): LanguageSelector(languages), **_voices(magpie), **_emotion(magpie)}
+
+
+def _emotion(magpie: MagpieServer) -> dict[vol.Marker, SelectSelector]:
+    """Labels are for emotions that the translations do not know."""
+    named = {AS_IS: AS_IS, **{key: emotion_label(name) for key, name in emotions(magpie.voices).items()}}
+    selector = SelectSelector(
+        SelectSelectorConfig(
+            options=[SelectOptionDict(value=key, label=label) for key, label in named.items()],
+            translation_key=CONF_EMOTION,
+            mode=SelectSelectorMode.DROPDOWN,
+        )
+    )
+    return {vol.Required(CONF_EMOTION, default=AS_IS): selector}
+
+
+def _voices(magpie: MagpieServer) -> dict[vol.Marker, SelectSelector]:
     return {
         vol.Optional(_field(tag)): SelectSelector(
             SelectSelectorConfig(
@@ -170,13 +210,20 @@ def _seconds(least: float, most: float) -> NumberSelector:
 
 
 _SOUND = {
+    vol.Required(CONF_SPEED, default=1.0): NumberSelector(
+        NumberSelectorConfig(min=SLOWEST, max=FASTEST, step=0.05, mode=NumberSelectorMode.SLIDER)
+    ),
     vol.Required(CONF_SAMPLE_RATE, default=str(DEFAULT_SAMPLE_RATE)): SelectSelector(
         SelectSelectorConfig(
             options=list(SAMPLE_RATES), translation_key=CONF_SAMPLE_RATE, mode=SelectSelectorMode.DROPDOWN
         )
-    )
+    ),
 }
 _LISTENING = {
+    vol.Required(CONF_TURN_END, default=DEFAULT_TURN_END): SelectSelector(
+        SelectSelectorConfig(options=list(TurnEnd), translation_key=CONF_TURN_END, mode=SelectSelectorMode.DROPDOWN)
+    ),
+    vol.Required(CONF_EARLY_TRANSCRIPTION, default=True): BooleanSelector(),
     vol.Required(CONF_TURN_DEADLINE, default=DEFAULT_TURN_DEADLINE): _seconds(1, 60),
     vol.Required(CONF_NOISE_REDUCTION, default=True): BooleanSelector(),
     vol.Required(CONF_AUTO_GAIN, default=True): BooleanSelector(),

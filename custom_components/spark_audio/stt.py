@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterable
 from dataclasses import replace
+from functools import partial
 from typing import override
 
 from homeassistant.components.stt import (
@@ -25,11 +26,16 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .const import (
     CONF_AUDIO_PROCESSING,
     CONF_AUTO_GAIN,
+    CONF_EARLY_TRANSCRIPTION,
     CONF_FALLBACK_STT,
     CONF_NOISE_REDUCTION,
     CONF_TURN_DEADLINE,
+    CONF_TURN_END,
     DEFAULT_TURN_DEADLINE,
+    DEFAULT_TURN_END,
     Service,
+    TurnEnd,
+    service_of,
 )
 from .data import SparkConfigEntry
 from .entity import SparkEntity
@@ -37,10 +43,14 @@ from .fallback import FallbackFailed, is_stepping_in, language_of, stepping_in
 from .languages import PARAKEET_LANGUAGES
 from .spark_engine.audio import read_wav
 from .spark_engine.errors import Rejected, SparkError, Unauthorized
-from .spark_engine.models import SAMPLE_WIDTH, Audio
+from .spark_engine.health import State
+from .spark_engine.listening import Listening, TooLong, Transcribe
+from .spark_engine.models import SAMPLE_WIDTH, Audio, Transcript
 from .spark_engine.parakeet import SAMPLE_RATE
-from .spark_engine.services import ParakeetService
+from .spark_engine.services import MagpieService, ParakeetService
 from .spark_engine.text import is_speakable
+from .spark_engine.turn_end import BALANCED, FAST
+from .voice_detector import new_detector
 
 LOGGER = logging.getLogger(__name__)
 
@@ -57,6 +67,10 @@ DEADLINE_PER_SECOND = 0.5
 
 CHUNK = 4096
 """Bytes in which another engine gets the audio."""
+
+RIFF = b"RIFF"
+
+TURN_RULES = {TurnEnd.HOME_ASSISTANT: None, TurnEnd.BALANCED: BALANCED, TurnEnd.FAST: FAST}
 
 
 async def async_setup_entry(
@@ -77,9 +91,12 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
         self._parakeet = parakeet
         self._fallback: str | None = entry.options.get(CONF_FALLBACK_STT)
         self._deadline = float(entry.options.get(CONF_TURN_DEADLINE, DEFAULT_TURN_DEADLINE))
+        self._is_early = bool(entry.options.get(CONF_EARLY_TRANSCRIPTION, True))
+        # Without a detector nobody here can tell pauses.
+        self._rule = TURN_RULES[entry.options.get(CONF_TURN_END, DEFAULT_TURN_END)] if new_detector() else None
         wanted = entry.options.get(CONF_AUDIO_PROCESSING, {})
         self._processing = SpeechAudioProcessing(
-            requires_external_vad=True,
+            requires_external_vad=self._rule is None,
             prefers_auto_gain_enabled=wanted.get(CONF_AUTO_GAIN, True),
             prefers_noise_reduction_enabled=wanted.get(CONF_NOISE_REDUCTION, True),
         )
@@ -125,20 +142,54 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
 
         Silence is a success without words, not a failure: satellites keep quiet on it, and sound an error on the other.
         """
+        hear = partial(self._transcribe, metadata.language)
+        self._warm(self._parakeet)
         try:
-            audio = await _read(stream)
+            heard = await self._listening(hear, metadata.language).listen(_samples(stream))
         except Rejected as err:
             LOGGER.warning("Parakeet could not transcribe: %s", err)
             return SpeechResult(None, SpeechResultState.ERROR)
-        if audio.seconds < SHORTEST_SPEECH:
+        except TooLong:
+            LOGGER.warning("Parakeet could not transcribe: The audio is longer than %s s.", LONGEST_SPEECH)
+            return SpeechResult(None, SpeechResultState.ERROR)
+        if heard.audio.seconds < SHORTEST_SPEECH:
             return SpeechResult("", SpeechResultState.SUCCESS)
         try:
-            transcript = await self._parakeet.transcribe(
-                audio, language=metadata.language, deadline=self._deadline_for(audio)
-            )
+            if heard.timed_out:
+                raise heard.timed_out
+            transcript = heard.transcript or await hear(heard.audio)
         except SparkError as err:
-            return await self._ask_another(err, metadata, audio)
+            return await self._ask_another(err, metadata, heard.audio)
+        if magpie := self._entry.runtime_data.spark.magpie:
+            # An answer is to be spoken soon.
+            self._warm(magpie)
         return SpeechResult(transcript.text if is_speakable(transcript.text) else "", SpeechResultState.SUCCESS)
+
+    def _warm(self, service: ParakeetService | MagpieService) -> None:
+        self._entry.async_create_background_task(self.hass, service.warm(), f"open a connection for {self.entity_id}")
+
+    def _listening(self, hear: Transcribe, language: str) -> Listening:
+        """How one command is listened to. A voice detector is one command's own."""
+        return Listening(
+            transcribe=hear,
+            detector=new_detector() if self._is_early or self._rule else None,
+            may_guess=self._may_guess,
+            rule=self._rule,
+            language=language,
+            longest=LONGEST_SPEECH,
+        )
+
+    def _may_guess(self) -> bool:
+        """Whether a request may be made that may be for nothing: not of a service that is not well."""
+        statuses = self._entry.runtime_data.coordinator.data.values()
+        return self._is_early and any(
+            status.state is State.HEALTHY or not status.watched
+            for status in statuses
+            if service_of(status.name) is Service.PARAKEET
+        )
+
+    async def _transcribe(self, language: str, audio: Audio) -> Transcript:
+        return await self._parakeet.transcribe(audio, language=language, deadline=self._deadline_for(audio))
 
     def _deadline_for(self, audio: Audio) -> float:
         return max(self._deadline, DEADLINE_PER_SECOND * audio.seconds)
@@ -182,20 +233,27 @@ async def _chunks(pcm: bytes) -> AsyncGenerator[bytes]:
         yield pcm[start : start + CHUNK]
 
 
-async def _read(stream: AsyncIterable[bytes]) -> Audio:
-    """The whole stream. Raises Rejected where it is too long, or a WAV file of another kind than was announced."""
-    data = bytearray()
-    async for chunk in stream:
-        data += chunk
-        if len(data) > LONGEST_SPEECH * SAMPLE_RATE * SAMPLE_WIDTH:
-            raise Rejected(f"The audio is longer than {LONGEST_SPEECH} s.")
+async def _samples(stream: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
+    """The samples of a stream. Raises TooLong, and Rejected for a WAV file of another kind than was announced."""
+    pieces = aiter(stream)
+    first = b""
+    while len(first) < len(RIFF) and (piece := await anext(pieces, b"")):
+        first += piece
     # Pipelines send bare samples and still call it WAV; programs that use the HTTP view send real files.
-    if not data.startswith(b"RIFF"):
-        return Audio(bytes(data[: len(data) // SAMPLE_WIDTH * SAMPLE_WIDTH]), SAMPLE_RATE)
+    if not first.startswith(RIFF):
+        yield first
+        async for piece in pieces:
+            yield piece
+        return
+    file = bytearray(first)
+    async for piece in pieces:
+        file += piece
+        if len(file) > LONGEST_SPEECH * SAMPLE_RATE * SAMPLE_WIDTH:
+            raise TooLong
     try:
-        audio = read_wav(bytes(data))
+        audio = read_wav(bytes(file))
     except ValueError as err:
         raise Rejected(f"The audio cannot be read: {err}.") from err
     if audio.sample_rate != SAMPLE_RATE:
         raise Rejected(f"The audio has {audio.sample_rate} Hz where {SAMPLE_RATE} Hz were announced.")
-    return audio
+    yield audio.pcm

@@ -12,15 +12,15 @@ ENGINE = Path(spark_engine.__file__).parent
 PROXY = ENGINE.parents[2] / "proxy"
 
 LAYERS: tuple[set[str], ...] = (
-    {"errors", "models", "health", "budget"},
-    {"voices", "audio", "text"},
-    {"transport"},
+    {"errors", "models", "health", "budget", "turn_end", "abbreviations"},
+    {"voices", "audio", "sentences"},
+    {"transport", "text"},
     {"probe"},
     {"parakeet_readers", "magpie_readers"},
     {"parakeet_dialects", "magpie_dialects"},
     {"parakeet", "magpie", "speaking"},
-    {"canary", "restart", "listening"},
-    {"watchdog"},
+    {"canary", "restart", "voice_activity"},
+    {"watchdog", "listening"},
     {"services"},
     {"status"},
     {"spark", "remote"},

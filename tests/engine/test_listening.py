@@ -5,11 +5,16 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
 import pytest
-from spark_engine.errors import Busy, ServerFault, SparkError
-from spark_engine.listening import FRAME, MOST_GUESSES, Listening, TooLong
+from spark_engine.errors import Busy, ServerFault, SparkError, TimedOut
+from spark_engine.listening import MOST_GUESSES, Heard, Listening, TooLong
 from spark_engine.models import Audio, Transcript
+from spark_engine.turn_end import LONGEST_TURN, TurnRule
+from spark_engine.voice_activity import FRAME, ONSET
 
-SPOKEN, SILENT, NOISE = b"\x10\x27" * (FRAME // 2), bytes(FRAME), b"\x05\x00" * (FRAME // 2)
+SPOKEN, SILENT = b"\x10\x27" * (FRAME // 2), bytes(FRAME)
+NOISE, SLAM = b"\x05\x00" * (FRAME // 2), b"\x0f\x27" * (FRAME // 2)
+
+RULE = TurnRule(complete=0.4, unfinished=1.2)
 
 
 def detector(frame: bytes) -> float:
@@ -25,6 +30,7 @@ class SlowParakeet:
     cancelled: int = 0
     go: asyncio.Event = field(default_factory=asyncio.Event)
     error: SparkError | None = None
+    text: str = "{} frames."
 
     async def transcribe(self, audio: Audio) -> Transcript:
         """Wait for the test."""
@@ -37,26 +43,36 @@ class SlowParakeet:
             raise
         if self.error:
             raise self.error
-        return Transcript(f"{frames.count(SPOKEN)} frames")
+        return Transcript(self.text.format(frames.count(SPOKEN)))
 
 
 @dataclass
 class Speaker:
-    """Feeds a listener."""
+    """Feeds a listener, as fast as the words are spoken by the listener's clock; `pace` 0 stops the clock."""
 
     parakeet: SlowParakeet
     frames: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)
+    pace: float = 0.01
+    heard: int = 0
+
+    @property
+    def now(self) -> float:
+        """The listener's clock, in seconds."""
+        return self.heard * self.pace
 
     async def stream(self) -> AsyncGenerator[bytes]:
         """What is said, until the speaker ends."""
         while (frame := await self.frames.get()) is not None:
+            self.heard += 1
             yield frame
+            # A microphone leaves time between its frames.
+            await asyncio.sleep(0)
 
     async def say(self, frame: bytes, count: int) -> None:
         """So many frames of 10 ms, heard one after the other."""
         for _ in range(count):
             self.frames.put_nowait(frame)
-        for _ in range(count + 5):
+        for _ in range(3 * count + 5):
             await asyncio.sleep(0)
 
     async def end(self) -> None:
@@ -65,10 +81,14 @@ class Speaker:
         await asyncio.sleep(0)
 
 
-def start(parakeet: SlowParakeet, **how: object) -> tuple[Speaker, asyncio.Task[tuple[Audio, Transcript | None]]]:
+def start(parakeet: SlowParakeet, pace: float = 0.01, **how: object) -> tuple[Speaker, asyncio.Task[Heard]]:
     """A listener and who talks to it."""
-    speaker = Speaker(parakeet)
-    listening = Listening(parakeet.transcribe, **({"detector": detector} | how))  # type: ignore[arg-type]
+    speaker = Speaker(parakeet, pace=pace)
+    listening = Listening(
+        transcribe=parakeet.transcribe,
+        clock=lambda: speaker.now,
+        **({"detector": detector} | how),  # type: ignore[arg-type]
+    )
     return speaker, asyncio.create_task(listening.listen(speaker.stream()))
 
 
@@ -84,9 +104,9 @@ async def test_the_answer_is_there_when_the_stream_ends() -> None:
     parakeet.go.set()
     await speaker.say(SILENT, 50)
     await speaker.end()
-    audio, transcript = await listener
-    assert transcript == Transcript("50 frames")
-    assert len(audio.pcm) == 120 * FRAME
+    heard = await listener
+    assert heard.transcript == Transcript("50 frames.")
+    assert len(heard.audio.pcm) == 120 * FRAME
     assert parakeet.asked == [50]
 
 
@@ -99,7 +119,7 @@ async def test_a_recogniser_slower_than_the_silence_is_waited_for() -> None:
     await speaker.end()
     assert not listener.done()
     parakeet.go.set()
-    assert (await listener)[1] == Transcript("50 frames")
+    assert (await listener).transcript == Transcript("50 frames.")
     assert parakeet.asked == [50]
 
 
@@ -116,7 +136,7 @@ async def test_speech_that_goes_on_drops_the_guess_and_the_next_pause_is_tried()
     parakeet.go.set()
     await speaker.say(SILENT, 70)
     await speaker.end()
-    assert (await listener)[1] == Transcript("60 frames")
+    assert (await listener).transcript == Transcript("60 frames.")
     assert parakeet.asked == [30, 60]
 
 
@@ -129,9 +149,9 @@ async def test_a_finished_guess_is_dropped_as_well_when_speech_goes_on() -> None
     await speaker.say(SILENT, 25)
     await speaker.say(SPOKEN, 5)
     await speaker.end()
-    audio, transcript = await listener
-    assert transcript is None
-    assert audio.pcm.count(SPOKEN) == 35
+    heard = await listener
+    assert heard.transcript is None
+    assert heard.audio.pcm.count(SPOKEN) == 35
 
 
 async def test_trailing_noise_is_no_speech() -> None:
@@ -142,7 +162,7 @@ async def test_trailing_noise_is_no_speech() -> None:
     await speaker.say(SPOKEN, 30)
     await speaker.say(NOISE, 70)
     await speaker.end()
-    assert (await listener)[1] == Transcript("30 frames")
+    assert (await listener).transcript == Transcript("30 frames.")
     assert parakeet.asked == [30]
 
 
@@ -157,7 +177,7 @@ async def test_a_very_short_command_is_enough(length: int) -> None:
     await speaker.say(SPOKEN, length)
     await speaker.say(SILENT, 30)
     await speaker.end()
-    assert (await listener)[1] == Transcript(f"{length} frames")
+    assert (await listener).transcript == Transcript(f"{length} frames.")
 
 
 async def test_without_a_pause_nothing_is_asked() -> None:
@@ -166,8 +186,8 @@ async def test_without_a_pause_nothing_is_asked() -> None:
     speaker, listener = start(parakeet)
     await speaker.say(SPOKEN, 1500)
     await speaker.end()
-    audio, transcript = await listener
-    assert (audio.seconds, transcript, parakeet.asked) == (15.0, None, [])
+    heard = await listener
+    assert (heard.audio.seconds, heard.transcript, parakeet.asked) == (15.0, None, [])
 
 
 async def test_thinking_aloud_is_bounded() -> None:
@@ -179,7 +199,7 @@ async def test_thinking_aloud_is_bounded() -> None:
         await speaker.say(SPOKEN, 10)
         await speaker.say(SILENT, 25)
     await speaker.end()
-    assert (await listener)[1] is None
+    assert (await listener).transcript is None
     assert len(parakeet.asked) == MOST_GUESSES
 
 
@@ -194,7 +214,7 @@ async def test_a_guess_that_fails_is_forgotten_and_not_tried_again(error: SparkE
     await speaker.say(SPOKEN, 10)
     await speaker.say(SILENT, 25)
     await speaker.end()
-    assert (await listener)[1] is None
+    assert (await listener).transcript is None
     assert parakeet.asked == [10]
 
 
@@ -206,24 +226,56 @@ async def test_early_requests_can_be_switched_off(how: dict[str, object]) -> Non
     await speaker.say(SPOKEN, 10)
     await speaker.say(SILENT, 50)
     await speaker.end()
-    audio, transcript = await listener
-    assert (len(audio.pcm), transcript, parakeet.asked) == (60 * FRAME, None, [])
+    heard = await listener
+    assert (len(heard.audio.pcm), heard.transcript, parakeet.asked) == (60 * FRAME, None, [])
 
 
 async def test_chunks_need_not_be_frames() -> None:
     """Satellites send what they like."""
     parakeet = SlowParakeet()
     parakeet.go.set()
+    now = 0.0
 
     async def stream() -> AsyncGenerator[bytes]:
+        nonlocal now
         sound = SPOKEN * 30 + SILENT * 60
         for at in range(0, len(sound), 1001):
+            now += 1001 / 32_000
             yield sound[at : at + 1001]
             await asyncio.sleep(0)
 
-    audio, transcript = await Listening(parakeet.transcribe, detector).listen(stream())
-    assert transcript == Transcript("30 frames")
-    assert audio.pcm == SPOKEN * 30 + SILENT * 60
+    listening = Listening(transcribe=parakeet.transcribe, detector=detector, clock=lambda: now)
+    heard = await listening.listen(stream())
+    assert heard.transcript == Transcript("30 frames.")
+    assert heard.audio.pcm == SPOKEN * 30 + SILENT * 60
+
+
+@pytest.mark.parametrize("rule", [None, RULE])
+async def test_a_file_is_no_microphone(rule: TurnRule | None) -> None:
+    """It comes faster than it was spoken: its pauses are not used, and nothing of it is lost."""
+    parakeet = SlowParakeet()
+    speaker, listener = start(parakeet, pace=0.0, rule=rule)
+    await speaker.say(SPOKEN, 50)
+    await speaker.say(SILENT, 300)
+    await speaker.say(SPOKEN, 1500)
+    await speaker.end()
+    assert (await listener).audio.pcm == SPOKEN * 50 + SILENT * 300 + SPOKEN * 1500
+    assert parakeet.asked == []
+
+
+async def test_a_file_in_one_piece_is_not_searched_for_pauses() -> None:
+    """Thousands of frames at once would keep everything else waiting."""
+    looked_at = []
+
+    def counting(frame: bytes) -> float:
+        looked_at.append(frame)
+        return detector(frame)
+
+    speaker, listener = start(SlowParakeet(), detector=counting)
+    await speaker.say(SPOKEN * 150 + SILENT * 100, 1)
+    await speaker.end()
+    assert (await listener).audio.seconds == 2.5
+    assert looked_at == []
 
 
 async def test_an_endless_stream_is_ended() -> None:
@@ -249,3 +301,111 @@ async def test_a_listener_that_is_cancelled_drops_its_guess() -> None:
     await asyncio.gather(listener, return_exceptions=True)
     await asyncio.sleep(0)
     assert parakeet.cancelled == 1
+
+
+async def test_a_time_out_is_told_and_not_waited_for_again() -> None:
+    """The person has waited long enough."""
+    parakeet = SlowParakeet(error=TimedOut("no answer"))
+    parakeet.go.set()
+    speaker, listener = start(parakeet)
+    await speaker.say(SPOKEN, 10)
+    await speaker.say(SILENT, 25)
+    await speaker.end()
+    heard = await listener
+    assert (heard.transcript, str(heard.timed_out)) == (None, "no answer")
+
+
+async def test_a_complete_sentence_ends_the_turn() -> None:
+    """After the rule's seconds of silence, and with the transcript that was made in it."""
+    parakeet = SlowParakeet()
+    parakeet.go.set()
+    speaker, listener = start(parakeet, rule=RULE)
+    await speaker.say(SPOKEN, 50)
+    await speaker.say(SILENT, 39)
+    assert not listener.done()
+    await speaker.say(SILENT, 1)
+    assert (await listener).transcript == Transcript("50 frames.")
+    assert (speaker.heard, parakeet.asked) == (90, [50])
+
+
+async def test_an_unfinished_sentence_gets_more_time() -> None:
+    """And the speaker goes on."""
+    parakeet = SlowParakeet(text="Turn on the")
+    parakeet.go.set()
+    speaker, listener = start(parakeet, rule=RULE)
+    await speaker.say(SPOKEN, 50)
+    await speaker.say(SILENT, 119)
+    assert not listener.done()
+    parakeet.text = "Turn on the kitchen light."
+    await speaker.say(SPOKEN, 50)
+    await speaker.say(SILENT, 60)
+    heard = await listener
+    assert heard.transcript == Transcript("Turn on the kitchen light.")
+    assert heard.audio.pcm.count(SPOKEN) == 100
+    assert speaker.heard == 50 + 119 + 50 + 40
+
+
+async def test_an_unfinished_sentence_ends_as_well() -> None:
+    """Nobody waits for ever."""
+    parakeet = SlowParakeet(text="Turn on the")
+    parakeet.go.set()
+    speaker, listener = start(parakeet, rule=RULE)
+    await speaker.say(SPOKEN, 50)
+    await speaker.say(SILENT, 130)
+    assert (await listener).transcript == Transcript("Turn on the")
+    assert speaker.heard == 50 + 120
+
+
+@pytest.mark.parametrize("how", [{"may_guess": lambda: False}, {}])
+async def test_what_is_not_understood_in_time_counts_as_unfinished(how: dict[str, object]) -> None:
+    """A recogniser that is slow, or must not be asked."""
+    parakeet = SlowParakeet()
+    speaker, listener = start(parakeet, rule=RULE, **how)
+    await speaker.say(SPOKEN, 50)
+    await speaker.say(SILENT, 119)
+    assert speaker.heard == 169
+    await speaker.say(SILENT, 10)
+    assert speaker.heard == 170
+    parakeet.go.set()
+    assert len((await listener).audio.pcm) == 170 * FRAME
+
+
+async def test_a_sound_that_may_be_speech_is_waited_for() -> None:
+    """The detector needs some time; a word that has just begun must not be cut off."""
+    parakeet = SlowParakeet()
+    parakeet.go.set()
+    speaker, listener = start(parakeet, rule=RULE)
+    await speaker.say(SPOKEN, 50)
+    await speaker.say(SILENT, 39)
+    await speaker.say(SLAM, ONSET - 5)
+    assert not listener.done()
+    await speaker.say(SPOKEN, 20)
+    await speaker.say(SILENT, 50)
+    assert (await listener).audio.pcm.count(SPOKEN) == 70
+
+
+async def test_a_sound_that_is_no_speech_does_not_keep_the_turn_open() -> None:
+    """The washing machine goes on and on."""
+    parakeet = SlowParakeet()
+    parakeet.go.set()
+    speaker, listener = start(parakeet, rule=RULE)
+    await speaker.say(SPOKEN, 50)
+    await speaker.say(SLAM, 100)
+    assert (await listener).transcript == Transcript("50 frames.")
+    assert speaker.heard == 50 + ONSET
+
+
+async def test_the_longest_turn() -> None:
+    """As long as Home Assistant's own, with or without words."""
+    speaker, listener = start(SlowParakeet(), rule=RULE)
+    await speaker.say(SILENT, 1600)
+    assert (await listener).audio.seconds == LONGEST_TURN
+
+
+async def test_before_the_first_word_there_is_no_end() -> None:
+    """People think before they speak."""
+    speaker, listener = start(SlowParakeet(), rule=RULE)
+    await speaker.say(SILENT, 1000)
+    assert not listener.done()
+    await speaker.end()
+    assert (await listener).transcript is None

@@ -203,3 +203,33 @@ async def test_leaving_a_stream_closes_its_connection(session: ClientSession) ->
         assert await anext(stream)
         await stream.aclose()
         assert b"".join([piece async for piece in transport.stream("/x", PING, idle=5)])[:4] == b"1234"
+
+
+async def test_a_connection_is_opened_once_before_it_is_needed(
+    session: ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The request that somebody waits for goes through it; while it is open nobody asks for another."""
+    connections = set()
+
+    async def answer(request: web.Request) -> web.Response:
+        connections.add(request.transport)
+        return web.json_response({})
+
+    async with running(FakeServer({("HEAD", "/"): answer, ("POST", "/x"): answer})) as server:
+        transport = Transport(session, server.url)
+        await transport.warm()
+        await transport.warm()
+        await transport.post("/x", PING, deadline=5)
+        assert [asked.method for asked in server.asked] == ["HEAD", "POST"]
+        assert len(connections) == 1
+        monkeypatch.setattr(transport_module, "KEPT_OPEN", 0.0)
+        await transport.warm()
+        assert [asked.method for asked in server.asked] == ["HEAD", "POST", "HEAD"]
+
+
+@pytest.mark.parametrize("fault", [faults.close_without_answer, faults.not_http])
+async def test_nobody_hears_of_a_connection_that_cannot_be_opened(session: ClientSession, fault: faults.Fault) -> None:
+    """The request that follows tells what is wrong."""
+    async with faults.serving(fault) as url:
+        await Transport(session, url).warm()
+    await Transport(session, faults.refused()).warm()

@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import struct
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -63,8 +64,9 @@ def test_manifest() -> None:
     assert MANIFEST["domain"] == INTEGRATION.name == DOMAIN
     assert set(keys) == {
         *("domain", "name", "codeowners", "config_flow", "documentation", "integration_type", "iot_class"),
-        *("issue_tracker", "requirements", "version", "zeroconf"),
+        *("issue_tracker", "requirements", "version", "zeroconf", "after_dependencies", "dependencies"),
     }
+    assert MANIFEST["after_dependencies"] == ["assist_pipeline"], "it brings the voice detector"
     assert MANIFEST["integration_type"] == "service"
     assert MANIFEST["iot_class"] == "local_polling"
     assert MANIFEST["config_flow"] is True
@@ -78,17 +80,16 @@ def test_one_version() -> None:
     assert MANIFEST["version"] == __version__
 
 
-def test_requirements_are_those_of_the_engine() -> None:
-    """What the engine imports beyond Home Assistant's own packages is pinned, and nothing else is asked for."""
-    assert MANIFEST["requirements"] == ["sentence-stream==1.3.0"]
+def test_nothing_is_installed() -> None:
+    """The engine imports Python's own modules and what Home Assistant itself needs, so nothing is asked for."""
+    assert MANIFEST["requirements"] == []
     third_party = {
         name.partition(".")[0]
         for path, tree in SOURCES.items()
         for name in _imports(tree)
         if "spark_engine" in path.parts
-    }
-    assert "sentence_stream" in third_party
-    assert not third_party & {"homeassistant", "voluptuous", "probatio"}
+    } - sys.stdlib_module_names
+    assert third_party == {"aiohttp"}
 
 
 def test_dependencies() -> None:
@@ -99,7 +100,8 @@ def test_dependencies() -> None:
         for name in _imports(tree)
         if (match := re.match(r"homeassistant\.components\.(\w+)", name))
     }
-    assert imported <= {*map(str, Platform), "diagnostics", "repairs", "system_health"}
+    assert imported <= {*map(str, Platform), *MANIFEST["dependencies"], "diagnostics", "repairs", "system_health"}
+    assert set(MANIFEST["dependencies"]) <= imported
 
 
 def _imports(tree: ast.Module) -> Iterator[str]:

@@ -23,6 +23,7 @@ from tests.fakes.server import FakeServer, running
 from .conftest import set_up
 from .pipeline import STT, TTS, create_pipeline, run_pipeline
 from .test_config_flow import direct
+from .test_contract import TRANSLATIONS
 from .test_proxy_flow import through_proxy
 from .test_stt import SPEECH, warnings
 from .test_tts import ARIA, ARIA_CALM, TEXT, entity_of
@@ -30,12 +31,22 @@ from .test_tts import ARIA, ARIA_CALM, TEXT, entity_of
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
 
 LEO = "Magpie-Multilingual.DE-DE.Leo"
-VOICE = {"sample_rate": "44100"}
-LISTENING = {"turn_deadline": 10, "noise_reduction": True, "auto_gain": True}
+VOICE = {"emotion": "as_is", "speed": 1, "sample_rate": "44100"}
+LISTENING = {
+    "turn_end": "balanced",
+    "early_transcription": True,
+    "turn_deadline": 10,
+    "noise_reduction": True,
+    "auto_gain": True,
+}
 HEALING = {"canary_interval": 300, "automatic_restart": True, "restart_kind": "none"}
 DEFAULTS = {
+    "emotion": "as_is",
+    "speed": 1,
     "sample_rate": 44_100,
     "voices": {},
+    "turn_end": "balanced",
+    "early_transcription": True,
     "turn_deadline": 10,
     "audio_processing": {"noise_reduction": True, "auto_gain": True},
     "canary_interval": 300,
@@ -86,11 +97,14 @@ def suggested(form: ConfigFlowResult, name: str | None = None) -> dict[str, Any]
 
 
 async def test_form(hass: HomeAssistant, entry: MockConfigEntry) -> None:
-    """Four sections; a voice for each language that the server speaks, with emotions in its name."""
+    """Four sections; a voice for each language that the server speaks, and the emotions that its voices have."""
     form = await start(hass, entry)
     assert list(fields(form)) == ["voice", "listening", "healing", "fallback"]
     voices = fields(form, "voice")
-    assert list(voices) == ["de-de", "en-us", "es-us", "fr-fr", "it-it", "sample_rate"]
+    tags = ["de-de", "en-us", "es-us", "fr-fr", "it-it"]
+    assert list(voices) == ["language", *tags, "emotion", "speed", "sample_rate"]
+    assert voices["language"].config["languages"] == ["de-DE", "en-US", "es-US", "fr-FR", "it-IT"]
+    assert [option["value"] for option in voices["emotion"].config["options"]] == ["as_is", "calm", "happy", "neutral"]
     options = voices["de-de"].config["options"]
     assert options[0] == {"value": "Magpie-Multilingual.DE-DE.Aria", "label": "Aria"}
     assert {"value": "Magpie-Multilingual.DE-DE.Aria.Calm", "label": "Aria · Calm"} in options
@@ -123,15 +137,26 @@ async def test_all_is_kept_and_shown_again(hass: HomeAssistant, entry: MockConfi
     """What was chosen stands in the form the next time."""
     other = er.async_get(hass).async_get_or_create("stt", "other", "ears", suggested_object_id="other").entity_id
     chosen: dict[str, dict[str, Any]] = {
-        "voice": {"de-de": LEO, "sample_rate": "22050"},
-        "listening": {"turn_deadline": 4.5, "noise_reduction": False, "auto_gain": False},
+        "voice": {"language": "de-DE", "de-de": LEO, "emotion": "calm", "speed": 1.25, "sample_rate": "22050"},
+        "listening": {
+            "turn_end": "fast",
+            "early_transcription": False,
+            "turn_deadline": 4.5,
+            "noise_reduction": False,
+            "auto_gain": False,
+        },
         "healing": {"canary_interval": 60, "automatic_restart": False, "restart_kind": "none"},
         "fallback": {"fallback_stt": other},
     }
     await submit(hass, entry, **chosen)
     assert entry.options == {
-        "sample_rate": 22_050,
+        "language": "de-DE",
         "voices": {"de-DE": LEO},
+        "emotion": "calm",
+        "speed": 1.25,
+        "sample_rate": 22_050,
+        "turn_end": "fast",
+        "early_transcription": False,
         "turn_deadline": 4.5,
         "audio_processing": {"noise_reduction": False, "auto_gain": False},
         "canary_interval": 60,
@@ -198,10 +223,28 @@ async def test_audio_processing(
     ws = await hass_ws_client()
     run = await run_pipeline(ws, await create_pipeline(ws), SPEECH)
     assert run.data("stt-start")["audio_processing"] == {
-        "requires_external_vad": True,
+        "requires_external_vad": False,
         "prefers_auto_gain_enabled": True,
         "prefers_noise_reduction_enabled": False,
     }
+
+
+@pytest.mark.parametrize(
+    ("setting", "by_home_assistant"), [("home_assistant", True), ("balanced", False), ("fast", False)]
+)
+async def test_who_ends_the_turn(
+    hass: HomeAssistant,
+    hass_ws_client: WebSocketGenerator,
+    entry: MockConfigEntry,
+    parakeet: FakeServer,
+    setting: str,
+    by_home_assistant: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """Home Assistant's detector runs only where it is wanted."""
+    await submit(hass, entry, listening={"turn_end": setting})
+    ws = await hass_ws_client()
+    run = await run_pipeline(ws, await create_pipeline(ws), SPEECH)
+    assert run.data("stt-start")["audio_processing"]["requires_external_vad"] is by_home_assistant
 
 
 async def test_voice_that_has_gone(
@@ -220,6 +263,17 @@ async def test_voice_that_has_gone(
     ]
     form = await start(hass, entry)
     assert "de-de" not in suggested(form, "voice")
+
+
+async def test_language_that_has_gone(hass: HomeAssistant, entry: MockConfigEntry, magpie: FakeServer) -> None:
+    """The one that was chosen is spoken by default while it can be; the form offers only what can be."""
+    await submit(hass, entry, voice={"language": "de-DE"})
+    assert entity_of(hass).default_language == "de-DE"
+    magpie.answers["GET", LIST_VOICES] = fake.json({"en-US": {"voices": [ARIA]}})
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+    assert entity_of(hass).default_language == "en-US"
+    assert "language" not in suggested(await start(hass, entry), "voice")
 
 
 async def test_voices_are_refreshed(hass: HomeAssistant, entry: MockConfigEntry) -> None:
@@ -330,6 +384,8 @@ async def test_wrong_restart_targets(
     form = await submit(hass, entry, healing={"restart_kind": kind})
     form = await hass.config_entries.options.async_configure(form["flow_id"], {field: text})
     assert (form["type"], form["errors"]) == (FlowResultType.FORM, {field: error})
+    told = TRANSLATIONS["options"]["error"][error]
+    assert ("{entity}" in told) == (text in told.format(**(form["description_placeholders"] or {})))
     assert suggested(form) == {field: text}
     assert entry.options == {}
 
@@ -396,14 +452,15 @@ async def test_one_service(
 
 async def test_not_loaded(hass: HomeAssistant) -> None:
     """Options can be changed while the box is away; voices that nobody lists stay as they were chosen."""
-    options = {"voices": {"de-DE": LEO}, "sample_rate": 22_050}
+    options = {"language": "de-DE", "voices": {"de-DE": LEO}, "emotion": "calm", "sample_rate": 22_050}
     entry = MockConfigEntry(domain=DOMAIN, data=direct(None, faults.refused()), options=options)
     assert not await set_up(hass, entry)
     form = await start(hass, entry)
     assert list(fields(form)) == ["voice", "healing", "fallback"]
-    assert list(fields(form, "voice")) == ["sample_rate"]
-    answers = {"voice": VOICE, "healing": HEALING, "fallback": {}}
+    assert list(fields(form, "voice")) == ["speed", "sample_rate"]
+    answers = {"voice": {"speed": 1, "sample_rate": "44100"}, "healing": HEALING, "fallback": {}}
     result = await hass.config_entries.options.async_configure(form["flow_id"], answers)
     assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert entry.options["voices"] == {"de-DE": LEO}
+    kept = {name: entry.options[name] for name in ("language", "voices", "emotion")}
+    assert kept == {"language": "de-DE", "voices": {"de-DE": LEO}, "emotion": "calm"}
     await hass.async_block_till_done()

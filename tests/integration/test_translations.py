@@ -7,17 +7,35 @@ import pytest
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.translation import async_get_translations
 
-from custom_components.spark_audio.const import DOMAIN, RestartKind, Service, restart_option
+from custom_components.spark_audio.const import AS_IS, DOMAIN, RestartKind, Service, restart_option
 from custom_components.spark_audio.options_form import RESTART_FIELDS, SAMPLE_RATES, form
 from custom_components.spark_audio.spark_engine.magpie_dialects import NIM, MagpieServer
 from custom_components.spark_audio.spark_engine.magpie_readers import Repertoire
 from custom_components.spark_audio.spark_engine.voices import parse_voice
+from custom_components.spark_audio.voice_names import emotion_key
 
 from .test_contract import LANGUAGES, TRANSLATIONS, load, texts
 
 OTHERS = [language for language in LANGUAGES if language != "en"]
-NAMES = {"Parakeet", "Magpie", "Spark", "Sparks", "URL", "Token", "token", "kHz", "Hindi", "Services"}
+NAMES = {
+    "Home",
+    "Assistant",
+    "Parakeet",
+    "Magpie",
+    "Spark",
+    "Sparks",
+    "URL",
+    "Token",
+    "token",
+    "kHz",
+    "Hindi",
+    "Services",
+    "Neutral",
+}
 """What is called the same everywhere, or happens to be."""
+
+EMOTIONS = ("Angry", "Calm", "Disgust", "Disgusted", "Fearful", "Happy", "Neutral", "PleasantSurprised", "Sad")
+"""Those that NVIDIA's documentation names."""
 
 OPEN_MAGPIE = ("DE-DE", "EN-US", "ES-US", "FR-FR", "HI-IN", "IT-IT", "JA-JP", "VI-VN", "ZH-CN")
 
@@ -76,6 +94,7 @@ def test_choices() -> None:
     selectors: dict[str, Any] = TRANSLATIONS["selector"]
     assert set(selectors["restart_kind"]["options"]) == set(RestartKind)
     assert set(selectors["sample_rate"]["options"]) == set(SAMPLE_RATES)
+    assert set(selectors["emotion"]["options"]) == {AS_IS, *map(emotion_key, EMOTIONS)}
 
 
 def _placeholders(text: str) -> list[str]:

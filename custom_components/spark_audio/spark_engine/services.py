@@ -13,6 +13,7 @@ from .magpie_dialects import MagpieServer
 from .models import Audio, SpeechStyle, Transcript, Voice
 from .parakeet import Parakeet
 from .parakeet_dialects import ParakeetServer
+from .transport import Transport
 from .watchdog import Watchdog
 
 RECOVERY = 60.0
@@ -28,6 +29,8 @@ _PREFERRED = (State.HEALTHY, State.UNKNOWN, State.SUSPECT, State.UNREACHABLE)
 
 class Client[ServerT](Protocol):
     """What Parakeet and Magpie have in common."""
+
+    transport: Transport
 
     async def server(self) -> ServerT:
         """What the server is."""
@@ -94,6 +97,11 @@ class Service[ClientT: Client[object]]:
             except SparkError as err:
                 error = err
         raise error or self._held()
+
+    async def warm(self) -> None:
+        """Open the connection that the next request will use."""
+        for member in self._in_order()[:1]:
+            await member.client.transport.warm()
 
     def _in_order(self) -> list[Member[ClientT]]:
         alive = [member for member in self.members if member.state not in HOLDING]

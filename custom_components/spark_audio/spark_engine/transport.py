@@ -4,7 +4,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import override
@@ -28,6 +28,9 @@ REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 CONNECT_DEADLINE = 5.0
 """Seconds for a connection. A Spark is in the house: one that takes longer is off."""
+
+KEPT_OPEN = 4.0
+"""Seconds for which servers are sure to keep an idle connection: uvicorn, under most of them, closes it after 5."""
 
 LONGEST_WAIT = 120.0
 """Seconds spent waiting for one streamed answer in all, so that a byte every now and then cannot go on for ever."""
@@ -123,10 +126,21 @@ class Transport:
         self._session = session
         self._token = token
         self._answered = False
+        self._last_answer = -KEPT_OPEN
 
     @override
     def __repr__(self) -> str:
         return f"Transport({self.base_url})"
+
+    async def warm(self) -> None:
+        """Have a connection open, and the name looked up, before the request that somebody waits for.
+
+        How the server is shows in that request; what this one meets is nobody's business.
+        """
+        if asyncio.get_running_loop().time() - self._last_answer < KEPT_OPEN:
+            return
+        with suppress(SparkError):
+            await self._whole("HEAD", "/", None, CONNECT_DEADLINE)
 
     async def get(self, path: str, *, deadline: float) -> Reply:
         """GET, read whole. `deadline` in seconds. Raises SparkError."""
@@ -185,6 +199,7 @@ class Transport:
             self._answered = False
             response = await self._request(method, path, body)
         self._answered = True
+        self._last_answer = asyncio.get_running_loop().time()
         return response
 
     async def _request(self, method: str, path: str, body: Body | None) -> ClientResponse:

@@ -1,0 +1,2 @@
+class MicroVad:
+    def Process10ms(self, audio: bytes, /) -> float: ...  # noqa: N802 - its own name

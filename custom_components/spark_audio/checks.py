@@ -1,7 +1,7 @@
 """What the config flow tries out before anything is saved: every URL and key, with real requests."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,9 +18,6 @@ from .spark_engine.remote import Remote
 from .spark_engine.services import MagpieService, ParakeetService
 from .spark_engine.spark import Spark
 from .spark_engine.transport import Transport
-
-STATUS = "/api/status"
-STATUS_DEADLINE = 10.0
 
 TEST_LANGUAGE = "en-US"
 """Language of the test recording: every Parakeet knows it, and some refuse a recording without any."""
@@ -55,8 +52,8 @@ async def try_proxy(session: ClientSession, data: Mapping[str, Any]) -> Findings
     """Try the proxy's own page with the key, then through it each service that it serves."""
     transport = Transport(session, data[CONF_PROXY_URL], data[CONF_API_KEY])
     try:
-        served = {service_of(status.name) for status in await Remote(transport).status()}
-        unique_id = await _proxy_id(transport)
+        status = await Remote(transport).status()
+        served = {service_of(service.name) for service in status.services}
     except SparkError as err:
         return Findings(_proxy_error(err))
     if not served:
@@ -67,24 +64,31 @@ async def try_proxy(session: ClientSession, data: Mapping[str, Any]) -> Findings
         if problem:
             told = {"service": SERVICE_NAMES[service], "reason": problem.reason}
             return Findings({CONF_PROXY_URL: "behind_proxy"}, told)
-    return Findings({}, unique_id=unique_id)
+    return Findings({}, unique_id=status.proxy_id)
 
 
-async def wants_key(session: ClientSession, url: str) -> bool:
-    """Whether the proxy at `url` does not answer without a key. Raises SparkError where it is no proxy, or away."""
+async def find_proxy(session: ClientSession, urls: Sequence[str]) -> tuple[str, bool]:
+    """The first of these URLs that a proxy answers at, and whether it wants a key.
+
+    A machine announces all its addresses, those of its container networks included, which nobody else can reach. Raises
+    SparkError, that of the first URL, where no proxy answers at any.
+    """
+    answers = await asyncio.gather(*(_wants_key(session, url) for url in urls))
+    for url, answer in zip(urls, answers, strict=True):
+        if isinstance(answer, bool):
+            return url, answer
+    raise next(answer for answer in answers if isinstance(answer, SparkError))
+
+
+async def _wants_key(session: ClientSession, url: str) -> bool | SparkError:
+    """Whether the proxy there does not answer without a key; what is wrong where it is no proxy, or away."""
     try:
         await Remote(Transport(session, url)).status()
     except Unauthorized:
         return True
+    except SparkError as err:
+        return err
     return False
-
-
-async def _proxy_id(transport: Transport) -> str | None:
-    """The lasting id that a proxy announces itself with, where it tells it."""
-    match (await transport.get(STATUS, deadline=STATUS_DEADLINE)).json():
-        case {"id": str(unique_id)}:
-            return unique_id
-    return None
 
 
 async def _try_parakeet(parakeet: ParakeetService | None) -> Problem | None:

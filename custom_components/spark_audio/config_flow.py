@@ -18,7 +18,7 @@ from homeassistant.helpers.selector import BooleanSelector, TextSelector, TextSe
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 from homeassistant.helpers.typing import UNDEFINED
 
-from .checks import Findings, try_direct, try_proxy, wants_key
+from .checks import Findings, find_proxy, try_direct, try_proxy
 from .connection import is_through_proxy, session_for
 from .const import (
     CONF_CONNECTION,
@@ -31,7 +31,7 @@ from .const import (
 )
 from .options_flow import SparkAudioOptionsFlow
 from .spark_engine.errors import SparkError
-from .urls import announced_url, follows_announcements, host, normalize_url, read_key, title
+from .urls import announced_urls, follows_announcements, host, normalize_url, read_key, title
 
 URL_FIELD = TextSelector(TextSelectorConfig(type=TextSelectorType.URL, autocomplete="url"))
 KEY_FIELD = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off"))
@@ -43,10 +43,11 @@ PROXY_SCHEMA = vol.Schema({vol.Required(CONF_PROXY_URL): URL_FIELD, **ACCESS})
 KEY_SCHEMA = vol.Schema({vol.Required(CONF_API_KEY): KEY_FIELD})
 
 EXAMPLES = {
-    "parakeet_example": "http://192.168.1.50:9001",
-    "magpie_example": "http://192.168.1.50:9000",
-    "proxy_example": "http://192.168.1.50:8600",
+    "parakeet_example": "`http://192.168.1.50:9001`",
+    "magpie_example": "`http://192.168.1.50:9000`",
+    "proxy_example": "`http://192.168.1.50:8600`",
 }
+"""Quoted: a bare URL would become a link that leads nowhere."""
 
 type Data = dict[str, Any]
 
@@ -55,8 +56,8 @@ class SparkAudioConfigFlow(ConfigFlow, domain=DOMAIN):
     """Asks where a Spark is, now and whenever that changes."""
 
     _found: Data
+    _wanted: vol.Schema
     """What a discovered proxy's entry will say, and what has to be asked for."""
-    _wanted: vol.Schema = vol.Schema({})
 
     @staticmethod
     @callback
@@ -104,19 +105,23 @@ class SparkAudioConfigFlow(ConfigFlow, domain=DOMAIN):
     @override
     async def async_step_zeroconf(self, discovery_info: ZeroconfServiceInfo) -> ConfigFlowResult:
         """Take up a proxy that announces itself; one that is known may have moved."""
-        url, unique_id = announced_url(discovery_info), discovery_info.properties.get("id")
-        if not url or not unique_id:
+        urls, unique_id = announced_urls(discovery_info), discovery_info.properties.get("id")
+        if not urls or not unique_id:
             return self.async_abort(reason="not_proxy")
         known = await self.async_set_unique_id(unique_id)
-        moves = known is not None and follows_announcements(known.data.get(CONF_PROXY_URL))
-        self._abort_if_unique_id_configured({CONF_PROXY_URL: url} if moves else None)
-        self._async_abort_entries_match({CONF_PROXY_URL: url})
-        self._found, _ = read_proxy({CONF_PROXY_URL: url})
+        before = [known.data.get(CONF_PROXY_URL) or ""] if known else []
+        if any(url in urls or not follows_announcements(url) for url in before):
+            self._abort_if_unique_id_configured()
+        for url in urls:
+            self._async_abort_entries_match({CONF_PROXY_URL: url})
         try:
-            if await wants_key(session_for(self.hass, self._found), url):
-                self._wanted = KEY_SCHEMA
+            # A proxy that still answers where it was stays there, whatever somebody announces.
+            url, wants_key = await find_proxy(session_for(self.hass, {}), [*before, *urls])
         except SparkError as err:
             return self.async_abort(reason="not_usable", description_placeholders={"reason": err.message})
+        self._abort_if_unique_id_configured({CONF_PROXY_URL: url})
+        self._found, _ = read_proxy({CONF_PROXY_URL: url})
+        self._wanted = KEY_SCHEMA if wants_key else vol.Schema({})
         self.context["title_placeholders"] = {"name": host(url)}
         return await self.async_step_discovered()
 
@@ -127,7 +132,7 @@ class SparkAudioConfigFlow(ConfigFlow, domain=DOMAIN):
             data, errors = read_proxy({**self._found, **user_input})
             findings = Findings(errors) if errors else await try_proxy(session_for(self.hass, data), data)
             if not findings.errors:
-                return await self._keep(data, self.unique_id)
+                return await self._keep(data, findings.unique_id or self.unique_id)
         return self._form("discovered", self._wanted, user_input or {}, findings)
 
     def _entry(self) -> ConfigEntry:

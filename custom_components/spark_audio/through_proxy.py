@@ -1,7 +1,6 @@
 """A Spark behind the proxy, which watches over it: Home Assistant shows what the proxy sees."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import timedelta
 from typing import TypedDict, override
 
@@ -17,7 +16,7 @@ from .spark_engine.errors import SparkError, Unauthorized
 from .spark_engine.health import State
 from .spark_engine.remote import Remote
 from .spark_engine.spark import Spark, SparkAddress
-from .spark_engine.status import ServiceStatus
+from .spark_engine.status import ProxyStatus, ServiceStatus
 from .spark_engine.transport import Transport
 
 FAST_POLL = timedelta(seconds=5)
@@ -40,7 +39,9 @@ class ProxyCoordinator(SparkCoordinator):
     async def _async_setup(self) -> None:
         await self.memory.load()
         try:
-            services = await self._services()
+            status = await self._remote.status()
+            self._learn_id(status.proxy_id)
+            services = _known(status)
         except Unauthorized as err:
             raise ConfigEntryAuthFailed(**_about(err, translation_key="proxy_unauthorized")) from err
         except SparkError as err:
@@ -60,7 +61,7 @@ class ProxyCoordinator(SparkCoordinator):
     async def _async_update_data(self) -> Statuses:
         before = self.data
         try:
-            services = await self._services()
+            services = _known(await self._remote.status())
         except Unauthorized as err:
             self.data = away(before, State.UNKNOWN, err.message)
             raise ConfigEntryAuthFailed(**_about(err, translation_key="proxy_unauthorized")) from err
@@ -71,7 +72,7 @@ class ProxyCoordinator(SparkCoordinator):
                 # It answered once: entities are set up, and show that it is away.
                 return self.data
             raise UpdateFailed(**_about(err, translation_key="proxy_away")) from err
-        now = {service.name: _remembering(service, before.get(service.name)) for service in services}
+        now = {service.name: service for service in services}
         well = all(service.state is State.HEALTHY or not service.watched for service in services)
         self.update_interval = POLL if well else FAST_POLL
         self._look_at_voices(before, now)
@@ -90,9 +91,13 @@ class ProxyCoordinator(SparkCoordinator):
     async def _check(self, name: str) -> None:
         await self._remote.check(name)
 
-    async def _services(self) -> tuple[ServiceStatus, ...]:
-        """Those that this version knows. Raises SparkError."""
-        return tuple(service for service in await self._remote.status() if service.name.partition("-")[0] in Service)
+    @callback
+    def _learn_id(self, proxy_id: str | None) -> None:
+        """Keep the id of a proxy that told none when it was added, or else it is offered again once it announces it."""
+        entries = self.hass.config_entries
+        if self.config_entry.unique_id or not proxy_id or entries.async_entry_for_domain_unique_id(DOMAIN, proxy_id):
+            return
+        entries.async_update_entry(self.config_entry, unique_id=proxy_id)
 
     @callback
     def _reload_for_other_services(self, services: Iterable[ServiceStatus]) -> None:
@@ -102,16 +107,14 @@ class ProxyCoordinator(SparkCoordinator):
             self.hass.config_entries.async_schedule_reload(self.config_entry.entry_id)
 
 
+def _known(status: ProxyStatus) -> tuple[ServiceStatus, ...]:
+    """The servers that this version knows."""
+    return tuple(service for service in status.services if service.name.partition("-")[0] in Service)
+
+
 def _offered(services: Iterable[ServiceStatus]) -> frozenset[tuple[str, bool, bool]]:
     """What decides which entities there are."""
     return frozenset((service.name, service.watched, service.restart_target is not None) for service in services)
-
-
-def _remembering(now: ServiceStatus, before: ServiceStatus | None) -> ServiceStatus:
-    """With the last success that was seen: the proxy tells the last canary only."""
-    if now.last_success is not None or before is None:
-        return now
-    return replace(now, last_success=before.last_success)
 
 
 class _About(TypedDict):

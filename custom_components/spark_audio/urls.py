@@ -10,6 +10,9 @@ from yarl import URL
 
 from .const import CONF_MAGPIE_URL, CONF_PARAKEET_URL, CONF_PROXY_URL
 
+MOST_ADDRESSES = 16
+"""Of one announcement: anybody can send one, and each is asked."""
+
 
 def normalize_url(text: str) -> str:
     """One spelling for one server: lower case, no default port, no slash or /v1 at the end.
@@ -52,16 +55,19 @@ def host(url: str) -> str:
     return str(URL(url).host)
 
 
-def announced_url(info: ZeroconfServiceInfo) -> str | None:
-    """The URL of a proxy that announces itself, None where the announcement makes none.
+def announced_urls(info: ZeroconfServiceInfo) -> list[str]:
+    """The URLs of a proxy that announces itself, one for each address; none where the announcement makes none.
 
     `path` in its TXT record is where it is served, for one with a prefix.
     """
+    addresses = dict.fromkeys([info.ip_address, *info.ip_addresses])
+    usable = [str(address) for address in addresses if not address.is_link_local]
     try:
         path = "/" + (info.properties.get("path") or "").lstrip("/")
-        return normalize_url(str(URL.build(scheme="http", host=info.host, port=info.port, path=path)))
+        urls = [URL.build(scheme="http", host=host, port=info.port, path=path) for host in usable[:MOST_ADDRESSES]]
+        return [normalize_url(str(url)) for url in urls]
     except ValueError:
-        return None
+        return []
 
 
 def follows_announcements(url: str | None) -> bool:

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Coroutine, Mapping
-from contextlib import aclosing
 from typing import Any, override
 
 from aiohttp import ClientSession
@@ -14,11 +13,10 @@ from .const import CONF_AUTOMATIC_RESTART, CONF_CANARY_INTERVAL, DEFAULT_CANARY_
 from .coordinator import SparkCoordinator, Statuses, owns
 from .record import StoredAttempts
 from .restart_targets import create_target
-from .spark_engine.canary import SPOKEN, Canary, canary_clip
-from .spark_engine.errors import SparkError, Unauthorized
+from .spark_engine.canary import Canary
+from .spark_engine.errors import SparkError
 from .spark_engine.health import Outcome, Policy
 from .spark_engine.magpie import Magpie
-from .spark_engine.models import SpeechStyle
 from .spark_engine.parakeet import Parakeet
 from .spark_engine.remote import Remote
 from .spark_engine.restart import RestartTarget
@@ -47,7 +45,6 @@ class WatchingCoordinator(SparkCoordinator):
 
         self.spark = Spark(session, address_for(entry.data), watch)
         self._members: Mapping[str, AnyMember] = {member.name: member for member in self.spark.members}
-        self._explained: dict[str, float] = {}
 
     @override
     async def _async_setup(self) -> None:
@@ -79,31 +76,12 @@ class WatchingCoordinator(SparkCoordinator):
 
     @callback
     def _look(self) -> Statuses:
-        before: Statuses = self.data or {}
-        now = {name: status_of(member, before.get(name)) for name, member in self._members.items()}
-        self._look_at_voices(before, now)
-        for name, status in now.items():
-            canary = status.last_canary
-            if canary and canary.observation.outcome is Outcome.NO_EVIDENCE and self._explained.get(name) != canary.at:
-                self._explained[name] = canary.at
-                self._in_background(self._explain(self._members[name]), "refused canary")
-        return now
-
-    async def _explain(self, member: AnyMember) -> None:
-        """Ask what a canary asks: one that shows nothing about the service may show that the key is refused."""
-        try:
-            match member.client:
-                case Parakeet() as parakeet:
-                    clip = await self.hass.async_add_executor_job(canary_clip)
-                    await parakeet.transcribe(clip, language="en-US")
-                case Magpie() as magpie:
-                    async with aclosing(magpie.synthesize(SPOKEN, SpeechStyle(language="en-US"))) as pieces:
-                        await anext(pieces, None)
-        except Unauthorized as err:
-            LOGGER.warning("%s: %s", member.name, err)
+        now = {name: status_of(member) for name, member in self._members.items()}
+        self._look_at_voices(self.data or {}, now)
+        canaries = [status.last_canary for status in now.values() if status.last_canary]
+        if any(canary.observation.outcome is Outcome.UNAUTHORIZED for canary in canaries):
             self.config_entry.async_start_reauth_if_available(self.hass)
-        except SparkError as err:
-            LOGGER.debug("%s: %s", member.name, err)
+        return now
 
     async def _find_other_owners(self) -> None:
         """Whether what we restart is a proxy that restarts the same service itself."""
@@ -113,11 +91,11 @@ class WatchingCoordinator(SparkCoordinator):
             if watchdog.target is None or not watchdog.settings.automatic:
                 continue
             try:
-                statuses = await Remote(member.client.transport).status()
+                status = await Remote(member.client.transport).status()
             except SparkError:
                 # Nearly always: a Parakeet or a Magpie, and no proxy.
                 continue
-            if any(owns(status) and service_of(status.name) is service_of(name) for status in statuses):
+            if any(owns(other) and service_of(other.name) is service_of(name) for other in status.services):
                 doubly.add(name)
         if doubly:
             self.two_owners = frozenset(doubly)

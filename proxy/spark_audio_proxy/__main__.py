@@ -10,9 +10,11 @@ from dataclasses import replace
 
 from aiohttp import web
 
+from .announce import announcing, machine_addresses, reachable
 from .app import create_app
 from .canary_command import run_canary
 from .config import Settings, SettingsError, read_settings
+from .keys import PROXY_ID
 from .logs import start_logging
 
 LOGGER = logging.getLogger("spark_audio_proxy")
@@ -47,14 +49,18 @@ async def serve(settings: Settings) -> None:
         if settings.embedded:
             settings = await _with_embedded_spark(stack, settings)
         # Cancelling the handler when its client goes is what cancels the upstream call.
-        runner = web.AppRunner(
-            create_app(settings), access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_GRACE
-        )
+        app = create_app(settings)
+        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_GRACE)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG).start()
         host, port = runner.addresses[0][:2]
         print(f"Spark Audio proxy listening on http://{host}:{port}", flush=True)  # noqa: T201 - what a caller waits for
+        if settings.announced and PROXY_ID in app:
+            bound = [address[0] for address in runner.addresses if address[1] == port]
+            await stack.enter_async_context(
+                announcing(app[PROXY_ID], port, lambda: reachable(bound, machine_addresses()))
+            )
         await stop.wait()
         LOGGER.info("Stopping; requests in flight may take %d s to finish", SHUTDOWN_GRACE)
 

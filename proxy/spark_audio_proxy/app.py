@@ -12,11 +12,13 @@ from spark_engine.spark import Spark
 
 from .api import routes
 from .config import Settings, SettingsError
+from .identity import lasting_id
 from .journal import Journal
-from .keys import HEARING, JOURNAL, SESSION, SETTINGS, SPARK, SPEAKING, TRANSCODERS, UPLOADS
+from .keys import HEARING, JOURNAL, PROXY_ID, SESSION, SETTINGS, SPARK, SPEAKING, TRANSCODERS, UPLOADS
 from .limits import BytesInFlight, Gate
 from .middlewares import access_log, add_headers, answer_preflight, require_key
 from .problems import answer_problems
+from .record import state_folder
 from .watch import create_spark
 
 LOGGER = logging.getLogger(__name__)
@@ -53,6 +55,8 @@ def _add_metrics(app: web.Application) -> None:
 
 async def _connected(app: web.Application) -> AsyncGenerator[None]:
     """Hold what lives as long as the application: connections, threads, the Spark and its watchdogs."""
+    if proxy_id := await asyncio.to_thread(lasting_id, state_folder(app[SETTINGS].state_dir)):
+        app[PROXY_ID] = proxy_id
     connector = TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE, ttl_dns_cache=300)
     with ThreadPoolExecutor(os.process_cpu_count(), "transcode") as transcoders:
         async with ClientSession(connector=connector) as session:

@@ -25,6 +25,7 @@ class Settings:
     magpie_url: str | None = None
     host: str = "127.0.0.1"
     port: int = 8600
+    zeroconf: bool | None = None
     api_key: tuple[str, ...] = field(default=(), repr=False)
     embedded: bool = False
     allow_anonymous: bool = False
@@ -61,6 +62,11 @@ class Settings:
     llm_key: str | None = field(default=None, repr=False)
     metrics: bool = False
     log_format: Literal["text", "json"] = "text"
+
+    @property
+    def announced(self) -> bool:
+        """Whether the network is told of this proxy: if nothing is said, where Home Assistant could use it."""
+        return self.zeroconf if self.zeroconf is not None else bool(self.api_key) and not is_loopback(self.host)
 
 
 def _url(value: str) -> str:
@@ -120,6 +126,11 @@ _OPTIONS: Mapping[str, _Option] = {
     ),
     "host": _Option("address to listen on; others than loopback need a key", vol.All(str, vol.Length(min=1))),
     "port": _Option("port to listen on", _whole_number(0, 65535)),
+    "zeroconf": _Option(
+        "announce the proxy on the network: on (default with a key and a host beyond loopback) or off",
+        vol.Boolean(),
+        "on|off",
+    ),
     "api_key": _Option("key that clients must send; several are comma separated", _list, "KEY"),
     "embedded": _Option("start the embedded Spark for every service without a URL", vol.Boolean()),
     "allow_anonymous": _Option("listen on any address without a key", vol.Boolean()),
@@ -218,4 +229,14 @@ def _check(settings: Settings) -> None:
         raise SettingsError(
             f"{_names('host')}: {settings.host} is open to the network; set {_names('api_key')}, "
             f"stay on 127.0.0.1, or say {_names('allow_anonymous')}"
+        )
+    if settings.zeroconf and is_loopback(settings.host):
+        raise SettingsError(
+            f"{_names('zeroconf')}: {settings.host} is for this machine only, there is nothing to announce; "
+            f"set {_names('host')}"
+        )
+    if settings.zeroconf and not settings.api_key:
+        raise SettingsError(
+            f"{_names('zeroconf')}: without a key the proxy shows its status to this machine only, and Home Assistant "
+            f"could not use it; set {_names('api_key')}"
         )

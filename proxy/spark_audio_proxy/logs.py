@@ -16,6 +16,13 @@ def start_logging(log_format: LogFormat) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("zeroconf").addFilter(_without_traceback)
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """zeroconf shows one for every network that it cannot send to; its sentence says as much."""
+    record.exc_info = None
+    return True
 
 
 class TextFormatter(logging.Formatter):

@@ -1,6 +1,5 @@
 """`GET /metrics` for Prometheus: what the journal tells, counted, and how the servers are at the moment of asking."""
 
-import time
 from collections.abc import Iterator
 from typing import override
 
@@ -117,9 +116,8 @@ class _ServersNow(Collector):
                 continue
             for state in State:
                 states.add_metric([member.name, state], float(member.state is state))
-            if watchdog.health.last_success is not None:
-                age = watchdog.clock.monotonic() - watchdog.health.last_success
-                success.add_metric([member.name], time.time() - age)
+            if watchdog.last_success is not None:
+                success.add_metric([member.name], watchdog.last_success)
             left.add_metric([member.name], watchdog.restarts_left)
             in_flight.add_metric([member.name], journal.under_way[member.name])
         yield from (states, success, left, in_flight)

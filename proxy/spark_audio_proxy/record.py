@@ -1,4 +1,4 @@
-"""The record of restarts on disk: small, and never lost by a crash in the wrong moment."""
+"""What is kept on disk, the record of restarts above all: small, and never lost by a crash in the wrong moment."""
 
 import asyncio
 import json
@@ -11,6 +11,11 @@ from typing import override
 from spark_engine.watchdog import AttemptStore
 
 APP_NAME = "spark-audio"
+
+
+def state_folder(given: str | None) -> Path:
+    """Where everything is kept: the setting, else the platform's folder."""
+    return Path(given) if given else default_state_dir()
 
 
 def default_state_dir() -> Path:
@@ -45,19 +50,26 @@ class FileStore(AttemptStore):
         return attempts
 
     def _save(self, attempts: tuple[float, ...]) -> None:
-        """Write beside, fsync, rename, fsync the folder: after a crash there is the old record or the new one."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self.path.with_suffix(".new")
-        with beside.open("w") as file:
-            json.dump({"restarts": attempts}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self.path)
-        folder = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_document(self.path, {"restarts": attempts})
+
+
+def write_document(path: Path, document: object) -> None:
+    """Write beside, fsync, rename, fsync the folder: after a crash there is the old document or the new one.
+
+    Blocks. Raises OSError.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".new")
+    with beside.open("w") as file:
+        json.dump(document, file)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _read(document: bytes) -> tuple[float, ...]:

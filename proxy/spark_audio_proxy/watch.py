@@ -1,7 +1,6 @@
 """Builds the watchdogs of all servers from the settings."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from aiohttp import ClientSession
 from spark_engine.budget import Budget
@@ -12,7 +11,7 @@ from spark_engine.watchdog import Watchdog, WatchdogSettings
 
 from .config import Settings, SettingsError
 from .journal import Journal, JournaledWatchdog
-from .record import FileStore, default_state_dir
+from .record import FileStore, state_folder
 from .restart_targets import RestartSettings, TargetError, create_target
 
 
@@ -22,7 +21,7 @@ def create_spark(session: ClientSession, settings: Settings, journal: Journal) -
     Raises SettingsError where a restart target cannot be understood.
     """
     wanted = dict(_restart_settings(settings))
-    folder = Path(settings.state_dir) if settings.state_dir else default_state_dir()
+    folder = state_folder(settings.state_dir)
     how = WatchdogSettings(
         policy=Policy(interval=settings.canary_interval, start_grace=settings.start_grace),
         budget=Budget(limit=settings.restart_limit, window=settings.restart_window),

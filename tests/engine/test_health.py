@@ -29,6 +29,7 @@ GONE = Observation(Outcome.UNREACHABLE, canary=False, detail="refused")
 LOADING = Observation(Outcome.LOADING, canary=True, detail="503")
 LOADING_TRAFFIC = Observation(Outcome.LOADING, canary=False, detail="503")
 NOTHING = Observation(Outcome.NO_EVIDENCE, canary=False)
+REFUSED = Observation(Outcome.UNAUTHORIZED, canary=True, detail="401")
 
 type Story = list[tuple[float, Observation]]
 
@@ -51,10 +52,12 @@ HEALTHY: Story = [(0, OK)]
         ([(0, OK)], State.HEALTHY),
         ([(0, OK_TRAFFIC)], State.HEALTHY),
         ([(0, NOTHING)], State.UNKNOWN),
+        ([(0, REFUSED)], State.UNKNOWN),
         ([(0, GONE)], State.UNREACHABLE),
         ([(0, LOADING)], State.STARTING),
         ([*HEALTHY, (1, GONE), (20, OK)], State.HEALTHY),
         ([*HEALTHY, (1, NOTHING)], State.HEALTHY),
+        ([*HEALTHY, (1, REFUSED), (2, REFUSED)], State.HEALTHY),
     ],
 )
 def test_first_impressions(story: Story, state: State) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spark_engine.budget import Budget
-from spark_engine.errors import Busy, Rejected, ServerFault, SparkError, TimedOut, Unreachable
+from spark_engine.errors import Busy, Rejected, ServerFault, SparkError, TimedOut, Unauthorized, Unreachable
 from spark_engine.health import Observation, Outcome, Policy, State
 from spark_engine.restart import RestartReply, RestartTarget
 from spark_engine.watchdog import (
@@ -185,15 +185,39 @@ async def test_without_a_signature_the_restart_comes_after_the_second_canary() -
     assert it.target.sent == [failed_at + 5]
 
 
-@pytest.mark.parametrize("error", [Rejected("bad", status=400), Busy("later", status=429), None])
+@pytest.mark.parametrize(
+    "error", [Rejected("bad", status=400), Busy("later", status=429), Unauthorized("no", status=401), None]
+)
 async def test_what_is_no_evidence_changes_nothing(error: SparkError | None) -> None:
-    """A caller's own mistake, or a full queue."""
+    """A caller's own mistake, a full queue, a key that is refused."""
     it = scene()
     await it.live(1)
     it.dog.report(error)
     await it.live(100)
     assert it.states == [State.HEALTHY]
     assert len(it.server.canaries) == 1
+
+
+async def test_when_it_last_worked() -> None:
+    """By the wall clock, of a canary or of anybody's request; told before listeners hear of the new state."""
+    it = scene()
+    clock, told = it.server.clock, []
+    it.dog.subscribe(lambda _: told.append(it.dog.last_success))
+    born = clock.time()
+    assert (it.dog.last_success, it.dog.since) == (None, born)
+    await it.live(1)
+    assert told == [it.dog.last_success] == [born]
+    clock.step += 5000
+    clock.now += 10
+    it.dog.report(None)
+    requested = clock.time()
+    assert it.dog.last_success == requested
+    clock.now += 10
+    it.dog.report(Rejected("bad", status=400))
+    it.dog.report(SIGNED)
+    assert (it.dog.last_success, it.dog.since) == (requested, clock.time())
+    clock.step += 5000
+    assert it.dog.last_success == requested
 
 
 async def test_one_bad_recording_among_good_ones_restarts_nothing() -> None:

@@ -16,7 +16,7 @@ def proxy(
     """The proxy with these services. Everything but its lists wants the key, where it has one."""
     fake = FakeServer({**parakeet.openai().answers, **magpie.spark_audio().answers})
     del fake.answers["GET", "/health"]
-    fake.answers["GET", STATUS] = json(status(services) | ({"id": proxy_id} if proxy_id else {}))
+    fake.answers["GET", STATUS] = json(status(services) | {"id": proxy_id})
     if key:
         closed = [STATUS, parakeet.TRANSCRIPTIONS, magpie.SPEECH]
         fake.answers |= {route: _locked(answer, key) for route, answer in fake.answers.items() if route[1] in closed}
@@ -26,8 +26,9 @@ def proxy(
 def status(services: Iterable[str]) -> dict[str, object]:
     """What `/api/status` answers while these servers are well."""
     watched = {"state": "healthy", "since": "2026-11-01T12:00:00.000+00:00", "evidence": "", "last_canary": None}
-    healing = {"restart_target": None, "restarts_left": 3, "restarts": [], "history": []}
+    healing = {"last_success": None, "restart_target": None, "restarts_left": 3, "restarts": [], "history": []}
     return {
+        "id": None,
         "automatic_restarts": True,
         "restart_limit": 3,
         "restart_window": 1800,

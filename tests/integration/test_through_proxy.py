@@ -3,17 +3,22 @@
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity import Entity
+from homeassistant.util.dt import parse_datetime
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
 from custom_components.spark_audio.coordinator import POLL
+from custom_components.spark_audio.spark_engine.audio import silence
+from custom_components.spark_audio.spark_engine.health import Outcome
 from custom_components.spark_audio.through_proxy import FAST_POLL
 from tests.fakes import server as fake
 from tests.fakes.server import FakeServer, running
@@ -140,16 +145,36 @@ class TestThroughTheProxy:
         await poll(hass, entry)
         assert told[3:] == ["gave_up"]
 
-    async def test_the_last_success_is_kept(self, hass: HomeAssistant, proxy: FakeServer) -> None:
-        """The proxy tells the last canary only, and that one failed."""
+    async def test_the_last_success(self, hass: HomeAssistant, proxy: FakeServer) -> None:
+        """The proxy tells it, whatever the last canary showed."""
         entry = await load(hass, proxy_entry(proxy.url))
-        failed = {"at": "2026-11-22T12:05:00+00:00", "latency": 1.0, "outcome": "signed_fault", "detail": "CUDA"}
-        before = entry.runtime_data.coordinator.data["parakeet"].last_success
-        assert before is not None
-        proxy.answers[STATUS] = status(service("parakeet", "suspect", last_canary=failed), service("magpie"))
+        failed = {"at": "2026-11-22T12:05:00+00:00", "latency": 1.0, "outcome": "unauthorized", "detail": "no"}
+        success = "2026-11-22T12:03:00.500+00:00"
+        proxy.answers[STATUS] = status(
+            service("parakeet", "suspect", last_canary=failed, last_success=success),
+            service("magpie", last_success=None),
+        )
         await poll(hass, entry)
-        now = entry.runtime_data.coordinator.data["parakeet"]
-        assert (now.last_success, now.last_canary.latency) == (before, 1.0)
+        now = entry.runtime_data.coordinator.data
+        assert now["parakeet"].last_success == datetime.fromisoformat(success).timestamp()
+        assert now["parakeet"].last_canary.observation.outcome is Outcome.UNAUTHORIZED
+        assert now["magpie"].last_success is None
+
+    async def test_the_id_is_learned(self, hass: HomeAssistant, proxy: FakeServer) -> None:
+        """From a proxy that told none when it was added; the first one stays."""
+        entry = await load(hass, proxy_entry(proxy.url))
+        assert entry.unique_id is None
+        for told in ("1234", "5678"):
+            proxy.answers[STATUS] = status(service("parakeet"), proxy_id=told)
+            assert await hass.config_entries.async_reload(entry.entry_id)
+            assert entry.unique_id == "1234"
+
+    async def test_an_id_that_another_entry_has(self, hass: HomeAssistant, proxy: FakeServer) -> None:
+        """Two entries for one proxy, from before it told its id: both go on working."""
+        MockConfigEntry(domain="spark_audio", unique_id="1234").add_to_hass(hass)
+        proxy.answers[STATUS] = status(service("parakeet"), proxy_id="1234")
+        entry = await load(hass, proxy_entry(proxy.url))
+        assert entry.unique_id is None
 
     async def test_the_proxy_goes_and_comes_back(
         self, hass: HomeAssistant, proxy: FakeServer, caplog: pytest.LogCaptureFixture
@@ -231,6 +256,7 @@ class TestThroughTheProxy:
             {"restarts": None},
             {"restarts_left": True},
             {"last_canary": {"at": MOMENT}},
+            {"last_success": 5},
             {"history": ["wedged"]},
         ],
         ids=str,
@@ -248,6 +274,27 @@ class TestThroughTheProxy:
 
 class TestTheRealProxy:
     """Against the proxy itself, in a process of its own."""
+
+    async def test_when_it_last_worked(self, hass: HomeAssistant, parakeet: FakeServer, tmp_path: Path) -> None:
+        """A canary counts, and what anybody asked the proxy for; a failure changes nothing."""
+        async with real_proxy(tmp_path, parakeet_url=parakeet.url, canary_interval="1000") as url:
+            with patch.object(Entity, "entity_registry_enabled_default", True):
+                entry = await load(hass, proxy_entry(url))
+            coordinator, sensor = entry.runtime_data.coordinator, "sensor.parakeet_last_success"
+            await press(hass, CHECK)
+            by_canary = coordinator.data["parakeet"].last_success
+            assert parse_datetime(state_of(hass, sensor)).timestamp() == int(by_canary)
+            await entry.runtime_data.spark.parakeet.transcribe(silence(1, 16_000), language="en")
+            await poll(hass, entry)
+            by_request = coordinator.data["parakeet"].last_success
+            assert by_request > by_canary
+            parakeet.answers[HEAR] = BROKEN
+            await press(hass, CHECK)
+            now = coordinator.data["parakeet"]
+            assert (now.state, now.last_success) == ("suspect", by_request)
+            assert now.last_canary.at > by_request
+            assert parse_datetime(state_of(hass, sensor)).timestamp() == int(by_request)
+            assert await hass.config_entries.async_unload(entry.entry_id)
 
     async def test_a_wedge_from_beginning_to_end(
         self, hass: HomeAssistant, parakeet: FakeServer, magpie: FakeServer, tmp_path: Path

@@ -8,8 +8,7 @@ from typing import override
 
 import pytest
 from aiohttp import web
-from homeassistant.components.button import ButtonEntity
-from homeassistant.components.button.const import DATA_COMPONENT
+from homeassistant.components.button import DATA_COMPONENT, ButtonEntity
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant, ServiceCall
 from homeassistant.setup import async_setup_component

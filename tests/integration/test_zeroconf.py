@@ -1,6 +1,9 @@
 """Proxies that announce themselves: found, added with one click or a key, and followed when they move."""
 
+import json
+from collections.abc import Sequence
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,30 +12,43 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_socket import socket_allow_hosts
 from yarl import URL
 
 from custom_components.spark_audio.const import DOMAIN
-from custom_components.spark_audio.urls import announced_url
+from custom_components.spark_audio.urls import announced_urls
 from tests.fakes import faults
 from tests.fakes.proxy import proxy
-from tests.fakes.server import running
+from tests.fakes.server import FakeServer, running
 
+from .test_config_flow import submit
 from .test_proxy_flow import KEY, PROXY, through_proxy
+from .watched import KEY as REAL_KEY
+from .watched import real_proxy
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
 
 
-async def announce(hass: HomeAssistant, url: str, **properties: Any) -> ConfigFlowResult:
-    """What comes of an announcement."""
-    info = ZeroconfServiceInfo(
-        ip_address=ip_address(URL(url).host or ""),
-        ip_addresses=[ip_address(URL(url).host or "")],
-        port=URL(url).port,
+def announcement(addresses: Sequence[str], port: int | None, **properties: Any) -> ZeroconfServiceInfo:
+    """What Home Assistant makes of it; the address that it would take comes first."""
+    return ZeroconfServiceInfo(
+        ip_address=ip_address(addresses[0]),
+        ip_addresses=[ip_address(address) for address in addresses],
+        port=port,
         hostname="spark.local.",
         type="_spark-audio._tcp.local.",
         name="Spark Audio._spark-audio._tcp.local.",
         properties={"id": "1234", "version": "0.1.0", "path": "/", **properties},
     )
+
+
+async def announce(hass: HomeAssistant, url: str, **properties: Any) -> ConfigFlowResult:
+    """What comes of an announcement."""
+    return await take_up(hass, announcement([URL(url).host or ""], URL(url).port, **properties))
+
+
+async def take_up(hass: HomeAssistant, info: ZeroconfServiceInfo) -> ConfigFlowResult:
+    """The same, of one with several addresses."""
     return await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_ZEROCONF}, data=info)
 
 
@@ -90,28 +106,41 @@ async def test_under_a_prefix(hass: HomeAssistant, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "port", "path", "url"),
+    ("addresses", "port", "path", "urls"),
     [
-        ("192.0.2.1", 8600, None, "http://192.0.2.1:8600"),
-        ("fd00::1", 8600, "/", "http://[fd00::1]:8600"),
-        ("192.0.2.1", 80, "/a b", "http://192.0.2.1/a%20b"),
-        ("192.0.2.1", None, "/", "http://192.0.2.1"),
-        ("192.0.2.1", 99_999, "/", None),
-        ("192.0.2.1", 8600, "/a,b", None),
+        (["192.0.2.1"], 8600, None, ["http://192.0.2.1:8600"]),
+        (["fd00::1"], 8600, "/", ["http://[fd00::1]:8600"]),
+        (["192.0.2.1"], 80, "/a b", ["http://192.0.2.1/a%20b"]),
+        (["192.0.2.1"], None, "/", ["http://192.0.2.1"]),
+        (["192.0.2.1"], 99_999, "/", []),
+        (["192.0.2.1"], 8600, "/a,b", []),
+        (["192.0.2.1", "fe80::1", "172.17.0.1", "192.0.2.1"], 80, "/", ["http://192.0.2.1", "http://172.17.0.1"]),
+        ([f"192.0.2.{number}" for number in range(99)], 80, "/", [f"http://192.0.2.{number}" for number in range(16)]),
     ],
 )
-def test_urls_of_announcements(address: str, port: int | None, path: str | None, url: str | None) -> None:
-    """Addresses of both kinds, any port and prefix; what makes no URL makes none."""
-    info = ZeroconfServiceInfo(
-        ip_address=ip_address(address),
-        ip_addresses=[ip_address(address)],
-        port=port,
-        hostname="spark.local.",
-        type="_spark-audio._tcp.local.",
-        name="Spark Audio._spark-audio._tcp.local.",
-        properties={"path": path},
-    )
-    assert announced_url(info) == url
+def test_urls_of_announcements(addresses: list[str], port: int | None, path: str | None, urls: list[str]) -> None:
+    """Addresses of both kinds, any port and prefix, not too many; what makes no URL makes none."""
+    assert announced_urls(announcement(addresses, port, path=path)) == urls
+
+
+async def test_the_address_that_answers(hass: HomeAssistant) -> None:
+    """A machine announces its container networks as well, which nobody else can reach."""
+    socket_allow_hosts(["127.0.0.1", "127.0.0.2"], allow_unix_socket=True)
+    async with running(proxy()) as server:
+        form = await take_up(hass, announcement(["127.0.0.2", "127.0.0.1"], URL(server.url).port))
+        result = await hass.config_entries.flow.async_configure(form["flow_id"], {})
+        assert result["data"] == through_proxy(server.url)
+        await hass.async_block_till_done()
+
+
+async def test_another_proxy_at_that_address(hass: HomeAssistant) -> None:
+    """Container networks have the same addresses on every machine: what the proxy itself tells counts."""
+    async with running(proxy(proxy_id="5678")) as server:
+        form = await announce(hass, server.url)
+        result = await hass.config_entries.flow.async_configure(form["flow_id"], {})
+        assert result["result"].unique_id == "5678"
+        await hass.async_block_till_done()
+        assert (await announce(hass, server.url))["reason"] == "already_configured"
 
 
 @pytest.mark.parametrize("properties", [{"id": ""}, {"id": None}, {"path": "/a,b"}])
@@ -129,11 +158,44 @@ async def test_does_not_answer(hass: HomeAssistant) -> None:
 
 async def test_known_by_id_and_moved(hass: HomeAssistant) -> None:
     """A proxy with a new address takes its entry with it."""
-    entry = MockConfigEntry(domain=DOMAIN, data=through_proxy("http://192.0.2.1:8600", KEY), unique_id="1234")
+    entry = MockConfigEntry(domain=DOMAIN, data=through_proxy(faults.refused(), KEY), unique_id="1234")
     entry.add_to_hass(hass)
-    result = await announce(hass, "http://127.0.0.1:8601")
+    async with running(proxy(key=KEY)) as server:
+        result = await announce(hass, server.url)
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_configured")
-    assert entry.data == through_proxy("http://127.0.0.1:8601", KEY)
+    assert entry.data == through_proxy(server.url, KEY)
+
+
+async def test_known_and_still_there(hass: HomeAssistant) -> None:
+    """Where it answers, it stays: its container's own address, or somebody's who only says so, takes nothing over."""
+    async with running(proxy(key=KEY)) as server, running(proxy(key=KEY)) as other:
+        entry = MockConfigEntry(domain=DOMAIN, data=through_proxy(server.url, KEY), unique_id="1234")
+        entry.add_to_hass(hass)
+        result = await announce(hass, other.url)
+    assert result["reason"] == "already_configured"
+    assert entry.data[PROXY] == server.url
+
+
+async def test_known_and_nowhere(hass: HomeAssistant) -> None:
+    """An address where nobody answers is not better than the old one."""
+    gone = faults.refused()
+    entry = MockConfigEntry(domain=DOMAIN, data=through_proxy(gone, KEY), unique_id="1234")
+    entry.add_to_hass(hass)
+    result = await announce(hass, faults.refused())
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "not_usable")
+    assert entry.data[PROXY] == gone
+
+
+async def test_moved_to_another_entrys_address(hass: HomeAssistant) -> None:
+    """Two entries never get the same URL."""
+    entry = MockConfigEntry(domain=DOMAIN, data=through_proxy(faults.refused(), KEY), unique_id="1234")
+    entry.add_to_hass(hass)
+    before = dict(entry.data)
+    async with running(proxy(key=KEY)) as server:
+        MockConfigEntry(domain=DOMAIN, data=through_proxy(server.url, KEY)).add_to_hass(hass)
+        result = await announce(hass, server.url)
+    assert result["reason"] == "already_configured"
+    assert entry.data == before
 
 
 @pytest.mark.parametrize("url", ["http://spark.local:8600", "https://192.0.2.1:8600", "https://spark.example"])
@@ -160,8 +222,51 @@ async def test_added_by_hand_under_another_name(hass: HomeAssistant) -> None:
     assert result["reason"] == "already_configured"
 
 
+async def test_announced_and_then_added_by_hand(hass: HomeAssistant) -> None:
+    """The same from the other side: one entry, under whatever URL it is entered."""
+    async with running(proxy(proxy_id="1234")) as server, running(proxy(proxy_id="1234")) as elsewhere:
+        form = await announce(hass, server.url)
+        result = await hass.config_entries.flow.async_configure(form["flow_id"], {})
+        assert result["type"] is FlowResultType.CREATE_ENTRY
+        result = await submit(hass, "proxy", **{PROXY: elsewhere.url})
+        assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_configured")
+        await hass.async_block_till_done()
+
+
+async def test_added_by_hand_while_it_is_offered(hass: HomeAssistant) -> None:
+    """The offer goes away."""
+    async with running(proxy(proxy_id="1234")) as server:
+        await announce(hass, server.url)
+        result = await submit(hass, "proxy", **{PROXY: server.url})
+        assert result["type"] is FlowResultType.CREATE_ENTRY
+        await hass.async_block_till_done()
+    assert hass.config_entries.flow.async_progress() == []
+
+
 async def test_ignored(hass: HomeAssistant) -> None:
     """Who ignores it is not asked again."""
     MockConfigEntry(domain=DOMAIN, data={}, unique_id="1234", source=SOURCE_IGNORE).add_to_hass(hass)
     result = await announce(hass, "http://127.0.0.1:8601")
     assert result["reason"] == "already_configured"
+
+
+class TestTheRealProxy:
+    """Against the proxy itself, in a process of its own."""
+
+    async def test_added_by_its_url_and_then_announced(
+        self, hass: HomeAssistant, parakeet: FakeServer, tmp_path: Path
+    ) -> None:
+        """Its status tells the id that it announces: it is not offered again, before and after a restart of its own."""
+        async with real_proxy(tmp_path, parakeet_url=parakeet.url) as url:
+            result = await submit(hass, "proxy", **{PROXY: url, "api_key": REAL_KEY})
+            entry = result["result"]
+            assert entry.unique_id == json.loads((tmp_path / "proxy.json").read_text())["id"]
+            await hass.async_block_till_done()
+            result = await announce(hass, faults.refused(), id=entry.unique_id)
+            assert result["reason"] == "already_configured"
+            assert entry.data[PROXY] == url
+        async with real_proxy(tmp_path, parakeet_url=parakeet.url) as moved:
+            result = await announce(hass, moved, id=json.loads((tmp_path / "proxy.json").read_text())["id"])
+            assert result["reason"] == "already_configured"
+            assert entry.data[PROXY] == moved
+            await hass.async_block_till_done()

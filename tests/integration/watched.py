@@ -11,6 +11,7 @@ from unittest.mock import patch
 import pytest
 from aiohttp import web
 from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import Platform
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.helpers.event import async_track_state_change_event
 from homeassistant.helpers.storage import Store
@@ -78,6 +79,14 @@ async def load(hass: HomeAssistant, entry: MockConfigEntry) -> MockConfigEntry:
     assert await set_up(hass, entry)
     assert entry.state is ConfigEntryState.LOADED
     return entry
+
+
+@asynccontextmanager
+async def only(platform: Platform, hass: HomeAssistant, entry: MockConfigEntry) -> AsyncGenerator[MockConfigEntry]:
+    """The entry, loaded with one platform: a snapshot is of one."""
+    with patch("custom_components.spark_audio._platforms", return_value=[platform]):
+        yield await load(hass, entry)
+        assert await hass.config_entries.async_unload(entry.entry_id)
 
 
 async def until(hass: HomeAssistant, entity_id: str, wanted: str) -> None:
@@ -172,6 +181,7 @@ def service(name: str, state: str = "healthy", **changes: object) -> dict[str, o
         "since": MOMENT,
         "evidence": "A request was served.",
         "last_canary": {"at": MOMENT, "latency": 0.125, "outcome": "success", "detail": "The canary was heard right."},
+        "last_success": MOMENT,
         "restart_target": "docker",
         "restarts_left": 3,
         "restarts": [],
@@ -180,10 +190,11 @@ def service(name: str, state: str = "healthy", **changes: object) -> dict[str, o
     }
 
 
-def status(*services: dict[str, object], automatic: bool = True) -> fake.Handler:
+def status(*services: dict[str, object], automatic: bool = True, proxy_id: str | None = None) -> fake.Handler:
     """The proxy's status."""
     return fake.json(
         {
+            "id": proxy_id,
             "automatic_restarts": automatic,
             "restart_limit": 3,
             "restart_window": 1800.0,

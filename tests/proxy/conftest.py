@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession, web
@@ -38,7 +39,7 @@ type StartProxy = Callable[..., Awaitable[Proxy]]
 
 
 @pytest.fixture
-async def start_proxy() -> AsyncGenerator[StartProxy]:
+async def start_proxy(tmp_path: Path) -> AsyncGenerator[StartProxy]:
     """Start a proxy with these settings; URLs that are left out are those of the fakes."""
     async with AsyncExitStack() as stack:
 
@@ -48,8 +49,9 @@ async def start_proxy() -> AsyncGenerator[StartProxy]:
             hears = await stack.enter_async_context(running(hearing or parakeet.openai()))
             speaks = await stack.enter_async_context(running(speaking or magpie.nim()))
             # Not watched: a canary among the requests would hide what a test is about.
-            urls: dict[str, object] = {"parakeet_url": hears.url, "magpie_url": speaks.url, "watch": False}
-            app = create_app(Settings(**urls | settings))  # type: ignore[arg-type]
+            usual: dict[str, object] = {"parakeet_url": hears.url, "magpie_url": speaks.url, "watch": False}
+            folder = {"state_dir": str(tmp_path / "state")}
+            app = create_app(Settings(**usual | folder | settings))  # type: ignore[arg-type]
             server = TestServer(app, host="127.0.0.1", handler_cancellation=True)
             await server.start_server()
             stack.push_async_callback(server.close)

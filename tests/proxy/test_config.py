@@ -39,6 +39,12 @@ def test_sizes_and_switches_are_read_as_people_write_them() -> None:
         (["--magpie-url", URL, "--port", "70000"], "--port"),
         (["--magpie-url", URL, "--port", "http"], "--port"),
         (["--magpie-url", URL, "--host", "0.0.0.0"], "open to the network; set --api-key"),
+        (["--magpie-url", URL, "--zeroconf", "perhaps"], r"--zeroconf \(SPARK_AUDIO_ZEROCONF\): expected boolean"),
+        (["--magpie-url", URL, "--zeroconf", "on"], r"--zeroconf .*: 127.0.0.1 is for this machine only.* set --host"),
+        (
+            ["--magpie-url", URL, "--host", "0.0.0.0", "--allow-anonymous", "--zeroconf", "on"],
+            r"--zeroconf .*: without a key .* set --api-key",
+        ),
         (["--magpie-url", URL, "--max-upload", "10 bananas"], "a size is"),
         (["--magpie-url", URL, "--unknown-voice", "shout"], "--unknown-voice"),
     ],
@@ -53,6 +59,23 @@ def test_a_wrong_setting_is_named(arguments: list[str], message: str) -> None:
 def test_the_network_is_served_with_a_key_or_on_demand(more: list[str]) -> None:
     """Never by accident."""
     assert read_settings(["--magpie-url", URL, "--host", "0.0.0.0", *more], {}).host == "0.0.0.0"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "announced"),
+    [
+        ([], False),
+        (["--api-key", "secret"], False),
+        (["--host", "0.0.0.0", "--api-key", "secret"], True),
+        (["--host", "192.0.2.7", "--api-key", "secret", "--zeroconf", "on"], True),
+        (["--host", "0.0.0.0", "--api-key", "secret", "--zeroconf", "off"], False),
+        (["--host", "0.0.0.0", "--allow-anonymous"], False),
+        (["--zeroconf", "off"], False),
+    ],
+)
+def test_announced_where_home_assistant_could_use_it(arguments: list[str], *, announced: bool) -> None:
+    """Beyond loopback, with a key: without one the status is told to this machine only."""
+    assert read_settings(["--magpie-url", URL, *arguments], {}).announced is announced
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,20 @@
 """What people and programs can ask about the services, and who may ask for a restart."""
 
 import asyncio
+from datetime import datetime
 from pathlib import Path
 
 import pytest
-from aiohttp import web
+from aiohttp import FormData, web
+from spark_engine.audio import write_wav
 from spark_engine.health import State
 
 from tests.fakes import faults, parakeet
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import FakeServer, json, running
-from tests.proxy.conftest import StartProxy
+from tests.proxy.conftest import Proxy, StartProxy
 from tests.proxy.healing import RESTART, dog_of, hook, quicken, until, watched
+from tests.proxy.recordings import tone
 
 HEAR = ("POST", TRANSCRIPTIONS)
 POSTS = ["/api/services/parakeet/restart", "/api/services/parakeet/check"]
@@ -31,6 +34,36 @@ async def test_the_status_tells_everything(start_proxy: StartProxy, tmp_path: Pa
     assert (first["last_canary"]["outcome"], first["restart_target"], first["restarts"]) == ("success", None, [])
     assert [(change["from"], change["to"]) for change in first["history"]] == [("unknown", "healthy")]
     assert first["since"].endswith("+00:00")
+    assert first["last_success"] == first["last_canary"]["at"]
+
+
+async def test_the_last_success_is_that_of_any_request(start_proxy: StartProxy, tmp_path: Path) -> None:
+    """A canary or a caller's; failures leave it as it was, and before the first there is none."""
+    gone = await start_proxy(parakeet_url=faults.refused(), magpie_url=None, watch=True, state_dir=str(tmp_path / "a"))
+    await until(dog_of(gone), State.UNREACHABLE)
+    assert await last_success(gone) is None
+
+    proxy = await watched(start_proxy, tmp_path / "b")
+    by_canary = await last_success(proxy)
+    form = FormData()
+    form.add_field("file", write_wav(tone(0.5)), filename="a.wav")
+    async with proxy.client.post(f"{proxy.url}/v1/audio/transcriptions", data=form) as response:
+        assert response.status == 200
+    by_request = await last_success(proxy)
+    assert by_canary is not None
+    assert by_request is not None
+    assert datetime.fromisoformat(by_request) > datetime.fromisoformat(by_canary)
+
+    proxy.parakeet.answers[HEAR] = json({"detail": "CUDA error"}, status=500)
+    async with proxy.client.post(proxy.url + POSTS[1]) as response:
+        assert (await response.json())["last_success"] == by_request
+
+
+async def last_success(proxy: Proxy) -> str | None:
+    """When Parakeet last did what it was asked to."""
+    async with proxy.client.get(f"{proxy.url}/api/status") as response:
+        moment: str | None = (await response.json())["services"][0]["last_success"]
+        return moment
 
 
 async def test_a_service_that_is_off_is_told_too(start_proxy: StartProxy, tmp_path: Path) -> None:

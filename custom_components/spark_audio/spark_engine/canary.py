@@ -7,7 +7,7 @@ from contextlib import aclosing
 from importlib.resources import files
 
 from .audio import read_wav
-from .errors import Busy, ServerFault, SparkError, TimedOut, Unreachable
+from .errors import Busy, ServerFault, SparkError, TimedOut, Unauthorized, Unreachable
 from .health import Observation, Outcome
 from .magpie import Magpie
 from .models import Audio, SpeechStyle
@@ -83,6 +83,8 @@ def observed(error: SparkError | None, *, canary: bool) -> Observation:
             outcome = Outcome.UNREACHABLE
         case Busy(status=503):
             outcome = Outcome.LOADING
+        case Unauthorized():
+            outcome = Outcome.UNAUTHORIZED
         case _:
             outcome = Outcome.NO_EVIDENCE
     return Observation(outcome, canary, error.message)

@@ -56,6 +56,7 @@ class Outcome(Enum):
     TIMED_OUT = auto()
     UNREACHABLE = auto()
     LOADING = auto()
+    UNAUTHORIZED = auto()
     NO_EVIDENCE = auto()
 
 
@@ -109,7 +110,7 @@ def observe(health: Health, seen: Observation, now: float, policy: Policy) -> He
     if seen.canary:
         health = replace(health, last_canary=now)
     match seen.outcome:
-        case Outcome.NO_EVIDENCE:
+        case Outcome.UNAUTHORIZED | Outcome.NO_EVIDENCE:
             return health
         case Outcome.SUCCESS:
             return _succeeded(health, seen, now)

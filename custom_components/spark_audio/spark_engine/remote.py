@@ -1,7 +1,7 @@
 """The proxy's health API (docs/api.md): a Spark that somebody else watches over."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import override
@@ -10,7 +10,7 @@ from .budget import Budget, in_window
 from .canary import CANARY_DEADLINE
 from .errors import Rejected, ServerFault
 from .health import Observation, Outcome, State
-from .status import ServiceStatus
+from .status import ProxyStatus, ServiceStatus
 from .transport import Body, Json, Transport
 from .watchdog import CanaryResult, NoRestartTarget, RestartUnderWay, Transition
 
@@ -32,8 +32,8 @@ class Remote:
     def __repr__(self) -> str:
         return f"Remote({self.transport.base_url})"
 
-    async def status(self) -> tuple[ServiceStatus, ...]:
-        """Every server of the proxy. Raises SparkError; ServerFault where what answers is no such proxy."""
+    async def status(self) -> ProxyStatus:
+        """The proxy and every server of it. Raises SparkError; ServerFault where what answers is no such proxy."""
         reply = await self.transport.get("/api/status", deadline=DEADLINE)
         try:
             return _read(reply.json())
@@ -49,7 +49,8 @@ class Remote:
         except Rejected as err:
             if err.status != 409:
                 raise
-            if any(service.name == name and service.restart_target is None for service in await self.status()):
+            services = (await self.status()).services
+            if any(service.name == name and service.restart_target is None for service in services):
                 raise NoRestartTarget from err
             raise RestartUnderWay from err
 
@@ -58,21 +59,19 @@ class Remote:
         await self.transport.post(f"/api/services/{name}/check", _NOTHING, deadline=CHECK_DEADLINE)
 
 
-def _read(document: Json) -> tuple[ServiceStatus, ...]:
-    """The servers in the document. Raises KeyError, TypeError, ValueError, OverflowError where it is another one."""
+def _read(document: Json) -> ProxyStatus:
+    """What the document tells. Raises KeyError, TypeError, ValueError, OverflowError where it is another one."""
     about = _object(document)
     budget = Budget(limit=int(_number(about["restart_limit"])), window=_number(about["restart_window"]))
-    return tuple(
-        _service(_object(item), budget, bool(about["automatic_restarts"])) for item in _list(about["services"])
-    )
+    automatic = bool(about["automatic_restarts"])
+    services = tuple(_service(_object(item), budget, automatic) for item in _list(about["services"]))
+    return ProxyStatus(proxy_id=_optional(_text, about["id"]), services=services)
 
 
 def _service(item: Mapping[str, Json], budget: Budget, automatic: bool) -> ServiceStatus:  # noqa: FBT001
     name, url = _text(item["name"]), _text(item["url"])
     if "state" not in item:
         return ServiceStatus(name=name, url=url)
-    canary = None if item["last_canary"] is None else _canary(_object(item["last_canary"]))
-    target = item["restart_target"]
     return ServiceStatus(
         name=name,
         url=url,
@@ -80,17 +79,18 @@ def _service(item: Mapping[str, Json], budget: Budget, automatic: bool) -> Servi
         state=State(_text(item["state"])),
         since=_moment(item["since"]),
         evidence=_text(item["evidence"]),
-        last_canary=canary,
-        last_success=canary.at if canary and canary.observation.outcome is Outcome.SUCCESS else None,
+        last_canary=_optional(_canary, item["last_canary"]),
+        last_success=_optional(_moment, item["last_success"]),
         automatic=automatic,
-        restart_target=None if target is None else _text(target),
+        restart_target=_optional(_text, item["restart_target"]),
         restarts=tuple(in_window(map(_moment, _list(item["restarts"])), time.time(), budget)),
         restarts_left=int(_number(item["restarts_left"])),
         history=tuple(_transition(_object(change)) for change in _list(item["history"])),
     )
 
 
-def _canary(item: Mapping[str, Json]) -> CanaryResult:
+def _canary(value: Json) -> CanaryResult:
+    item = _object(value)
     outcome = Outcome[_text(item["outcome"]).upper()]
     seen = Observation(outcome, canary=True, detail=_text(item["detail"]))
     return CanaryResult(_moment(item["at"]), _number(item["latency"]), seen)
@@ -99,6 +99,10 @@ def _canary(item: Mapping[str, Json]) -> CanaryResult:
 def _transition(item: Mapping[str, Json]) -> Transition:
     before, after = State(_text(item["from"])), State(_text(item["to"]))
     return Transition(_moment(item["at"]), before, after, _text(item["evidence"]))
+
+
+def _optional[T](read: Callable[[Json], T], value: Json) -> T | None:
+    return None if value is None else read(value)
 
 
 def _moment(value: Json) -> float:

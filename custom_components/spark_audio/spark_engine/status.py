@@ -9,9 +9,6 @@ from .parakeet import Parakeet
 from .services import Member
 from .watchdog import CanaryResult, Transition
 
-SAME_MOMENT = 1.0
-"""Seconds: the two clocks drift, and a moment that was told once shall not wander."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServiceStatus:
@@ -37,33 +34,31 @@ class ServiceStatus:
     history: tuple[Transition, ...] = ()
 
 
-def status_of(member: Member[Parakeet] | Member[Magpie], before: ServiceStatus | None = None) -> ServiceStatus:
-    """The status of a server that is watched here. `before` keeps moments steady from one call to the next."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProxyStatus:
+    """What a proxy tells: its lasting id, None where it has no place to keep one, and how its servers are."""
+
+    proxy_id: str | None
+    services: tuple[ServiceStatus, ...]
+
+
+def status_of(member: Member[Parakeet] | Member[Magpie]) -> ServiceStatus:
+    """The status of a server that is watched here."""
     watchdog = member.watchdog
     if watchdog is None:
         return ServiceStatus(name=member.name, url=member.url)
-    health, clock = watchdog.health, watchdog.clock
-    now, monotonic = clock.time(), clock.monotonic()
-    success = None if health.last_success is None else now - (monotonic - health.last_success)
-    since = watchdog.history[-1].at if watchdog.history else now - (monotonic - health.since)
     return ServiceStatus(
         name=member.name,
         url=member.url,
         watched=True,
-        state=health.state,
-        since=_steady(before.since if before else None, since),
-        evidence=health.evidence,
+        state=watchdog.health.state,
+        since=watchdog.since,
+        evidence=watchdog.health.evidence,
         last_canary=watchdog.last_canary,
-        last_success=_steady(before.last_success if before else None, success),
+        last_success=watchdog.last_success,
         automatic=watchdog.settings.automatic,
         restart_target=watchdog.target.kind if watchdog.target else None,
-        restarts=tuple(in_window(watchdog.attempts, now, watchdog.settings.budget)),
+        restarts=tuple(in_window(watchdog.attempts, watchdog.clock.time(), watchdog.settings.budget)),
         restarts_left=watchdog.restarts_left,
         history=tuple(watchdog.history),
     )
-
-
-def _steady(before: float | None, now: float | None) -> float | None:
-    if before is not None and now is not None and abs(now - before) < SAME_MOMENT:
-        return before
-    return now

@@ -124,10 +124,13 @@ class Watchdog:
         self.health = Health(since=self.clock.monotonic())
         self.history: deque[Transition] = deque(maxlen=REMEMBERED)
         self.last_canary: CanaryResult | None = None
+        self.last_success: float | None = None
+        """When a canary or a request last ended well, in wall clock seconds."""
         self.recovery_seconds: float | None = None
         self.attempts: tuple[float, ...] = ()
         self._canary = canary
         self._store = store
+        self._born = self.clock.time()
         self._loaded = False
         self._writable = True
         self._wake = asyncio.Event()
@@ -137,6 +140,11 @@ class Watchdog:
         self._young: dict[object, float] = {}
         self._listeners: list[Callable[[Transition], None]] = []
         self._stopping = False
+
+    @property
+    def since(self) -> float:
+        """When the state became what it is, in wall clock seconds."""
+        return self.history[-1].at if self.history else self._born
 
     @property
     def restarts_left(self) -> int:
@@ -306,7 +314,10 @@ class Watchdog:
 
     def _observe(self, seen: Observation) -> None:
         before = self.health
-        self._enter(observe(before, seen, self.clock.monotonic(), self.settings.policy))
+        after = observe(before, seen, self.clock.monotonic(), self.settings.policy)
+        if after.last_success != before.last_success:
+            self.last_success = self.clock.time()
+        self._enter(after)
         if before.state is State.RESTARTING and self.health.state is State.HEALTHY:
             self.recovery_seconds = self.health.since - before.since
 

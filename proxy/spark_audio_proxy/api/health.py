@@ -14,7 +14,7 @@ from spark_engine.watchdog import CanaryResult, NoRestartTarget, RestartUnderWay
 from yarl import URL
 
 from spark_audio_proxy.config import is_loopback
-from spark_audio_proxy.keys import JOURNAL, SETTINGS, SPARK
+from spark_audio_proxy.keys import JOURNAL, PROXY_ID, SETTINGS, SPARK
 from spark_audio_proxy.problems import Problem
 
 type Document = dict[str, object]
@@ -49,9 +49,10 @@ async def status(request: web.Request) -> web.Response:
 
 
 async def describe(request: web.Request) -> Document:
-    """What is known about every server."""
-    settings, journal = request.app[SETTINGS], request.app[JOURNAL]
+    """What is known about every server, and who tells it."""
+    settings, journal, proxy_id = request.app[SETTINGS], request.app[JOURNAL], request.app.get(PROXY_ID)
     return {
+        "id": proxy_id,
         "automatic_restarts": settings.auto_restart,
         "restart_limit": settings.restart_limit,
         "restart_window": settings.restart_window,
@@ -131,16 +132,14 @@ async def _describe(member: AnyMember) -> Document:
 
 
 def _watched(watchdog: Watchdog) -> Document:
-    health, clock = watchdog.health, watchdog.clock
-    canary = watchdog.last_canary
+    canary, success = watchdog.last_canary, watchdog.last_success
     return {
         "name": watchdog.name,
-        "state": health.state,
-        "since": _moment(
-            watchdog.history[-1].at if watchdog.history else clock.time() - (clock.monotonic() - health.since)
-        ),
-        "evidence": health.evidence,
+        "state": watchdog.health.state,
+        "since": _moment(watchdog.since),
+        "evidence": watchdog.health.evidence,
         "last_canary": canary and _canary(canary),
+        "last_success": None if success is None else _moment(success),
         "restart_target": watchdog.target.kind if watchdog.target else None,
         "restarts_left": watchdog.restarts_left,
         "restarts": [_moment(at) for at in watchdog.attempts],

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from spark_engine.errors import Busy, ServerFault, SparkError, TimedOut
-from spark_engine.listening import MOST_GUESSES, Heard, Listening, TooLong
+from spark_engine.listening import HUSH, MOST_GUESSES, Heard, Listening, TooLong
 from spark_engine.models import Audio, Transcript
 from spark_engine.turn_end import LONGEST_TURN, TurnRule
 from spark_engine.voice_activity import FRAME, ONSET
@@ -178,6 +178,25 @@ async def test_a_very_short_command_is_enough(length: int) -> None:
     await speaker.say(SILENT, 30)
     await speaker.end()
     assert (await listener).transcript == Transcript(f"{length} frames.")
+
+
+async def test_what_is_transcribed_early_ends_in_silence() -> None:
+    """A recogniser takes a sound that breaks off for a sentence that does; the turn's own audio stays as it was."""
+    heard = []
+
+    async def transcribe(audio: Audio) -> Transcript:
+        heard.append(audio.pcm)
+        return Transcript("Turn it on.")
+
+    speaker = Speaker(SlowParakeet())
+    listening = Listening(transcribe=transcribe, detector=detector, clock=lambda: speaker.now)
+    listener = asyncio.create_task(listening.listen(speaker.stream()))
+    await speaker.say(SPOKEN, 30)
+    await speaker.say(NOISE, 30)
+    await speaker.end()
+    assert (await listener).audio.pcm == SPOKEN * 30 + NOISE * 30
+    assert heard == [SPOKEN * 30 + NOISE * 20 + HUSH]
+    assert not any(HUSH)
 
 
 async def test_without_a_pause_nothing_is_asked() -> None:

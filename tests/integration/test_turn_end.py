@@ -18,6 +18,7 @@ from custom_components.spark_audio.spark_engine import transport
 from custom_components.spark_audio.spark_engine.audio import read_wav, silence
 from custom_components.spark_audio.spark_engine.canary import canary_clip
 from custom_components.spark_audio.spark_engine.health import State
+from custom_components.spark_audio.spark_engine.listening import HUSH as HUSHED_SAMPLES
 from custom_components.spark_audio.spark_engine.listening import Heard, Listening
 from custom_components.spark_audio.spark_engine.voice_activity import FRAME
 from tests.fakes import server as fake
@@ -31,6 +32,7 @@ pytestmark = pytest.mark.usefixtures("assist", "socket_enabled", "microphone")
 
 POST = ("POST", TRANSCRIPTIONS)
 SPOKEN = canary_clip().pcm
+HUSHED = len(HUSHED_SAMPLES) // FRAME
 HUSH = silence(4.0, 16_000).pcm
 
 
@@ -61,7 +63,7 @@ def microphone(monkeypatch: pytest.MonkeyPatch, frames: list[int]) -> None:
 
 
 def heard_frames(parakeet: FakeServer) -> list[int]:
-    """How many frames each request held."""
+    """How many frames each request held, the silence put behind an early one included."""
     return [len(read_wav(asked.file).pcm) // FRAME for asked in parakeet.posts(TRANSCRIPTIONS) if asked.file]
 
 
@@ -91,7 +93,7 @@ async def test_a_complete_command_ends_the_turn(
     assert "stt-vad-end" not in run.names
     [asked] = heard_frames(parakeet)
     said = _last_sound(SPOKEN)
-    assert asked == said + 20
+    assert asked == said + 20 + HUSHED
     assert said + least <= len(frames) <= said + most
 
 
@@ -107,7 +109,7 @@ async def test_an_unfinished_command_is_waited_for(
     assert run.heard == "Turn on the."
     first, second = heard_frames(parakeet)
     assert first < len(SPOKEN + pause) // FRAME < second
-    assert len(frames) == second - 20 + 125
+    assert len(frames) == second - HUSHED - 20 + 125
 
 
 async def test_home_assistant_ends_the_turn(
@@ -125,7 +127,7 @@ async def test_home_assistant_ends_the_turn(
     assert run.heard == "Turn on the kitchen light."
     assert "stt-vad-end" in run.names
     [asked] = heard_frames(parakeet)
-    assert asked == _last_sound(SPOKEN) + 20 < len(frames)
+    assert asked - HUSHED == _last_sound(SPOKEN) + 20 < len(frames)
 
 
 @pytest.mark.parametrize("state", [State.UNKNOWN, State.SUSPECT, State.UNREACHABLE])

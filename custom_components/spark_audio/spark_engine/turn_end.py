@@ -16,7 +16,7 @@ _SENTENCE_END = (".", "!", "?", "。", "！", "？", "।")
 _CLOSING = "\"'”’»)]"
 
 _OPEN_ENDS = {
-    "en": "a an the my your our their to too and or but of for from with at into if because than is are by um uh",
+    "en": "a an the my your our their to too and or but of for from with at in into if because than is are by um uh",
     "de": "der die das den dem des eine einen einem einer mein meine meinen dein deine und oder aber mit von vom für"
     " zum zur im in ins ans wenn weil dass als sowie bitte äh ähm",
     "es": "el la los las un una unos unas mi mis tu tus y e o u de del a al en con para por sin que si eh",

@@ -1,0 +1,171 @@
+"""Where each way of ending a turn ends it: frame by frame, on a clock that only frames move.
+
+Runs where Home Assistant is installed: `python -m bench.turn_ends FOLDER PARAKEET_URL` reads FOLDER/*.pcm (16 kHz s16le
+mono) and prints {file: {way: frames}} as JSON. The recogniser is real; its answers come LATENCY after the question.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncGenerator, Mapping
+from pathlib import Path
+
+from aiohttp import ClientSession, FormData
+from homeassistant.components.assist_pipeline.vad import VoiceCommandSegmenter
+from pymicro_vad import MicroVad
+
+from custom_components.spark_audio.spark_engine.audio import write_wav
+from custom_components.spark_audio.spark_engine.listening import Listening
+from custom_components.spark_audio.spark_engine.models import Audio, Transcript
+from custom_components.spark_audio.spark_engine.turn_end import BALANCED, FAST, TurnRule
+from custom_components.spark_audio.spark_engine.voice_activity import FRAME, FRAMES_PER_SECOND, VoiceActivity
+
+LATENCY = 30
+"""Frames from a request to its answer: 300 ms."""
+
+RULES: Mapping[str, TurnRule] = {"balanced": BALANCED, "fast": FAST}
+
+READING = "reading"
+"""Files whose names begin so hold one speaker who reads on: every end within is one too many."""
+
+LONGEST = 15 * FRAMES_PER_SECOND
+PAUSE = 20
+LEAD = 20
+"""Frames: pauses within a reading, and what a turn hears before the first word."""
+
+
+class Moments:
+    """The clock, and a recogniser whose answers are due at a frame of it."""
+
+    def __init__(self, session: ClientSession, url: str) -> None:
+        """Frame 0."""
+        self.frame = 0
+        self._session = session
+        self._url = url
+        self._known: dict[bytes, str] = {}
+        self._asking: set[asyncio.Task[str]] = set()
+        self._due: list[tuple[int, asyncio.Future[None]]] = []
+
+    async def transcribe(self, audio: Audio) -> Transcript:
+        """What the recogniser hears, when it would say so."""
+        due = self.frame + LATENCY
+        asking = asyncio.ensure_future(self._ask(audio))
+        self._asking.add(asking)
+        try:
+            text = await asking
+        finally:
+            self._asking.discard(asking)
+        moment = asyncio.get_running_loop().create_future()
+        self._due.append((due, moment))
+        await moment
+        return Transcript(text)
+
+    async def _ask(self, audio: Audio) -> str:
+        if audio.pcm not in self._known:
+            form = FormData()
+            form.add_field("file", write_wav(audio), filename="turn.wav", content_type="audio/wav")
+            async with self._session.post(f"{self._url}/v1/audio/transcriptions", data=form) as response:
+                self._known[audio.pcm] = (await response.json())["text"]
+        return self._known[audio.pcm]
+
+    async def tick(self) -> None:
+        """Let everything happen that happens within this frame."""
+        await self._settle()
+        while self._asking:
+            await asyncio.wait(self._asking)
+            await self._settle()
+        for due, moment in self._due:
+            if due <= self.frame and not moment.done():
+                moment.set_result(None)
+        self._due = [(due, moment) for due, moment in self._due if not moment.done()]
+        await self._settle()
+        self.frame += 1
+
+    @staticmethod
+    async def _settle() -> None:
+        for _ in range(4):
+            await asyncio.sleep(0)
+
+
+async def end_by_rule(moments: Moments, rule: TurnRule, pcm: bytes) -> int:
+    """The frame at which the rule ends the turn; all of them where it does not."""
+    frames: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def microphone() -> AsyncGenerator[bytes]:
+        for _ in range(0, len(pcm) - FRAME + 1, FRAME):
+            yield await frames.get()
+
+    moments.frame = 0
+    listening = Listening(
+        transcribe=moments.transcribe,
+        detector=MicroVad().Process10ms,
+        rule=rule,
+        language="en",
+        clock=lambda: moments.frame / FRAMES_PER_SECOND,
+    )
+    listener = asyncio.ensure_future(listening.listen(microphone()))
+    at = 0
+    while not listener.done():
+        frames.put_nowait(pcm[at : at + FRAME])
+        at += FRAME
+        await moments.tick()
+    return len(listener.result().audio.pcm) // FRAME
+
+
+def end_by_home_assistant(pcm: bytes) -> int:
+    """The frame at which Home Assistant's own detector ends the turn; all of them where it does not."""
+    detector, segmenter = MicroVad(), VoiceCommandSegmenter()
+    for number, at in enumerate(range(0, len(pcm) - FRAME + 1, FRAME), 1):
+        if not segmenter.process(1 / FRAMES_PER_SECOND, detector.Process10ms(pcm[at : at + FRAME])):
+            return number
+    return len(pcm) // FRAME
+
+
+async def end(way: str, moments: Moments, pcm: bytes) -> int:
+    """The frame at which this way ends the turn."""
+    return await end_by_rule(moments, RULES[way], pcm) if way in RULES else end_by_home_assistant(pcm)
+
+
+async def ends_within(way: str, moments: Moments, pcm: bytes) -> int:
+    """How often somebody who reads on is taken to have finished; each time, a new turn begins with what follows."""
+    onsets, last = _onsets(pcm)
+    start = cuts = 0
+    while True:
+        turn = pcm[start * FRAME : (start + LONGEST) * FRAME]
+        length = await end(way, moments, turn)
+        ended = start + length
+        if ended >= last:
+            return cuts
+        is_capped = length >= LONGEST - 1
+        cuts += not is_capped
+        following = [onset for onset in onsets if onset >= ended]
+        if not is_capped and not following:
+            return cuts
+        start = ended if is_capped else following[0] - LEAD
+
+
+def _onsets(pcm: bytes) -> tuple[list[int], int]:
+    """The frames at which words begin after a pause, and the last frame with speech."""
+    activity, before, onsets = VoiceActivity(MicroVad().Process10ms), 0.0, []
+    for number, at in enumerate(range(0, len(pcm) - FRAME + 1, FRAME)):
+        activity.hear(pcm[at : at + FRAME])
+        if activity.silence < before and before >= PAUSE / FRAMES_PER_SECOND:
+            onsets.append(number)
+        before = activity.silence
+    return onsets, activity.speech_end
+
+
+async def main(sounds: Mapping[str, bytes], url: str) -> dict[str, dict[str, int]]:
+    """All sounds, all ways."""
+    found = {}
+    async with ClientSession() as session:
+        moments = Moments(session, url)
+        for name, pcm in sounds.items():
+            measure = ends_within if name.startswith(READING) else end
+            found[name] = {way: await measure(way, moments, pcm) for way in ("home_assistant", *RULES)}
+    return found
+
+
+if __name__ == "__main__":
+    files = {path.stem: path.read_bytes() for path in sorted(Path(sys.argv[1]).glob("*.pcm"))}
+    print(json.dumps(asyncio.run(main(files, sys.argv[2]))))  # noqa: T201 - what the bench reads

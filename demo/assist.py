@@ -124,7 +124,7 @@ class _Conversation:
                         handler = _handler(event.data)
                     case "stt-start":
                         tasks.create_task(self._send(handler))
-                    case "stt-vad-end":
+                    case "stt-vad-end" | "stt-end":
                         self._heard_enough.set()
                     case "tts-end":
                         tasks.create_task(self._fetch(text(event.data, "tts_output", "url")))

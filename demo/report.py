@@ -39,7 +39,8 @@ def stages(turn: Turn) -> list[Stage]:
 
     moments = [
         ("speech sent", turn.speech_ended_at),
-        ("end of command noticed", at("stt-vad-end")),
+        # Only Home Assistant's own detector tells; where Spark Audio ends the turn, the transcript does.
+        *([("end of command noticed", ended)] if (ended := at("stt-vad-end")) is not None else []),
         ("transcript", at("stt-end")),
         ("answer text", at("intent-end")),
         ("first byte of the spoken reply", turn.reply.first_byte_at if turn.reply else None),

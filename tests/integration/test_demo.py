@@ -97,7 +97,7 @@ def test_table_is_aligned() -> None:
 def test_stage_that_was_not_reached_is_a_dash() -> None:
     """A turn that broke off still has a table."""
     lines = stage_table(turn(HEARD)).splitlines()
-    assert lines[4].split() == ["transcript", "2.50", "s", "+1.50", "s"]
+    assert lines[3].split() == ["transcript", "2.50", "s", "+1.50", "s"]
     assert lines[-1].split() == ["spoken", "reply", "complete", "-", "-"]
 
 

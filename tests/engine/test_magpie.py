@@ -1,7 +1,9 @@
 """Speaking: what goes to Magpie, and PCM that is whole or an error."""
 
+import asyncio
+
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientSession, web
 from spark_engine.audio import wav_header
 from spark_engine.errors import Busy, Rejected, ServerFault, SparkError, Unreachable
 from spark_engine.magpie import Magpie
@@ -26,6 +28,32 @@ async def test_pcm_arrives_whole_although_chunks_are_odd(session: ClientSession)
         pieces = await say(session, fake)
     assert all(len(piece.pcm) % 2 == 0 and piece.sample_rate == 22_050 for piece in pieces)
     assert b"".join(piece.pcm for piece in pieces) == spoken(TEXT)
+
+
+async def test_pcm_is_handed_on_before_the_server_sends_its_last(session: ClientSession) -> None:
+    """The server goes on only once the first piece has been heard."""
+    heard, pcm = asyncio.Event(), spoken(TEXT)
+    events: list[str] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(pcm[:4001])
+        await heard.wait()
+        events.append("last is sent")
+        await response.write(pcm[4001:])
+        return response
+
+    fake = magpie.nim()
+    fake.answers["POST", SYNTHESIZE_ONLINE] = answer
+    async with running(fake):
+        pieces = Magpie(Transport(session, fake.url)).synthesize(TEXT, SpeechStyle())
+        first = await anext(pieces)
+        events.append("first is heard")
+        heard.set()
+        rest = [audio async for audio in pieces]
+    assert events == ["first is heard", "last is sent"]
+    assert first.pcm + b"".join(audio.pcm for audio in rest) == pcm
 
 
 async def test_the_request_is_what_a_nim_wants(session: ClientSession) -> None:

@@ -32,6 +32,21 @@ async def test_each_sentence_is_one_request_in_order(session: ClientSession) -> 
     assert sum(piece.seconds for piece in audio) > 2
 
 
+async def test_text_that_is_being_written_begins_with_a_clause(session: ClientSession) -> None:
+    """Text that is all there begins with a sentence: its end is not waited for."""
+    text = "The lamp in the kitchen and the one in the hall are on, as you wished."
+    async with running(magpie.nim()) as fake:
+        spark = Spark(session, SparkAddress(magpie_url=fake.url))
+        for said in (words(text), text):
+            async for _ in spark.speak(said, SpeechStyle()):
+                pass
+    assert [asked.fields["text"] for asked in fake.posts(SYNTHESIZE_ONLINE)] == [
+        "The lamp in the kitchen and the one in the hall are on,",
+        "as you wished.",
+        text,
+    ]
+
+
 async def test_nothing_to_say_is_a_short_silence(session: ClientSession) -> None:
     """Without asking the server."""
     async with running(magpie.nim()) as fake:

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import ClientError, web
 from spark_audio_proxy.transcode.decode import decode
 from spark_engine.audio import WavReader
+from spark_engine.text import UTTERANCE_AIM
 
 from tests.fakes import magpie
 from tests.fakes.magpie import LIST_VOICES, SYNTHESIZE_ONLINE, in_pieces, spoken
@@ -157,12 +158,22 @@ async def test_nothing_to_say_is_a_short_silence(proxy: Proxy, text: str) -> Non
 
 
 async def test_a_long_text_becomes_many_requests(proxy: Proxy) -> None:
-    """Nothing lost on the way; far beyond what one request may hold."""
-    sentences = [f"This is sentence number {number}." for number in range(200)]
-    status, _, audio = await say(proxy, input=" ".join(sentences), response_format="wav")
+    """Nothing lost on the way; far beyond what one request may hold. How many is a question of time."""
+    text = " ".join(f"This is sentence number {number}." for number in range(200))
+    status, _, audio = await say(proxy, input=text, response_format="wav")
+    asked = [asked.fields["text"] for asked in proxy.magpie.posts(SYNTHESIZE_ONLINE)]
     assert status == 200
-    assert [asked.fields["text"] for asked in proxy.magpie.posts(SYNTHESIZE_ONLINE)] == sentences
-    assert seconds_in(audio) == pytest.approx(sum(map(len, sentences)) * magpie.SECONDS_PER_CHARACTER, abs=0.1)
+    assert asked[0] == "This is sentence number 0."
+    assert max(map(len, asked)) <= UTTERANCE_AIM
+    assert " ".join(asked) == text
+    assert seconds_in(audio) == pytest.approx(sum(map(len, asked)) * magpie.SECONDS_PER_CHARACTER, abs=0.1)
+
+
+async def test_sentences_are_spoken_whole(proxy: Proxy) -> None:
+    """All of the text is there: nothing would be heard sooner for a cut at the comma."""
+    first = "I have turned on the lamp in the kitchen and the one in the hall, as you wished."
+    assert (await say(proxy, input=f"{first} Good night."))[0] == 200
+    assert [asked.fields["text"] for asked in proxy.magpie.posts(SYNTHESIZE_ONLINE)] == [first, "Good night."]
 
 
 @pytest.mark.parametrize(

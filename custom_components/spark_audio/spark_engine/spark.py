@@ -1,7 +1,7 @@
 """Spark: one object that holds the services of one box. What both hosts build."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -70,8 +70,8 @@ class Spark:
                 if member.watchdog:
                     group.create_task(member.watchdog.run(), name=f"watchdog {member.name}")
 
-    async def speak(self, text: AsyncIterable[str], style: SpeechStyle) -> AsyncGenerator[Audio]:
-        """Speak text while it is still being written.
+    async def speak(self, text: str | AsyncGenerator[str], style: SpeechStyle) -> AsyncGenerator[Audio]:
+        """Speak text that is all there, or that is still being written: what there is to hear begins sooner then.
 
         All pieces have the same sample rate. Text with nothing to say gives a short silence. Raises SparkError.
         """

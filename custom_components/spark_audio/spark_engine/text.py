@@ -1,14 +1,15 @@
 """Text on its way to Magpie: clean it, and split it into utterances.
 
 Language models write Markdown, emoji and links; Magpie fails on `{}` and `<tag>` and reads stars aloud.
-`sentence-stream` finds the sentence ends; what it leaves open is here: block structure, code, cleaning and length.
+Where sentences end is known in `sentences.py`; here are block structure, code, cleaning, clauses and length.
 """
 
 import re
 import unicodedata
-from collections.abc import AsyncGenerator, AsyncIterable, Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 
-from sentence_stream import SentenceBoundaryDetector
+from .sentences import SentenceReader
 
 UTTERANCE_AIM = 200
 """Characters above which a sentence is cut at a clause: NVIDIA's own service never sends more in one request."""
@@ -23,8 +24,8 @@ CLAUSE_WORDS = 8
 _FENCE = ("```", "~~~")
 _BLOCK = re.compile(r"#{1,6}\s|[-*+•]\s|\d{1,3}[.)]\s|>|\|")
 _RULE = re.compile(r"[-*_=\s]{3,}")
-_BLOCK_SIGNS = 5
-"""Characters that show what a line is: the longest sign is `###### ` and a heading that deep is rare."""
+_BLOCK_SIGNS = 6
+"""Characters that do not always show what a line is: the longest sign is `###### `."""
 
 _INLINE = (
     (re.compile(r"!\[([^\]]*)\]\([^)]*\)"), r"\1"),
@@ -45,8 +46,13 @@ _INLINE = (
     (re.compile(r"\s+"), " "),
     (re.compile(r" ([.,;!])"), r"\1"),
 )
-_LIST_NUMBER = re.compile(r"\d{1,3}[.)]")
-_CLAUSE_END = re.compile(r"[,;:](?=\s)|(?<=\s)[-–—](?=\s)|—(?=\S)|[，；：、。！？]")
+_CLAUSE_END = re.compile(
+    # Not behind an abbreviation (Tel.:), nor between digits (7 : 30, 8 - 12, May 3, 2027).
+    r"(?:(?:[,;]|(?<!\.):|(?<=\s)[-–—])(?=\s+\S)|(?<!\s)—(?=\S))"
+    r"(?!(?:(?<=\d[,;:—])|(?<=\d\s[:;–—-]))\s*\d)"
+    r"|[，；：、。！？]"
+)
+_PAIRED = tuple(map(re.compile, (r"`", r"\*\*", r"[\"“”„]", r"[«»]")))
 
 
 def is_speakable(text: str) -> bool:
@@ -105,94 +111,103 @@ class BlockReader:
         self._start: str | None = ""
         self._code = False
         self._block = False
+        self._silent = False
 
     def feed(self, text: str) -> str:
         """Text to look for sentences in; a blank line in it ends a sentence."""
         return "".join(self._line(piece) for piece in text.splitlines(keepends=True))
 
     def finish(self) -> str:
-        """What was held back when the text ends here."""
-        return "" if self._start is None else self._classify(self._start)
+        """What was held back when the text ends here, and the blank line that ends the last sentence."""
+        return ("" if self._start is None else self._classify(self._start)) + "\n\n"
 
     def _line(self, piece: str) -> str:
-        ends = piece[-1] in "\r\n"
+        ends = piece.endswith("\n")
         out = ""
         if self._start is None:
-            out = "" if self._code else piece.rstrip("\r\n")
+            out = "" if self._silent else piece.rstrip("\n")
         else:
             self._start += piece
-            if ends or len(self._start.lstrip()) > _BLOCK_SIGNS:
-                out, self._start = self._classify(self._start.rstrip("\r\n")), None
+            line = self._start.lstrip()
+            if ends or (len(line) > _BLOCK_SIGNS and not _RULE.fullmatch(line)):
+                out, self._start = self._classify(self._start.rstrip("\n")), None
         if ends:
             if not self._code:
                 out += "\n\n" if self._block else "\n"
-            self._start, self._block = "", False
+            self._start, self._block, self._silent = "", False, False
         return out
 
     def _classify(self, start: str) -> str:
         line = start.lstrip()
-        if line.startswith(_FENCE):
+        is_fence = line.startswith(_FENCE)
+        if is_fence:
             self._code = not self._code
-            self._block = True
-            return "\n\n"
-        if self._code:
+        elif self._code:
+            self._silent = True
             return ""
-        if not line or _RULE.fullmatch(line):
-            self._block = True
+        if is_fence or not line or _RULE.fullmatch(line):
+            self._block = self._silent = True
             return "\n\n"
         self._block = bool(_BLOCK.match(line))
         return "\n\n" + start if self._block else start
 
 
-async def utterances(text: AsyncIterable[str]) -> AsyncGenerator[str]:
-    """Utterances ready for Magpie, each as soon as it is complete: clean, speakable, at most UTTERANCE_LIMIT long."""
-    number = ""
-    async for sentence in _sentences(text):
-        for piece in split_long(clean(sentence)):
-            if _LIST_NUMBER.fullmatch(piece):
-                number = f"{piece} "
-            elif is_speakable(piece):
-                yield number + piece
-                number = ""
-    if number:
-        yield number.strip()
+async def utterances(text: str | AsyncGenerator[str]) -> AsyncGenerator[str]:
+    """What to speak, sentence by sentence, each as soon as it is complete: clean, speakable, up to UTTERANCE_LIMIT.
+
+    While the text is still being written, the first clause goes ahead. Text that is all there has its sentences whole:
+    no word has to be waited for. Closes `text`; raises what it raises.
+    """
+    if isinstance(text, str):
+        blocks, reader = BlockReader(), SentenceReader()
+        for sentence in reader.feed(blocks.feed(text) + blocks.finish()):
+            for utterance in _spoken(sentence):
+                yield utterance
+        return
+    async with aclosing(_sentences(text)) as sentences:
+        async for sentence in sentences:
+            for utterance in _spoken(sentence):
+                yield utterance
 
 
-async def _sentences(text: AsyncIterable[str]) -> AsyncGenerator[str]:
-    """Sentences as they are complete; the first one may end at a clause already, so that it is heard sooner."""
-    blocks, detector = BlockReader(), SentenceBoundaryDetector()
-    head: str | None = ""
-    async for chunk in text:
-        piece = blocks.feed(chunk)
-        found = list(detector.add_chunk(piece))
-        if head is not None:
-            head += piece
-            opening = found[0] if found else head
-            if cut := clause_end(opening):
-                yield opening[:cut]
-                if found:
-                    found[0] = opening[cut:]
-                else:
-                    detector = SentenceBoundaryDetector()
-                    found = list(detector.add_chunk(opening[cut:]))
-            if found or cut:
-                head = None
-        for sentence in found:
-            yield sentence
-    for sentence in detector.add_chunk(blocks.finish()):
-        yield sentence
-    yield detector.finish()
+def _spoken(sentence: str) -> Iterator[str]:
+    return filter(is_speakable, split_long(clean(sentence)))
+
+
+async def _sentences(text: AsyncGenerator[str]) -> AsyncGenerator[str]:
+    """Sentences of text that is being written; the first one in two where its first clause is long enough."""
+    reader, opening, said = SentenceReader(), True, 0
+    async with aclosing(_blocks(text)) as pieces:
+        async for piece in pieces:
+            for sentence in reader.feed(piece):
+                if opening and (said := clause_end(sentence)):
+                    yield sentence[:said]
+                opening = opening and not is_speakable(sentence)
+                yield sentence[said:]
+                said = 0
+            if opening and (said := clause_end(reader.unfinished)):
+                yield reader.unfinished[:said]
+                opening = False
+
+
+async def _blocks(text: AsyncGenerator[str]) -> AsyncGenerator[str]:
+    blocks = BlockReader()
+    async with aclosing(text):
+        async for chunk in text:
+            yield blocks.feed(chunk)
+    yield blocks.finish()
 
 
 def clause_end(text: str) -> int:
     """Where the first clause ends that is long enough to be spoken alone; 0 where none does.
 
-    Never within brackets, quotes of code or emphasis, which only cleaning of the whole can take apart.
+    Never within brackets, quotes, code or emphasis, which only cleaning of the whole can take apart.
     """
     for match in _CLAUSE_END.finditer(text):
         clause = text[: match.end()]
-        is_long = len(clause.strip()) >= CLAUSE_CHARACTERS or len(clause.split()) >= CLAUSE_WORDS
+        spoken = clean(clause)
+        is_long = len(spoken) >= CLAUSE_CHARACTERS or len(spoken.split()) >= CLAUSE_WORDS
         is_closed = all(clause.count(opened) == clause.count(closed) for opened, closed in ("[]", "()", "<>"))
-        if is_long and is_closed and all(clause.count(mark) % 2 == 0 for mark in ("`", "**", '"')):
+        if is_long and is_closed and all(len(marks.findall(clause)) % 2 == 0 for marks in _PAIRED):
             return match.end()
     return 0

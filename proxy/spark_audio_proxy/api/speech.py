@@ -122,10 +122,6 @@ async def _check_voice(magpie: MagpieService, wanted: SpeechRequest, settings: S
             )
 
 
-async def _text(wanted: SpeechRequest) -> AsyncGenerator[str]:
-    yield wanted.text
-
-
 async def _encoded(request: web.Request, wanted: SpeechRequest) -> AsyncGenerator[bytes]:
     """Bytes of the wanted format, none of them empty. What takes time runs off the event loop."""
     coder: _Coder | None = None
@@ -136,7 +132,7 @@ async def _encoded(request: web.Request, wanted: SpeechRequest) -> AsyncGenerato
             return work(*arguments)
         return await asyncio.get_running_loop().run_in_executor(request.app[TRANSCODERS], work, *arguments)
 
-    async with aclosing(request.app[SPARK].speak(_text(wanted), style)) as spoken:
+    async with aclosing(request.app[SPARK].speak(wanted.text, style)) as spoken:
         async for audio in spoken:
             request.app[JOURNAL].tell(AudioPassed("spoken", audio.seconds))
             if coder is None:

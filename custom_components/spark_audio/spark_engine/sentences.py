@@ -1,0 +1,126 @@
+"""Where sentences end in text that is still being written.
+
+A stop ends a sentence where the next word can begin one, which is why its first letter has to be seen. Behind an
+abbreviation, a number or an ellipsis that is not enough: the word has to be one that begins sentences. In doubt two
+sentences stay together, since Magpie speaks two well, and half of one badly.
+"""
+
+import re
+
+from .abbreviations import BEFORE_NUMBERS, NEVER_LAST, SELDOM_LAST, SENTENCE_STARTERS
+
+LONGEST = 1000
+"""Characters after which text without any sentence end is cut between words: nobody waits for ever."""
+
+_STOPS = ".!?…؟।॥‼⁇⁈⁉"
+_CLOSERS = r"\"'”’“»«›‹)\]}*_`"
+_STOP = re.compile(
+    r"(?P<blank>\n\s*\n)"
+    rf"|(?P<wide>[。！？]+[”’」』）》】〕〉{_CLOSERS}]*)"
+    # French writes a space before ? and ! and before the guillemet that closes.
+    rf"|(?:[{_STOPS}]++[{_CLOSERS}]*+)++(?:\s[!?…]+|\s»)*(?=\s|\Z)"
+)
+_NEXT_WORD = re.compile(r"(?P<gap>[\W_]*?)(?:\n\s*\n|(?P<word>[^\W_]+)(?P<after>.?))", re.DOTALL)
+
+_NEAR = 40
+"""Characters that are looked at in front of a full stop: no abbreviation is longer."""
+_LAST_WORD = re.compile(r"[^\s(\[{\"'’„“”«»‹›¿¡*_–—-]*$")
+_LAST_TWO_WORDS = re.compile(r"\w+\.?\s\w+$")
+_LIST_NUMBER = re.compile(r"(?:^|:\s)[\W_]*(?:\d{1,3}|[a-zA-Z])$")
+_INITIAL = re.compile(r"(?<![\d°]\s)(?<![^\s(\[{\"'„“«‹¿¡*_–—-])[^\W\d_]$")
+"""One letter, unless it may be a unit behind a number: 230 V, 21 h."""
+_NUMBER = re.compile(r"(?:\d{1,2}\.)?\d{1,2}|\d{3}|[IVX]+")
+"""Maybe an ordinal, as in 3. Mai, 24.12., XIX. Jahrhundert; a year is none."""
+_LETTERS = re.compile(r"[^\W\d_]|(?:[^\W\d_]{1,2}\.)+[^\W\d_]{1,2}")
+
+
+class SentenceReader:
+    """Takes text in pieces, gives each sentence as soon as it is complete. How the text was cut makes no difference."""
+
+    def __init__(self) -> None:
+        """Start with no text."""
+        self._text = ""
+        self._settled = 0
+        self._judged = 0
+
+    @property
+    def unfinished(self) -> str:
+        """The sentence that has begun, as far as it is certain that it goes on."""
+        return self._text[: self._settled]
+
+    def feed(self, text: str) -> list[str]:
+        """Sentences completed by this piece, without space around them; none is empty. A blank line ends one too."""
+        self._text = (self._text + text).lstrip()
+        sentences = []
+        while end := self._end():
+            sentences.append(self._text[:end].rstrip())
+            self._text, self._judged = self._text[end:].lstrip(), 0
+        return sentences
+
+    def finish(self) -> list[str]:
+        """The last sentences, when no more text comes."""
+        return self.feed("\n\n")
+
+    def _end(self) -> int:
+        """Where the first sentence ends, 0 while that is not known."""
+        window = self._text[:LONGEST]
+        self._settled = len(window)
+        for stop in _STOP.finditer(window, self._judged):
+            is_end = _is_end(window, stop)
+            if is_end:
+                return stop.end()
+            if is_end is None:
+                self._settled = stop.start()
+                break
+            self._judged = stop.end()
+        if len(self._text) > LONGEST:
+            return window.rfind(" ") + 1 or LONGEST
+        return 0
+
+
+def _is_end(text: str, stop: re.Match[str]) -> bool | None:
+    """Whether a sentence ends at this stop; None while the text does not tell."""
+    if stop["blank"] or (stop["wide"] and stop.end() < len(text)):
+        return True
+    following = _NEXT_WORD.match(text, stop.end())
+    if following is None:
+        return None
+    before, word = text[: stop.start()], following["word"]
+    if word is None:
+        return True
+    if word[0].islower():
+        return False
+    if ")" in stop[0] and before.rfind("(") > 0:
+        # Brackets within the sentence: das neue (endlich!) Haus.
+        return False
+    mark = stop[0].strip(_CLOSERS)
+    is_end = _full_stop_ends(before, word) if mark == "." else bool(mark.strip(".…")) or None
+    return _starts_sentence(following) if is_end is None else is_end
+
+
+def _full_stop_ends(before: str, word: str) -> bool | None:
+    """Whether a full stop is more than a part of what stands before it; None where only the next word can tell."""
+    near = max(0, len(before) - _NEAR)
+    last = _spellings(_LAST_WORD.search(before, near))
+    last_two = _spellings(_LAST_TWO_WORDS.search(before, near))
+    if (last | last_two) & NEVER_LAST or _LIST_NUMBER.search(before, near) or _INITIAL.search(before, near):
+        return False
+    is_number = any(map(_NUMBER.fullmatch, last))
+    if word[0].isdigit():
+        return not (is_number or last & BEFORE_NUMBERS or before.endswith("str"))
+    return None if is_number or last & SELDOM_LAST or any(map(_LETTERS.fullmatch, last)) else True
+
+
+def _starts_sentence(following: re.Match[str]) -> bool | None:
+    """Whether the next word hardly stands anywhere but in front of a sentence; None while it is not complete."""
+    if "¿" in following["gap"] or "¡" in following["gap"]:
+        return True
+    if not following["after"]:
+        return None
+    # An apostrophe: C'est, L'après-midi, It's.
+    return following["word"] in SENTENCE_STARTERS or following["after"] in "'’"
+
+
+def _spellings(found: re.Match[str] | None) -> set[str]:
+    """What was found as written and with a small first letter."""
+    return {found[0], found[0][:1].lower() + found[0][1:]} if found else set()

@@ -145,13 +145,21 @@ async def test_parakeets_probe_is_our_canary(probe: str) -> None:
 
 def test_everything_names_this_version() -> None:
     """One release, one number."""
+    image = r"ghcr\.io/spark-audio/spark-audio-proxy:([\d.]+)"
+    app = ROOT / "proxy/deploy/home-assistant-app"
     versioned = {
-        KUBERNETES / "proxy.yaml": r"spark-audio-proxy:([\d.]+)",
-        KUBERNETES / "parakeet.Dockerfile": r"/v([\d.]+)\.tar\.gz",
-        ROOT / "docs/self-healing.md": r"ghcr\.io/spark-audio/spark-audio-proxy:([\d.]+)",
+        KUBERNETES / "proxy.yaml": (1, image),
+        KUBERNETES / "parakeet.Dockerfile": (1, r"/v([\d.]+)\.tar\.gz"),
+        ROOT / "proxy/compose.yaml": (2, image),
+        app / "config.yaml": (1, r"^version: ([\d.]+)$"),
+        app / "Dockerfile": (1, r"^ARG BUILD_VERSION=([\d.]+)$"),
+        app / "CHANGELOG.md": (1, r"\A# Changelog\n\n## ([\d.]+)$"),
+        ROOT / "docs/self-healing.md": (1, image),
+        ROOT / "docs/deploy.md": (6, rf"{image}|/v([\d.]+)(?:\.tar\.gz|/)"),
     }
-    for path, pattern in versioned.items():
-        assert re.findall(pattern, path.read_text()) == [spark_engine.__version__], path.name
+    for path, (times, pattern) in versioned.items():
+        found = ["".join(match.groups(default="")) for match in re.finditer(pattern, path.read_text(), re.MULTILINE)]
+        assert found == [spark_engine.__version__] * times, path
 
 
 def blocks(name: str, language: str) -> Iterator[str]:
@@ -215,6 +223,25 @@ class TestDocumentation:
         assert hook is not None
         assert command is not None
         assert re.fullmatch(r"ssh://spark-audio@spark\.local/\S+\?known_hosts=/\S+", by_kind["ssh"])
+
+    def test_the_commands_of_deploy_are_understood(self) -> None:
+        """Settings that there are, with values that the proxy takes, in a container and beside the unit."""
+        page = (ROOT / "docs/deploy.md").read_text()
+        named = set(re.findall(rf"{PREFIX}(\w+)", page))
+        assert {name.lower() for name in named} <= {item.name for item in fields(Settings)}
+        container, stand_in = (block for block in blocks("deploy.md", "sh") if block.startswith("docker run"))
+        unit = next(block for block in blocks("deploy.md", "sh") if "proxy.env" in block)
+        for lines, more in (
+            (container, {"HOST": "0.0.0.0"}),
+            (stand_in, {"HOST": "0.0.0.0", "EMBEDDED": "on"}),
+            (unit, {}),
+        ):
+            given = dict(re.findall(rf"^(?:.* -e )?{PREFIX}(\w+)=(\S+)", lines.replace(" -e ", "\n -e "), re.MULTILINE))
+            found = read_settings([], {f"{PREFIX}{name}": value for name, value in (given | more).items()})
+            assert found.host == "0.0.0.0"
+            assert found.embedded or (found.parakeet_url, found.magpie_url) == (
+                *("http://spark.local:8000", "http://spark.local:9000"),
+            )
 
     def test_one_unit_is_what_every_kind_starts(self) -> None:
         """The hook, the forced command and the command ask for the unit that is described, and the rule allows."""

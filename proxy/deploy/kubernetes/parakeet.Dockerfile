@@ -2,6 +2,7 @@
 #   docker build --build-arg SERVER_IMAGE=... -t registry.example/parakeet-with-canary:1 - < parakeet.Dockerfile
 ARG SERVER_IMAGE
 FROM ${SERVER_IMAGE}
+# hadolint ignore=DL3002,DL3066
 USER root
 ENV UV_PYTHON_INSTALL_DIR=/opt/spark-audio/python UV_TOOL_DIR=/opt/spark-audio/tools UV_TOOL_BIN_DIR=/usr/local/bin
 RUN --mount=type=bind,from=ghcr.io/astral-sh/uv:0.13.9,source=/uv,target=/usr/local/bin/uv \

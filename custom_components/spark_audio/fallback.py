@@ -1,13 +1,22 @@
 """When another engine steps in: what hearing and speaking have in common there."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Generator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 
 from homeassistant.core import HomeAssistant
 from homeassistant.util.language import matches
 
 _STEPPING_IN: ContextVar[bool] = ContextVar("stepping_in", default=False)
+
+
+FIRST_SOUND_DEADLINE = 15.0
+"""Seconds until something must be heard of another engine.
+
+Enough for one that speaks an answer as a whole on a slow processor. With the 10 that a stuck Magpie takes, less than
+the 30 after which satellites give up.
+"""
 
 
 class FallbackFailed(Exception):
@@ -63,3 +72,30 @@ class Retold:
         async for chunk in self._text:
             self._read.append(chunk)
             yield chunk
+
+
+@asynccontextmanager
+async def first_sound_in_time(text: Retold) -> AsyncGenerator[AsyncGenerator[str]]:
+    """The text for another engine, around the wait for its first sound. Raises TimeoutError.
+
+    Time in which the engine waits for text that is still being written does not count.
+    """
+    over = False
+    async with asyncio.timeout(FIRST_SOUND_DEADLINE) as deadline:
+
+        def count(seconds: float | None) -> None:
+            if not over and not deadline.expired():
+                deadline.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
+
+        async def told() -> AsyncGenerator[str]:
+            count(None)
+            async for chunk in text.again():
+                count(FIRST_SOUND_DEADLINE)
+                yield chunk
+                count(None)
+            count(FIRST_SOUND_DEADLINE)
+
+        try:
+            yield told()
+        finally:
+            over = True

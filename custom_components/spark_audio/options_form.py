@@ -84,11 +84,12 @@ def form(services: Sequence[Service], magpie: MagpieServer | None, own: Sequence
     """The form for a Spark with these services; `own` are entities that cannot stand in for it."""
     fields: dict[vol.Marker, section] = {}
     if Service.MAGPIE in services:
-        fields[vol.Required(VOICE)] = section(vol.Schema({**_voice_fields(magpie), **_SOUND}))
+        # With a field for each language it would hide that there are other sections.
+        fields[vol.Required(VOICE)] = section(vol.Schema({**_voice_fields(magpie), **_SOUND}), {"collapsed": True})
     if Service.PARAKEET in services:
         fields[vol.Required(LISTENING)] = section(vol.Schema(_LISTENING), {"collapsed": True})
     if healing:
-        fields[vol.Required(HEALING)] = section(vol.Schema(_HEALING), {"collapsed": True})
+        fields[vol.Required(HEALING)] = section(vol.Schema(_HEALING))
     fields[vol.Required(FALLBACK)] = section(
         vol.Schema({vol.Optional(FALLBACKS[service][0]): _entity(FALLBACKS[service][1], own) for service in services}),
         {"collapsed": True},

@@ -5,10 +5,12 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any, override
 
+from homeassistant.components.ffmpeg import get_ffmpeg_manager
 from homeassistant.components.tts import ATTR_VOICE, TextToSpeechEntity, TTSAudioResponse, TtsAudioType
 from homeassistant.components.tts import Voice as OfferedVoice
 from homeassistant.components.tts.const import DATA_COMPONENT
 from homeassistant.components.tts.entity import TTSAudioRequest
+from homeassistant.const import CONF_LANGUAGE
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
@@ -16,18 +18,31 @@ from homeassistant.helpers.restore_state import ExtraStoredData, RestoredExtraDa
 from homeassistant.util.dt import utcnow
 from homeassistant.util.language import matches
 
-from .const import CONF_FALLBACK_TTS, CONF_SAMPLE_RATE, CONF_VOICES, DEFAULT_SAMPLE_RATE, DOMAIN, SERVICE_NAMES, Service
+from .const import (
+    AS_IS,
+    CONF_EMOTION,
+    CONF_FALLBACK_TTS,
+    CONF_SAMPLE_RATE,
+    CONF_SPEED,
+    CONF_VOICES,
+    DEFAULT_SAMPLE_RATE,
+    DOMAIN,
+    SERVICE_NAMES,
+    Service,
+)
 from .data import SparkConfigEntry
 from .entity import SparkEntity
 from .errors import translated
-from .fallback import FallbackFailed, Retold, is_stepping_in, language_of, stepping_in
+from .fallback import FallbackFailed, Retold, first_sound_in_time, is_stepping_in, language_of, stepping_in
 from .languages import magpie_languages
-from .spark_engine.audio import wav_header, write_wav
+from .spark_engine.audio import write_wav
 from .spark_engine.errors import ServerFault, SparkError, Unauthorized, Unreachable
 from .spark_engine.magpie_dialects import MagpieServer
 from .spark_engine.models import Audio, SpeechStyle
+from .stretch import read_speed, stretched
 from .voice_choice import VoiceChoice
 from .voice_names import offered
+from .wav_output import PREFERRED, may_be_wide, wav_stream
 
 LOGGER = logging.getLogger(__name__)
 
@@ -61,7 +76,8 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
         self._fallback: str | None = entry.options.get(CONF_FALLBACK_TTS)
         self._sample_rate = int(entry.options.get(CONF_SAMPLE_RATE, DEFAULT_SAMPLE_RATE))
         self._edition: str | None = None
-        self._attr_supported_options = [ATTR_VOICE]
+        self._speed = float(entry.options.get(CONF_SPEED, 1.0))
+        self._attr_supported_options = [ATTR_VOICE, CONF_EMOTION, CONF_SPEED, *PREFERRED]
         self._home = (hass.config.language, hass.config.country)
         self._learn(magpie)
 
@@ -88,17 +104,27 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
     def _learn(self, magpie: MagpieServer) -> None:
         """Take up what the Magpie can say. The default language moves only where it cannot be spoken any more."""
         self._magpie = magpie
-        languages = magpie_languages(magpie)
+        languages, options = magpie_languages(magpie), self._entry.options
         self._attr_supported_languages = languages
-        if getattr(self, "_attr_default_language", None) not in languages:
+        if (chosen := options.get(CONF_LANGUAGE)) in languages:
+            self._attr_default_language = chosen
+        elif getattr(self, "_attr_default_language", None) not in languages:
             own = matches(self._home[0], languages, self._home[1])
             self._attr_default_language = (own or matches("en", languages) or languages)[0]
-        self._choice = VoiceChoice(magpie, self._attr_default_language, self._entry.options.get(CONF_VOICES, {}))
+        self._choice = VoiceChoice(
+            magpie, self._attr_default_language, options.get(CONF_VOICES, {}), options.get(CONF_EMOTION, AS_IS)
+        )
         self._set_defaults()
 
     def _set_defaults(self) -> None:
         """All that decides how a text sounds: it is part of the key under which Home Assistant caches speech."""
-        defaults = {ATTR_VOICE: self._choice.default.name, CONF_SAMPLE_RATE: self._sample_rate}
+        defaults = {
+            ATTR_VOICE: self._choice.default.name,
+            CONF_SPEED: self._speed,
+            CONF_SAMPLE_RATE: self._sample_rate,
+        }
+        if emotion := self._choice.emotion:
+            defaults[CONF_EMOTION] = emotion
         if chosen := self._choice.chosen:
             defaults[CONF_VOICES] = ", ".join(f"{language}={voice}" for language, voice in sorted(chosen.items()))
         if self._edition:
@@ -120,29 +146,50 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
         With a fallback, it is waited for the first sound: from then on the format is given away.
         """
         text = Retold(request.message_gen)
-        pieces = self._speak(text, self._style(request.language, request.options))
-        if self._fallback is None or is_stepping_in():
-            return TTSAudioResponse("wav", _wav_stream(self._translating(pieces)))
-        try:
-            first = await anext(pieces)
-        except SparkError as err:
-            return await self._ask_another(err, text, request.language)
-        return TTSAudioResponse("wav", _wav_stream(self._translating(_resumed(first, pieces))))
+        pieces = self._speech(text, request.language, request.options)
+        if self._fallback and not is_stepping_in():
+            try:
+                first = await anext(pieces)
+            except SparkError as err:
+                return await self._ask_another(err, text, request)
+            pieces = _resumed(first, pieces)
+        return TTSAudioResponse("wav", wav_stream(self._translating(pieces), wide=may_be_wide(request.options)))
 
     @override
     async def async_get_tts_audio(self, message: str, language: str, options: Mapping[str, Any]) -> TtsAudioType:
         """A whole WAV file, or what the fallback makes."""
-        text = Retold(_once(message))
+        request = TTSAudioRequest(language, dict(options), _once(message))
+        text = Retold(request.message_gen)
         try:
-            pieces = [audio async for audio in self._speak(text, self._style(language, options))]
+            pieces = [audio async for audio in self._speech(text, language, options)]
         except SparkError as err:
-            response = await self._ask_another(err, text, language)
+            response = await self._ask_another(err, text, request)
             return response.extension, b"".join([chunk async for chunk in response.data_gen])
         return "wav", write_wav(Audio(b"".join(audio.pcm for audio in pieces), pieces[0].sample_rate))
 
-    def _style(self, language: str, options: Mapping[str, Any]) -> SpeechStyle:
-        voice = self._choice.voice(options.get(ATTR_VOICE), language)
-        return SpeechStyle(voice=voice.name, language=language, sample_rate=self._sample_rate)
+    @override
+    async def async_speak(
+        self,
+        media_player_entity_id: list[str],
+        message: str,
+        cache: bool,
+        language: str | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> None:
+        """Refuse here what makes no sense: later on, nobody but the player would be told."""
+        self._chosen(language or self.default_language, options or {})
+        await super().async_speak(media_player_entity_id, message, cache, language, options)
+
+    def _chosen(self, language: str, options: Mapping[str, Any]) -> tuple[SpeechStyle, float]:
+        """How to speak, and how fast. Raises ServiceValidationError."""
+        voice = self._choice.voice(options.get(ATTR_VOICE), language, options.get(CONF_EMOTION))
+        style = SpeechStyle(voice=voice.name, language=language, sample_rate=self._sample_rate)
+        return style, read_speed(options.get(CONF_SPEED, self._speed))
+
+    def _speech(self, text: Retold, language: str, options: Mapping[str, Any]) -> AsyncGenerator[Audio]:
+        style, speed = self._chosen(language, options)
+        pieces = self._speak(text, style)
+        return pieces if speed == 1 else stretched(get_ffmpeg_manager(self.hass).binary, pieces, speed)
 
     async def _speak(self, text: Retold, style: SpeechStyle) -> AsyncGenerator[Audio]:
         """The speech, tried twice as long as nothing was heard of it. Raises SparkError."""
@@ -174,14 +221,14 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
             self._entry.async_start_reauth_if_available(self.hass)
         return translated(HomeAssistantError, err, Service.MAGPIE)
 
-    async def _ask_another(self, err: SparkError, text: Retold, language: str) -> TTSAudioResponse:
+    async def _ask_another(self, err: SparkError, text: Retold, request: TTSAudioRequest) -> TTSAudioResponse:
         """The fallback's speech, in its own format. Raises HomeAssistantError where nothing is heard from it either."""
         failure = self._failure(err)
         if self._fallback is None or is_stepping_in():
             raise failure from err
         try:
             with stepping_in():
-                response = await speak_with(self.hass, self._fallback, text, language)
+                response = await speak_with(self.hass, self._fallback, text, request)
         except FallbackFailed as failed:
             about = {"service": SERVICE_NAMES[Service.MAGPIE], "reason": err.message}
             raise HomeAssistantError(
@@ -195,16 +242,21 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
         return response
 
 
-async def speak_with(hass: HomeAssistant, entity_id: str, text: Retold, language: str) -> TTSAudioResponse:
-    """Another engine's speech, its first bytes made already. Raises FallbackFailed, and whatever the engine raises."""
+async def speak_with(hass: HomeAssistant, entity_id: str, text: Retold, request: TTSAudioRequest) -> TTSAudioResponse:
+    """Another engine's speech as it speaks by default, in the format that the player wants where it knows of that.
+
+    Its first bytes are made already. Raises FallbackFailed, TimeoutError, and whatever the engine raises.
+    """
     engine = hass.data[DATA_COMPONENT].get_entity(entity_id)
     if engine is None:
         raise FallbackFailed("it is not there")
-    request = TTSAudioRequest(
-        language_of(hass, language, engine.supported_languages), dict(engine.default_options or {}), text.again()
-    )
-    response = await engine.internal_async_stream_tts_audio(request)
-    first = await anext(response.data_gen, b"")
+    language = language_of(hass, request.language, engine.supported_languages)
+    wanted = {name: request.options[name] for name in PREFERRED if name in request.options}
+    known = {name: value for name, value in wanted.items() if name in (engine.supported_options or ())}
+    options = {**(engine.default_options or {}), **known}
+    async with first_sound_in_time(text) as told:
+        response = await engine.internal_async_stream_tts_audio(TTSAudioRequest(language, options, told))
+        first = await anext(response.data_gen, b"")
     if not first:
         raise FallbackFailed("it says nothing")
     return TTSAudioResponse(response.extension, _resumed(first, response.data_gen))
@@ -215,15 +267,6 @@ async def _resumed[T](first: T, rest: AsyncGenerator[T]) -> AsyncGenerator[T]:
         yield first
         async for item in rest:
             yield item
-
-
-async def _wav_stream(pieces: AsyncGenerator[Audio]) -> AsyncGenerator[bytes]:
-    """One header, and never without samples: a header alone would make a dead Magpie look like a silent one."""
-    started = False
-    async with aclosing(pieces):
-        async for audio in pieces:
-            yield audio.pcm if started else wav_header(audio.sample_rate) + audio.pcm
-            started = True
 
 
 async def _once(message: str) -> AsyncGenerator[str]:

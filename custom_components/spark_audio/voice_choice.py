@@ -1,36 +1,55 @@
-"""Which voice speaks: the one that a caller names, the one that was chosen for the language, or the server's own."""
+"""Which voice speaks: the one that a caller names, the one that was chosen for the language, or the server's own.
+
+And in which emotion: it is part of a voice's name, and another emotion is another voice of the same speaker. What an
+action asks for counts most, then the emotion that a voice was named with, then the one that was chosen for all.
+"""
 
 import logging
 from collections.abc import Mapping
 
+from homeassistant.exceptions import ServiceValidationError
+
+from .const import AS_IS, DOMAIN
 from .spark_engine.magpie_dialects import MagpieServer
 from .spark_engine.models import Voice
 from .spark_engine.voices import base_language, find_voice
+from .voice_names import emotion_key, emotions
 
 LOGGER = logging.getLogger(__name__)
 
 
 class VoiceChoice:
-    """The voices of one Magpie, and what was chosen of them. A voice that it has no more is missed once in the log."""
+    """The voices of one Magpie, and what was chosen of them. What it has no more is missed once in the log."""
 
-    def __init__(self, magpie: MagpieServer, language: str, wanted: Mapping[str, str]) -> None:
+    def __init__(self, magpie: MagpieServer, language: str, wanted: Mapping[str, str], emotion: str = AS_IS) -> None:
         """`language` is spoken by default; `wanted` are voices by language, as chosen in the options."""
         self._magpie = magpie
         self._language = language
         self._missed: set[str] = set()
+        self._emotions = emotions(magpie.voices)
         self.chosen = {tag: name for tag, name in wanted.items() if self._find(name, tag)}
         """Those that there are."""
-        self.default = self._own(language)
+        self.emotion = self._chosen_emotion(emotion)
+        """Chosen for voices that were named without one; None where there is none such."""
+        self.default = self.voice(None, language)
 
-    def voice(self, wanted: str | None, language: str) -> Voice:
-        """The voice for a text in this language.
+    def voice(self, wanted: str | None, language: str, emotion: object = None) -> Voice:
+        """The voice for a text in this language. Raises ServiceValidationError for an emotion that no voice has.
 
         Home Assistant fills in the default voice when a caller names none, and a caller may still ask for another
         language: that language's own voice then speaks, or an English one would read German.
         """
-        if wanted is None or (wanted == self.default.name and self._is_foreign(language)):
-            return self._own(language)
-        return self._find(wanted, language) or self._own(language)
+        if wanted is None:
+            voice = self._own(language)
+        elif wanted == self.default.name:
+            voice = self._own(language if self._is_foreign(language) else self._language)
+        else:
+            voice = self._find(wanted, language) or self._own(language)
+        if emotion is None or emotion == self.emotion:
+            own = None if voice.emotion else self.emotion
+        else:
+            own = self._known_emotion(str(emotion))
+        return self._in_emotion(voice, own) if own else voice
 
     def _is_foreign(self, language: str) -> bool:
         if language in self.chosen:
@@ -42,7 +61,40 @@ class VoiceChoice:
 
     def _find(self, name: str, language: str) -> Voice | None:
         voice = find_voice(self._magpie.voices, name, language)
-        if voice is None and name not in self._missed:
-            self._missed.add(name)
-            LOGGER.warning("Magpie has no voice %s any more; the default voice of %s speaks instead", name, language)
+        if voice is None:
+            self._miss(name, f"no voice {name} any more; the default voice of {language} speaks instead")
         return voice
+
+    def _in_emotion(self, voice: Voice, emotion: str) -> Voice:
+        """The same speaker in that emotion; the voice itself where there is none such."""
+        for other in self._magpie.voices:
+            same = (other.model, other.language, other.speaker) == (voice.model, voice.language, voice.speaker)
+            if same and emotion_key(other.emotion or "") == emotion_key(emotion):
+                return other
+        self._miss(f"{voice.name} {emotion}", f"{voice.name} in no emotion {emotion}; it speaks as it is")
+        return voice
+
+    def _chosen_emotion(self, emotion: str) -> str | None:
+        if emotion == AS_IS:
+            return None
+        found = self._emotions.get(emotion_key(emotion))
+        if found is None:
+            self._miss(emotion, f"no emotion {emotion} any more; voices speak as they are")
+        return found
+
+    def _known_emotion(self, emotion: str) -> str | None:
+        """The emotion in the server's spelling, None for the voice's own."""
+        if emotion_key(emotion) == emotion_key(AS_IS):
+            return None
+        if found := self._emotions.get(emotion_key(emotion)):
+            return found
+        raise ServiceValidationError(
+            translation_domain=DOMAIN,
+            translation_key="unknown_emotion",
+            translation_placeholders={"emotion": emotion, "known": ", ".join([*self._emotions.values(), AS_IS])},
+        )
+
+    def _miss(self, what: str, told: str) -> None:
+        if what not in self._missed:
+            self._missed.add(what)
+            LOGGER.warning("Magpie has %s", told)

@@ -9,12 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from spark_engine.audio import (
+    WIDE,
     SampleFramer,
+    WavFormat,
     WavReader,
     read_wav,
     shortest_plausible_speech,
     silence,
     wav_header,
+    widened,
     write_wav,
 )
 from spark_engine.models import Audio
@@ -141,3 +144,18 @@ def test_long_text_has_a_longer_minimum_than_a_word() -> None:
     """One word may be over in a tenth of a second; forty characters may not."""
     assert shortest_plausible_speech("Yes.") == 0.05
     assert shortest_plausible_speech("x" * 100) == pytest.approx(1.925)
+
+
+@given(st.lists(st.integers(-32_768, 32_767)))
+def test_wide_samples_are_the_same_sound(samples: list[int]) -> None:
+    """Each 16-bit sample is the upper end of a 64-bit one."""
+    wide = widened(struct.pack(f"<{len(samples)}h", *samples))
+    assert struct.unpack(f"<{len(samples)}q", wide) == tuple(sample << 48 for sample in samples)
+
+
+def test_a_header_tells_the_width() -> None:
+    """Bytes per sample in the format, and from them the bytes per second."""
+    reader = WavReader()
+    assert reader.feed(wav_header(44_100, sample_width=WIDE) + bytes(8)) == bytes(8)
+    assert (reader.format, reader.announced) == (WavFormat(1, 1, 44_100, 64), None)
+    assert struct.unpack_from("<IH", wav_header(44_100, sample_width=WIDE), 28) == (44_100 * 8, 8)

@@ -17,11 +17,16 @@ async def decode(audio: bytes) -> bytes:
 
 async def inspect(audio: bytes) -> tuple[str, str]:
     """The codec and the sample rate that a player finds."""
+    codec, rate = (await probe(audio, "codec_name,sample_rate")).split(",")
+    return codec, rate
+
+
+async def probe(audio: bytes, entries: str) -> str:
+    """What a player finds out about the sound: ffprobe's entries of a stream, comma separated."""
     process = await asyncio.create_subprocess_exec(
-        *("ffprobe", "-v", "error", "-show_entries", "stream=codec_name,sample_rate", "-of", "csv=p=0", "pipe:0"),
+        *("ffprobe", "-v", "error", "-show_entries", f"stream={entries}", "-of", "csv=p=0", "pipe:0"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
     found, _ = await process.communicate(audio)
-    codec, rate = found.decode().strip().split(",")
-    return codec, rate
+    return found.decode().strip()

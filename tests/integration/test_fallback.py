@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from typing import Any
+from typing import Any, override
 
 import pytest
 from aiohttp import web
@@ -12,7 +12,7 @@ from homeassistant.components.stt import (
     SpeechResult,
     SpeechResultState,
 )
-from homeassistant.components.tts import TtsAudioType, async_create_stream
+from homeassistant.components.tts import TTSAudioResponse, TtsAudioType, async_create_stream
 from homeassistant.components.tts.entity import TTSAudioRequest
 from homeassistant.core import HomeAssistant
 from homeassistant.core import State as EntityState
@@ -20,6 +20,7 @@ from homeassistant.exceptions import HomeAssistantError
 from pytest_homeassistant_custom_component.common import MockConfigEntry, mock_restore_cache_with_extra_data
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator, WebSocketGenerator
 
+from custom_components.spark_audio import fallback
 from custom_components.spark_audio.const import DOMAIN
 from custom_components.spark_audio.fallback import Retold
 from custom_components.spark_audio.spark_engine.audio import read_wav, silence, write_wav
@@ -352,6 +353,120 @@ async def test_another_cannot_speak(
         await entity_of(hass).async_stream_tts_audio(TTSAudioRequest(language, {}, _text()))
     assert "1234" not in str(failed.value)
     assert warnings(caplog) == []
+
+
+class SlowMouth(OtherMouth):
+    """An engine that knows streams, and what its players want."""
+
+    _attr_supported_options = ("preferred_format",)
+
+    def __init__(self, answer: Callable[[str], AsyncGenerator[bytes]]) -> None:
+        """Speak like this, once the text is there."""
+        super().__init__(says_wav)
+        self._answer = answer
+        self.options: dict[str, Any] = {}
+
+    @override
+    async def async_stream_tts_audio(self, request: TTSAudioRequest) -> TTSAudioResponse:
+        self.options = request.options
+        text = "".join([chunk async for chunk in request.message_gen])
+        return TTSAudioResponse("wav", self._answer(text))
+
+
+async def _hangs(_: str) -> AsyncGenerator[bytes]:
+    await asyncio.Event().wait()
+    yield OTHER_WAV
+
+
+async def _speaks(_: str) -> AsyncGenerator[bytes]:
+    yield OTHER_WAV
+
+
+async def test_another_hangs(
+    hass: HomeAssistant, both: MockConfigEntry, magpie: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not waited for without end."""
+    monkeypatch.setattr(fallback, "FIRST_SOUND_DEADLINE", 0.05)
+    await add_mouth(hass, SlowMouth(_hangs))
+    magpie.answers[SPEAK] = CUDA
+    with pytest.raises(HomeAssistantError, match=f"Then {MOUTH} was asked, but it did not answer in time"):
+        await entity_of(hass).async_stream_tts_audio(TTSAudioRequest("en-US", {}, _text()))
+
+
+async def test_another_hangs_before_it_reads(
+    hass: HomeAssistant, both: MockConfigEntry, magpie: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even one that does not want to know the text."""
+
+    async def never(self: SlowMouth, _: TTSAudioRequest) -> TTSAudioResponse:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(fallback, "FIRST_SOUND_DEADLINE", 0.05)
+    monkeypatch.setattr(SlowMouth, "async_stream_tts_audio", never)
+    await add_mouth(hass, SlowMouth(_hangs))
+    magpie.answers[SPEAK] = CUDA
+    with pytest.raises(HomeAssistantError, match="it did not answer in time"):
+        await entity_of(hass).async_stream_tts_audio(TTSAudioRequest("en-US", {}, _text()))
+
+
+async def test_time_for_writing_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent that takes its time is not held against the engine that waits for its text."""
+    monkeypatch.setattr(fallback, "FIRST_SOUND_DEADLINE", 0.0)
+
+    async def writing() -> AsyncGenerator[str]:
+        for word in ("One ", "two ", "three."):
+            for _turn in range(5):
+                await asyncio.sleep(0)
+            yield word
+
+    async with fallback.first_sound_in_time(Retold(writing())) as told:
+        assert [chunk async for chunk in told] == ["One ", "two ", "three."]
+    with pytest.raises(TimeoutError):
+        async with fallback.first_sound_in_time(Retold(writing())) as told:
+            await anext(told)
+            await asyncio.Event().wait()
+
+
+async def test_another_may_hesitate_after_its_first_sound(
+    hass: HomeAssistant, both: MockConfigEntry, magpie: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is cut then, and it may go on reading."""
+    monkeypatch.setattr(fallback, "FIRST_SOUND_DEADLINE", 0.0)
+    mouth = SlowMouth(_speaks)
+
+    async def streams(request: TTSAudioRequest) -> TTSAudioResponse:
+        async def speaking() -> AsyncGenerator[bytes]:
+            async for chunk in request.message_gen:
+                yield chunk.encode()
+                for _turn in range(5):
+                    await asyncio.sleep(0)
+
+        return TTSAudioResponse("wav", speaking())
+
+    monkeypatch.setattr(mouth, "async_stream_tts_audio", streams)
+    await add_mouth(hass, mouth)
+    magpie.answers[SPEAK] = CUDA
+    words = ["The first sentence is complete. ", "The second ", "one is not."]
+
+    async def writing() -> AsyncGenerator[str]:
+        for word in words:
+            yield word
+
+    response = await entity_of(hass).async_stream_tts_audio(TTSAudioRequest("en-US", {}, writing()))
+    assert b"".join([chunk async for chunk in response.data_gen]).decode() == "".join(words)
+
+
+async def test_another_hears_what_the_player_wants(
+    hass: HomeAssistant, both: MockConfigEntry, magpie: FakeServer
+) -> None:
+    """As far as it knows of that; the rest is Home Assistant's to convert."""
+    mouth = SlowMouth(_speaks)
+    await add_mouth(hass, mouth)
+    magpie.answers[SPEAK] = CUDA
+    wanted = {"preferred_format": "wav", "preferred_sample_rate": 16_000, "speed": 2, "voice": "Aria"}
+    await entity_of(hass).async_stream_tts_audio(TTSAudioRequest("en-US", wanted, _text()))
+    assert mouth.options == {"voice": "Otto", "preferred_format": "wav"}
 
 
 async def test_retold() -> None:

@@ -120,6 +120,8 @@ async def test_form_reaches_the_frontend(
     url = "/api/config/config_entries/options/flow"
     form = await (await client.post(url, json={"handler": entry.entry_id})).json()
     assert [field["type"] for field in form["data_schema"]] == ["expandable"] * 4
+    # Of a form that is longer than a screen, what restarts a service is in sight.
+    assert [field["name"] for field in form["data_schema"] if field["expanded"]] == ["healing"]
     bad = filled_in(listening={"turn_deadline": 0})
     response = await client.post(f"{url}/{form['flow_id']}", json=bad)
     assert response.status == 400

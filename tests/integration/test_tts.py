@@ -62,7 +62,9 @@ def cached(hass: HomeAssistant) -> list[Path]:
     return list(Path(hass.config.path("tts")).iterdir())
 
 
-async def test_one_header_with_the_first_samples(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+async def test_one_header_with_the_first_samples(
+    hass: HomeAssistant, entry: MockConfigEntry, magpie: FakeServer
+) -> None:
     """A player gets one WAV of unknown length; never a header alone, which would pass for silence."""
     text = "One sentence is here. Another one follows. And a third."
     chunks = await stream(hass, text)
@@ -71,8 +73,9 @@ async def test_one_header_with_the_first_samples(hass: HomeAssistant, entry: Moc
     assert chunks[0][40:44] == UNKNOWN_SIZE.to_bytes(4, "little")
     whole = b"".join(chunks)
     assert whole.count(b"RIFF") == 1
-    sentences = ("One sentence is here.", "Another one follows.", "And a third.")
-    assert read_wav(whole).pcm == b"".join(spoken(sentence, RATE) for sentence in sentences)
+    said = [asked.fields["text"] for asked in magpie.posts(SYNTHESIZE_ONLINE)]
+    assert " ".join(said) == text
+    assert read_wav(whole).pcm == b"".join(spoken(utterance, RATE) for utterance in said)
     assert read_wav(whole).sample_rate == RATE
 
 
@@ -329,8 +332,8 @@ async def test_unknown_language_and_option(hass: HomeAssistant, entry: MockConfi
     """Home Assistant refuses what the entity does not announce."""
     with pytest.raises(HomeAssistantError, match="Language 'xx' not supported"):
         async_create_stream(hass, TTS, "xx")
-    with pytest.raises(HomeAssistantError, match="speed"):
-        async_create_stream(hass, TTS, None, {"speed": 2})
+    with pytest.raises(HomeAssistantError, match="pitch"):
+        async_create_stream(hass, TTS, None, {"pitch": 2})
 
 
 async def test_voices_for_the_user_to_choose(hass_ws_client: WebSocketGenerator, entry: MockConfigEntry) -> None:
@@ -382,7 +385,8 @@ async def test_default_language(
     entity = entity_of(hass)
     assert entity.supported_languages == ["de-DE", "en-US", "es-US", "fr-FR", "it-IT"]
     assert entity.default_language == default
-    assert entity.default_options == {"voice": f"Magpie-Multilingual.{default.upper()}.Aria", "sample_rate": RATE}
+    voice = f"Magpie-Multilingual.{default.upper()}.Aria"
+    assert entity.default_options == {"voice": voice, "speed": 1.0, "sample_rate": RATE}
 
 
 @pytest.mark.parametrize(

@@ -110,14 +110,14 @@ def read_wav(data: bytes) -> Audio:
     return Audio(pcm[: len(pcm) // SAMPLE_WIDTH * SAMPLE_WIDTH], reader.format.sample_rate)
 
 
-def wav_header(sample_rate: int, data_bytes: int | None = None) -> bytes:
-    """The 44 bytes before s16le mono samples; None as the size when it is not known yet."""
+def wav_header(sample_rate: int, data_bytes: int | None = None, sample_width: int = SAMPLE_WIDTH) -> bytes:
+    """The 44 bytes before mono samples of `sample_width` bytes each; None as the size when it is not known yet."""
     size = UNKNOWN_SIZE if data_bytes is None else data_bytes
     riff = UNKNOWN_SIZE if data_bytes is None else data_bytes + 36
     return struct.pack(
         "<4sI4s4sIHHIIHH4sI",
         *(b"RIFF", riff, b"WAVE", b"fmt ", 16),
-        *(_PCM, 1, sample_rate, sample_rate * SAMPLE_WIDTH, SAMPLE_WIDTH, SAMPLE_WIDTH * 8),
+        *(_PCM, 1, sample_rate, sample_rate * sample_width, sample_width, sample_width * 8),
         *(b"data", size),
     )
 
@@ -125,6 +125,18 @@ def wav_header(sample_rate: int, data_bytes: int | None = None) -> bytes:
 def write_wav(audio: Audio) -> bytes:
     """A complete WAV file, sizes filled in."""
     return wav_header(audio.sample_rate, len(audio.pcm)) + audio.pcm
+
+
+WIDE = 8
+"""Bytes per sample of `widened` PCM."""
+
+
+def widened(pcm: bytes) -> bytes:
+    """s16le as s64le, the same sound in four times the bytes: for readers that wait for so many bytes, not seconds."""
+    wide = bytearray(len(pcm) // SAMPLE_WIDTH * WIDE)
+    # The 16 bits are the uppermost of the 64: the last two bytes of eight.
+    wide[6::WIDE], wide[7::WIDE] = pcm[0::2], pcm[1::2]
+    return bytes(wide)
 
 
 class SampleFramer:

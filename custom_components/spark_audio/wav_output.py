@@ -1,0 +1,60 @@
+"""Speech as the WAV file that Home Assistant is handed: when its header goes out, and how wide its samples are.
+
+Home Assistant lets ffmpeg make of it what the player wants, and ffmpeg holds back the first 64 KiB. So many bytes are
+0.74 s of 44.1 kHz speech in 16-bit samples, and 0.19 s of the same speech in 64-bit ones. Mono either way: an MP3 has
+the channels of what it was made from.
+"""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+
+from homeassistant.components.tts import (
+    ATTR_PREFERRED_BITRATE,
+    ATTR_PREFERRED_FORMAT,
+    ATTR_PREFERRED_SAMPLE_BYTES,
+    ATTR_PREFERRED_SAMPLE_CHANNELS,
+    ATTR_PREFERRED_SAMPLE_RATE,
+)
+
+from .spark_engine.audio import WIDE, wav_header, widened
+from .spark_engine.models import SAMPLE_WIDTH, Audio
+
+_DETAILS = (
+    ATTR_PREFERRED_SAMPLE_RATE,
+    ATTR_PREFERRED_SAMPLE_CHANNELS,
+    ATTR_PREFERRED_SAMPLE_BYTES,
+    ATTR_PREFERRED_BITRATE,
+)
+PREFERRED = (ATTR_PREFERRED_FORMAT, *_DETAILS)
+"""The options by which players say what they want. Home Assistant keeps from an engine those that it does not know."""
+
+
+def may_be_wide(options: Mapping[str, object]) -> bool:
+    """Whether nothing but Home Assistant's converter gets to see how wide the samples are.
+
+    It passes a WAV on as it is where no more than a WAV is wanted. A FLAC it makes as deep as what it was made from,
+    which small players cannot play, unless it was told how deep.
+    """
+    match options.get(ATTR_PREFERRED_FORMAT, "mp3"):
+        case "mp3":
+            return True
+        case "wav":
+            return any(options.get(name) is not None for name in _DETAILS)
+    return str(options.get(ATTR_PREFERRED_SAMPLE_BYTES)) == str(SAMPLE_WIDTH)
+
+
+async def wav_stream(pieces: AsyncGenerator[Audio], *, wide: bool) -> AsyncGenerator[bytes]:
+    """One header, and never without samples: a header alone would make a dead Magpie look like a silent one.
+
+    Samples are 64-bit where `wide`, else 16-bit; one channel.
+    """
+    started = False
+    async with aclosing(pieces):
+        async for audio in pieces:
+            samples = widened(audio.pcm) if wide else audio.pcm
+            yield (
+                samples
+                if started
+                else wav_header(audio.sample_rate, sample_width=WIDE if wide else SAMPLE_WIDTH) + samples
+            )
+            started = True

@@ -14,11 +14,11 @@ from homeassistant.helpers.storage import Store
 from homeassistant.util.json import load_json_object
 
 from .const import DOMAIN, Service
+from .spark_engine.budget import AttemptStore
 from .spark_engine.magpie_dialects import FAMILIES, OPENAI, MagpieServer
 from .spark_engine.magpie_readers import Repertoire
 from .spark_engine.models import Voice
 from .spark_engine.status import ServiceStatus
-from .spark_engine.watchdog import AttemptStore
 
 VERSION = 1
 

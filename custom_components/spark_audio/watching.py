@@ -16,6 +16,7 @@ from .restart_targets import create_target
 from .spark_engine.canary import Canary
 from .spark_engine.errors import SparkError
 from .spark_engine.health import Outcome, Policy
+from .spark_engine.incidents import Transition
 from .spark_engine.magpie import Magpie
 from .spark_engine.parakeet import Parakeet
 from .spark_engine.remote import Remote
@@ -23,7 +24,7 @@ from .spark_engine.restart import RestartTarget
 from .spark_engine.services import Member
 from .spark_engine.spark import Spark
 from .spark_engine.status import status_of
-from .spark_engine.watchdog import Transition, Watchdog, WatchdogSettings
+from .spark_engine.watchdog import Watchdog, WatchdogSettings
 
 LOGGER = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import override
 
-from spark_engine.watchdog import AttemptStore
+from spark_engine.budget import AttemptStore
 
 APP_NAME = "spark-audio"
 

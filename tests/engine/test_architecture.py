@@ -12,8 +12,8 @@ ENGINE = Path(spark_engine.__file__).parent
 PROXY = ENGINE.parents[2] / "proxy"
 
 LAYERS: tuple[set[str], ...] = (
-    {"errors", "models", "health", "budget", "turn_end", "abbreviations"},
-    {"voices", "audio", "sentences"},
+    {"errors", "models", "health", "budget", "clock", "turn_end", "abbreviations"},
+    {"incidents", "voices", "audio", "sentences"},
     {"transport", "text"},
     {"probe"},
     {"parakeet_readers", "magpie_readers"},

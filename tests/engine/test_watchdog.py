@@ -11,14 +11,9 @@ from hypothesis import strategies as st
 from spark_engine.budget import Budget
 from spark_engine.errors import Busy, Rejected, ServerFault, SparkError, TimedOut, Unauthorized, Unreachable
 from spark_engine.health import Observation, Outcome, Policy, State
+from spark_engine.incidents import Transition
 from spark_engine.restart import RestartReply, RestartTarget
-from spark_engine.watchdog import (
-    NoRestartTarget,
-    RestartUnderWay,
-    Transition,
-    Watchdog,
-    WatchdogSettings,
-)
+from spark_engine.watchdog import NoRestartTarget, RestartUnderWay, Watchdog, WatchdogSettings
 
 GOOD = Observation(Outcome.SUCCESS, canary=True, detail="right words")
 CUDA = Observation(Outcome.SIGNED_FAULT, canary=True, detail="CUDA error")

@@ -11,7 +11,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.spark_audio.record import StoredAttempts
 from custom_components.spark_audio.repairs import ISSUES
-from custom_components.spark_audio.spark_engine.watchdog import SystemClock
+from custom_components.spark_audio.spark_engine.clock import SystemClock
 from tests.fakes import server as fake
 from tests.fakes.server import FakeServer, running
 

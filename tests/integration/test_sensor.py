@@ -15,9 +15,10 @@ from syrupy.assertion import SnapshotAssertion
 from custom_components.spark_audio.sensor import DIAGNOSTICS, HEALTH
 from custom_components.spark_audio.spark_engine.budget import Budget
 from custom_components.spark_audio.spark_engine.health import Observation, Outcome, State
+from custom_components.spark_audio.spark_engine.incidents import CanaryResult
 from custom_components.spark_audio.spark_engine.services import Member
 from custom_components.spark_audio.spark_engine.status import ServiceStatus, status_of
-from custom_components.spark_audio.spark_engine.watchdog import CanaryResult, Watchdog
+from custom_components.spark_audio.spark_engine.watchdog import Watchdog
 from tests.fakes.server import FakeServer
 
 from .conftest import INTEGRATION, state_of

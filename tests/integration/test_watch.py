@@ -15,7 +15,7 @@ from homeassistant.setup import async_setup_component
 
 from custom_components.spark_audio.record import StoredAttempts
 from custom_components.spark_audio.spark_engine.audio import silence
-from custom_components.spark_audio.spark_engine.watchdog import SystemClock
+from custom_components.spark_audio.spark_engine.clock import SystemClock
 from tests.fakes import faults
 from tests.fakes import server as fake
 from tests.fakes.server import FakeServer, running

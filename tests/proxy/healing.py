@@ -7,7 +7,8 @@ import pytest
 from spark_audio_proxy.keys import SPARK
 from spark_engine import canary, health, watchdog
 from spark_engine.health import State
-from spark_engine.watchdog import Transition, Watchdog
+from spark_engine.incidents import Transition
+from spark_engine.watchdog import Watchdog
 
 from tests.fakes.server import FakeServer, json
 from tests.proxy.conftest import Proxy, StartProxy

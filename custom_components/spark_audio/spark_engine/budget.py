@@ -1,7 +1,8 @@
-"""May we restart now? Pure: attempts and the time go in, an answer comes out."""
+"""May we restart now? Pure: attempts and the time go in, an answer comes out. Hosts keep the attempts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 SPACING = 60.0
 """Seconds between two restarts: Docker may need 10 to stop a container, and a model more to begin loading."""
@@ -13,6 +14,16 @@ class Budget:
 
     limit: int = 3
     window: float = 1800.0
+
+
+class AttemptStore(Protocol):
+    """Where restarts are written down before they are sent, so that a crash cannot forget them."""
+
+    async def load(self) -> tuple[float, ...]:
+        """The attempts, wall clock seconds. Raises ValueError where the record is damaged, OSError where unreadable."""
+
+    async def save(self, attempts: tuple[float, ...]) -> None:
+        """Keep the attempts, on the disk when this returns. Raises OSError."""
 
 
 def in_window(attempts: Iterable[float], now: float, budget: Budget) -> list[float]:

@@ -10,9 +10,10 @@ from .budget import Budget, in_window
 from .canary import CANARY_DEADLINE
 from .errors import Rejected, ServerFault
 from .health import Observation, Outcome, State
+from .incidents import CanaryResult, Transition
 from .status import ProxyStatus, ServiceStatus
 from .transport import Body, Json, Transport
-from .watchdog import CanaryResult, NoRestartTarget, RestartUnderWay, Transition
+from .watchdog import NoRestartTarget, RestartUnderWay
 
 DEADLINE = 10.0
 """Seconds for an answer that needs no inference; the proxy may have to find out about its servers first."""

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from .budget import in_window
 from .health import State
+from .incidents import CanaryResult, Transition
 from .magpie import Magpie
 from .parakeet import Parakeet
 from .services import Member
-from .watchdog import CanaryResult, Transition
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,15 +2,14 @@
 
 import asyncio
 import logging
-import time
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol, override
 
-from .budget import Budget, in_window, restarts_left, wait_before_restart
+from .budget import AttemptStore, Budget, in_window, restarts_left, wait_before_restart
 from .canary import CANARY_DEADLINE, Canary, observed
+from .clock import Clock, SystemClock
 from .errors import SparkError
 from .health import (
     SUSPECT_INTERVAL,
@@ -24,6 +23,7 @@ from .health import (
     observe,
     restart_sent,
 )
+from .incidents import CanaryResult, Transition
 from .restart import RestartReply, RestartTarget
 
 LOGGER = logging.getLogger(__name__)
@@ -33,57 +33,6 @@ REMEMBERED = 50
 
 YOUNG = 30.0
 """Seconds for which a request of ours that is under way speaks for the service: busy is not wedged."""
-
-
-class AttemptStore(Protocol):
-    """Where restarts are written down before they are sent, so that a crash cannot forget them."""
-
-    async def load(self) -> tuple[float, ...]:
-        """The attempts, wall clock seconds. Raises ValueError where the record is damaged, OSError where unreadable."""
-
-    async def save(self, attempts: tuple[float, ...]) -> None:
-        """Keep the attempts, on the disk when this returns. Raises OSError."""
-
-
-class Clock(Protocol):
-    """Two clocks: intervals must not jump, records must survive a restart."""
-
-    def monotonic(self) -> float:
-        """Seconds that only ever go on."""
-
-    def time(self) -> float:
-        """Seconds since 1970."""
-
-
-class SystemClock(Clock):
-    """The machine's own."""
-
-    @override
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    @override
-    def time(self) -> float:
-        return time.time()
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """A change of state; `at` in wall clock seconds."""
-
-    at: float
-    before: State
-    after: State
-    evidence: str
-
-
-@dataclass(frozen=True, slots=True)
-class CanaryResult:
-    """The last canary: when (wall clock), how long it took in seconds, what it showed."""
-
-    at: float
-    latency: float
-    observation: Observation
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

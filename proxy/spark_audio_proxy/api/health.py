@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from aiohttp import web
 from spark_engine.errors import SparkError
 from spark_engine.health import HOLDING, State
+from spark_engine.incidents import CanaryResult
 from spark_engine.magpie import Magpie
 from spark_engine.magpie_dialects import MagpieServer
 from spark_engine.parakeet import Parakeet
 from spark_engine.services import Member
-from spark_engine.watchdog import CanaryResult, NoRestartTarget, RestartUnderWay, Watchdog
+from spark_engine.watchdog import NoRestartTarget, RestartUnderWay, Watchdog
 from yarl import URL
 
 from spark_audio_proxy.config import is_loopback

@@ -55,7 +55,7 @@ async def staged(folder: Path, processes: Processes, *, keep: bool) -> AsyncIter
         parakeet_url, magpie_url = await start_spark(processes, record.parakeet_port, record.magpie_port)
         proxy_url, proxy = await start_proxy(processes, record.proxy_port, parakeet_url, magpie_url, folder / "state")
         home_assistant = HomeAssistant(session, f"http://{LOOPBACK}:{record.home_assistant_port}")
-        hass = await _start_home_assistant(processes, folder, home_assistant)
+        hass = await start_home_assistant(processes, folder, home_assistant)
         await proxy.until(lambda: models(session, proxy_url), within=60)
         line(f"The proxy answers at {proxy_url}.")
         pipeline = await _set_up(
@@ -103,21 +103,26 @@ async def start_spark(processes: Processes, parakeet_port: int, magpie_port: int
 
 
 async def start_proxy(
-    processes: Processes, port: int, parakeet_url: str, magpie_url: str, state: Path
+    processes: Processes, port: int, parakeet_url: str, magpie_url: str, state: Path, *settings: str
 ) -> tuple[str, Child]:
-    """Start the proxy, which may restart both services and keeps the record of that in `state`; gives its URL too."""
+    """Start the proxy, which may restart both services and keeps the record of that in `state`; gives its URL too.
+
+    `settings` are more arguments of its command line.
+    """
     proxy = await processes.start(
         PROXY,
         *(PROJECT_PYTHON, "-m", "spark_audio_proxy", "--host", LOOPBACK, "--port", str(port)),
         *("--parakeet-url", parakeet_url, "--parakeet-restart-url", f"{parakeet_url}/embedded/restart"),
         *("--magpie-url", magpie_url, "--magpie-restart-url", f"{magpie_url}/embedded/restart"),
         *("--state-dir", state),
+        *settings,
         cwd=REPOSITORY,
     )
     return f"http://{LOOPBACK}:{port}", proxy
 
 
-async def _start_home_assistant(processes: Processes, folder: Path, home_assistant: HomeAssistant) -> Child:
+async def start_home_assistant(processes: Processes, folder: Path, home_assistant: HomeAssistant) -> Child:
+    """Start the Home Assistant whose configuration is in `folder`; it serves its interface when this returns."""
     line("Starting Home Assistant.")
     hass = await processes.start(HOME_ASSISTANT, HASS, "--skip-pip", "--log-no-color", "-c", folder, cwd=folder)
     await hass.until(home_assistant.is_up, within=120)

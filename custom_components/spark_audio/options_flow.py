@@ -15,7 +15,11 @@ from .restart_targets import parse_docker
 from .spark_engine.magpie_dialects import MagpieServer
 from .urls import check_hook, read_key
 
-EXAMPLES = {"hook_example": "http://192.168.1.50:9999/restart", "docker_example": "http://192.168.1.50:2375#parakeet"}
+EXAMPLES = {
+    "hook_example": "`http://192.168.1.50:9999/restart`",
+    "docker_example": "`http://192.168.1.50:2375#parakeet`",
+}
+"""Quoted: a bare URL would become a link that leads nowhere."""
 
 CONTAINER = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 """What Docker takes for a container's name or id."""
@@ -76,11 +80,13 @@ class SparkAudioOptionsFlow(OptionsFlowWithReload):
 
     def _targets(self, kind: RestartKind, user_input: Mapping[str, str] | None) -> ConfigFlowResult:
         errors: dict[str, str] = {}
+        unknown: list[str] = []
         if user_input is not None:
             given = {name: text.strip() for name, text in user_input.items() if text.strip()}
             errors = self._wrong(kind, given)
             if not errors:
                 return self.async_create_entry(data=self._chosen | given)
+            unknown = [given[name] for name, error in errors.items() if error == "unknown_entity"]
         actions = sorted(
             f"{domain}.{action}"
             for domain, actions in self.hass.services.async_services().items()
@@ -92,7 +98,7 @@ class SparkAudioOptionsFlow(OptionsFlowWithReload):
             step_id=kind,
             data_schema=self.add_suggested_values_to_schema(schema, values),
             errors=errors,
-            description_placeholders=EXAMPLES,
+            description_placeholders={**EXAMPLES, "entity": ", ".join(unknown)},
         )
 
     def _wrong(self, kind: RestartKind, given: Mapping[str, str]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from homeassistant.util.yaml import load_yaml_dict
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_capture_events
 
 from custom_components.spark_audio.spark_engine.health import Health, State
-from custom_components.spark_audio.spark_engine.watchdog import Transition
+from custom_components.spark_audio.spark_engine.incidents import Transition
 
 from .conftest import INTEGRATION
 
@@ -30,7 +30,6 @@ def test_schema() -> None:
     AUTOMATION_BLUEPRINT_SCHEMA(blueprint)
     about = BLUEPRINT_SCHEMA(blueprint)["blueprint"]
     assert about["source_url"].endswith(f"/blueprints/automation/{NAME}")
-    assert about["homeassistant"]["min_version"] == "2026.10.0"
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from .watched import (
     healing,
     load,
     on_the_disk,
+    only,
     press,
     proxy_entry,
     service,
@@ -54,10 +55,9 @@ def disk(hass: HomeAssistant) -> Generator[None]:
 @pytest.mark.usefixtures("socket_enabled")
 async def test_buttons(hass: HomeAssistant, entity_registry: er.EntityRegistry, snapshot: SnapshotAssertion) -> None:
     """A restart for the service that has a target, a check for both."""
-    with patch("custom_components.spark_audio._platforms", return_value=[Platform.BUTTON]):
-        async with fake_proxy() as proxy:
-            proxy.answers[STATUS] = status(service("parakeet"), service("magpie", restart_target=None))
-            entry = await load(hass, proxy_entry(proxy.url, entry_id="buttons"))
+    async with fake_proxy() as proxy:
+        proxy.answers[STATUS] = status(service("parakeet"), service("magpie", restart_target=None))
+        async with only(Platform.BUTTON, hass, proxy_entry(proxy.url, entry_id="buttons")) as entry:
             await snapshot_platform(hass, entity_registry, snapshot, entry.entry_id)
 
 

@@ -1,7 +1,5 @@
 """What happens to a service, as events for automations."""
 
-from unittest.mock import patch
-
 import pytest
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
@@ -13,10 +11,10 @@ from syrupy.assertion import SnapshotAssertion
 from custom_components.spark_audio.event import INCIDENT as DESCRIPTION
 from custom_components.spark_audio.event import new_transitions
 from custom_components.spark_audio.spark_engine.health import State
-from custom_components.spark_audio.spark_engine.watchdog import Transition
+from custom_components.spark_audio.spark_engine.incidents import Transition
 
 from .test_contract import TRANSLATIONS
-from .watched import fake_proxy, load, proxy_entry
+from .watched import fake_proxy, only, proxy_entry
 
 pytestmark = pytest.mark.usefixtures("assist")
 
@@ -32,10 +30,8 @@ def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
 @pytest.mark.usefixtures("socket_enabled")
 async def test_events(hass: HomeAssistant, entity_registry: er.EntityRegistry, snapshot: SnapshotAssertion) -> None:
     """One for each service."""
-    with patch("custom_components.spark_audio._platforms", return_value=[Platform.EVENT]):
-        async with fake_proxy() as proxy:
-            entry = await load(hass, proxy_entry(proxy.url, entry_id="events"))
-            await snapshot_platform(hass, entity_registry, snapshot, entry.entry_id)
+    async with fake_proxy() as proxy, only(Platform.EVENT, hass, proxy_entry(proxy.url, entry_id="events")) as entry:
+        await snapshot_platform(hass, entity_registry, snapshot, entry.entry_id)
 
 
 @pytest.mark.parametrize(

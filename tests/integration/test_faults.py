@@ -148,7 +148,8 @@ async def test_speaking(
                 assert response.status == 500
             await hass.async_block_till_done(wait_background_tasks=True)
         # Home Assistant tells it, for the speech and for whoever listens to it; we do not repeat it.
-        told = [record for record in caplog.records if record.levelno >= logging.WARNING]
+        # (asyncio tells of a slow machine.)
+        told = [record for record in caplog.records if record.levelno >= logging.WARNING and record.name != "asyncio"]
         messages = [record.getMessage() for record in told]
         assert [message.partition(":")[0] for message in messages] == [
             f"Error getting audio for {TEXT}",

@@ -1,6 +1,5 @@
 """A Spark behind the proxy: what it sees is shown, and what is asked of it is passed on."""
 
-import logging
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
@@ -25,6 +24,7 @@ from tests.fakes.server import FakeServer, running
 
 from .conftest import set_up, state_of
 from .pipeline import STT, TTS
+from .test_stt import warnings
 from .watched import (
     BROKEN,
     CHECK,
@@ -190,7 +190,7 @@ class TestThroughTheProxy:
         assert (state.state, state.attributes["evidence"]) == ("unreachable", "The server failed (502): Bad Gateway")
         assert state_of(hass, "sensor.parakeet_restarts_left") == STATE_UNAVAILABLE
         assert state_of(hass, RESTART) == STATE_UNAVAILABLE
-        [line] = [record for record in caplog.records if record.levelno >= logging.WARNING]
+        [line] = warnings(caplog)
         assert "The proxy does not answer as it should. The server failed (502)" in line.getMessage()
         proxy.answers[STATUS] = status(service("parakeet"), service("magpie"))
         await poll(hass, entry)

@@ -1,22 +1,13 @@
 """The status page in headless Chromium: what its tests share."""
 
-import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from aiohttp.test_utils import TestServer
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page
 from spark_audio_proxy.app import create_app
 from spark_audio_proxy.config import Settings
-
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-
-QUIET = (
-    *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
-)
 
 _WATCH = """
 window.violations = [];
@@ -35,26 +26,6 @@ class Visit:
         """Keep errors; that an answer is a 401 or a 503 is what some tests are about."""
         if message.type in ("error", "warning") and not message.text.startswith("Failed to load resource"):
             self.errors.append(message.text)
-
-
-@asynccontextmanager
-async def chromium(*flags: str) -> AsyncGenerator[Browser]:
-    """The machine's own Chromium."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *flags])
-        try:
-            yield browser
-        finally:
-            await browser.close()
-
-
-def talking_into(clip: Path) -> tuple[str, ...]:
-    """Flags for a microphone that hears this WAV file, once."""
-    return (
-        "--use-fake-ui-for-media-stream",
-        "--use-fake-device-for-media-stream",
-        f"--use-file-for-fake-audio-capture={clip}%noloop",
-    )
 
 
 @asynccontextmanager

@@ -15,10 +15,11 @@ from spark_engine import health
 from spark_engine.audio import write_wav
 from spark_engine.canary import CLIP_WORDS, canary_clip
 
+from screenshots.browser import chromium, talking_into
 from tests.fakes import magpie, parakeet
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import FakeServer, json, running
-from tests.proxy.browser import chromium, serving, talking_into, visiting
+from tests.proxy.browser import serving, visiting
 from tests.proxy.healing import RESTART, hook
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

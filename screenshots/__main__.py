@@ -19,7 +19,7 @@ from demo.scene import PROXY_PORT, start_proxy
 from demo.spark_setup import find_engines, prefer_pipeline
 from demo.speech import models
 
-from . import daily, options, setting_up, status_page, trouble
+from . import daily, open_webui, options, setting_up, status_page, trouble
 from .browser import chromium, talking_into
 from .camera import Camera
 from .frontend import missed, signed_in
@@ -27,13 +27,13 @@ from .stage import Spark, open_home, open_spark, talking_to
 
 IMAGES = REPOSITORY / "docs/images"
 INTERRUPTED = 130
-PARTS = ("status-page", "home-assistant")
+PARTS = ("status-page", "home-assistant", "open-webui")
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="scripts/screenshots", description="Take the documentation's pictures anew.")
-    parser.add_argument("part", nargs="?", choices=PARTS, help="only these")
+    parser.add_argument("part", nargs="?", choices=PARTS, help="only these; open-webui is taken by name alone")
     parser.add_argument("--into", type=Path, default=IMAGES, metavar="FOLDER", help="instead of docs/images")
     parsed = parser.parse_args(arguments)
     if not parsed.into.is_dir():
@@ -85,7 +85,11 @@ async def photograph_home(browser: Browser, spark: Spark, processes: Processes, 
 async def run(parsed: argparse.Namespace) -> int:
     """The pictures, until all are taken or this is told to end; gives the exit code."""
     with TemporaryDirectory(prefix="spark-audio-") as folder:
-        taking = asyncio.create_task(take_pictures(parsed.part, Path(folder), Camera(parsed.into)))
+        camera = Camera(parsed.into)
+        if parsed.part == "open-webui":
+            taking = asyncio.create_task(open_webui.take_pictures(Path(folder), camera))
+        else:
+            taking = asyncio.create_task(take_pictures(parsed.part, Path(folder), camera))
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             # Only once: a second Ctrl-C must not cut short the stopping of children.
             asyncio.get_running_loop().add_signal_handler(number, lambda: taking.cancelling() or taking.cancel())

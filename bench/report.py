@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from .figures import Spread
 from .machine import Machine
+from .plot import Chart
 
 type Cell = str | int | float | Spread | None
 
@@ -22,16 +23,19 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """What we want a figure to be: printed beside it, never asserted."""
+    """What we want a figure to be, within a limit or above one: printed beside it, never asserted."""
 
     claim: str
-    at_most: float
+    at_most: float | None
     measured: float
+    at_least: float | None = None
 
     @property
     def held(self) -> bool:
         """Whether the figure is what we want."""
-        return self.measured <= self.at_most
+        return (self.at_most is None or self.measured <= self.at_most) and (
+            self.at_least is None or self.measured >= self.at_least
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,8 @@ class Report:
     """How long the measurement took."""
     tables: tuple[Table, ...]
     aims: tuple[Aim, ...]
+    charts: tuple[Chart, ...] = ()
+    """What is drawn of it, where that is asked for."""
 
 
 def as_text(report: Report) -> str:
@@ -56,13 +62,19 @@ def as_text(report: Report) -> str:
         report.question,
         f"{where}; load average before the run {machine.load:.2f}; {report.seconds:.0f} s",
         *(f"{table.title}\n\n{lay_out(table.columns, table.rows)}" for table in report.tables),
-        lay_out(("aim", "at most", "measured", "held"), [_aim_row(aim) for aim in report.aims]),
     ]
+    if report.aims:
+        parts.append(lay_out(*_aims(report.aims)))
     return "\n\n".join(parts)
 
 
-def _aim_row(aim: Aim) -> tuple[Cell, ...]:
-    return aim.claim, aim.at_most, aim.measured, "yes" if aim.held else "no"
+def _aims(aims: Sequence[Aim]) -> tuple[Sequence[str], Sequence[Sequence[Cell]]]:
+    """Columns and rows; limits from below have a column where there are any."""
+    rows = [(aim.claim, aim.at_most, aim.at_least, aim.measured, "yes" if aim.held else "no") for aim in aims]
+    columns = ("aim", "at most", "at least", "measured", "held")
+    if any(aim.at_least is not None for aim in aims):
+        return columns, rows
+    return (*columns[:2], *columns[3:]), [(*row[:2], *row[3:]) for row in rows]
 
 
 def lay_out(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:

@@ -16,6 +16,9 @@ COMPLETE = [
     ("it", "Accendi la luce in cucina."),
     ("pl", "Włącz światło w kuchni."),
     (None, "Turn off the radio."),
+    ("en", "Set the light to 50."),
+    ("en", "Wake me at six."),
+    ("de", "Stell den Wecker auf sieben."),
     ("hi", "बत्ती जलाओ।"),
 ]
 OPEN = [
@@ -31,7 +34,10 @@ OPEN = [
     ("en", "Nabu."),
     ("en", "turn off the radio"),
     ("de", "Schalte das Licht in der."),
-    ("de", "Stell den Wecker auf sieben."),
+    ("de", "Stell den Timer auf zehn oder."),
+    ("de", "Erinnere mich in zehn."),
+    ("fr", "Réveille-moi dans 5."),
+    ("it", "Svegliami tra dieci."),
     ("es", "Enciende la luz de la."),
     ("es", "Pon un temporizador de cinco."),
     ("fr", "Allume la lumière de la."),

@@ -35,11 +35,21 @@ _NUMBERS = {
     "fr": "un deux trois quatre cinq six sept huit neuf dix onze douze quinze vingt trente quarante cinquante",
     "it": "un due tre quattro cinque sei sette otto nove dieci undici dodici quindici venti trenta quaranta cinquanta",
 }
-"""After a number a unit may follow: minutes, degrees, per cent."""
 
-_OPEN_END_WORDS = {
-    language: frozenset(f"{_OPEN_ENDS[language]} {_NUMBERS[language]}".split()) for language in _OPEN_ENDS
+_BEFORE_DURATIONS = {
+    "en": "for in",
+    "de": "für in von",
+    "es": "de en por",
+    "fr": "de pour dans",
+    "it": "di per tra fra",
 }
+"""A number behind one of these wants a unit: a timer for ten minutes. Others need none: at six, to fifty."""
+
+_OPEN_END_WORDS, _NUMBER_WORDS, _DURATION_WORDS = (
+    {language: frozenset(words.split()) for language, words in lists.items()}
+    for lists in (_OPEN_ENDS, _NUMBERS, _BEFORE_DURATIONS)
+)
+_NONE: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,11 @@ def is_complete(transcript: str, language: str | None) -> bool:
     text = transcript.rstrip().rstrip(_CLOSING)
     if not text.endswith(_SENTENCE_END) or text.endswith("..."):
         return False
-    words = text.rstrip("".join(_SENTENCE_END)).split()
-    open_ends = _OPEN_END_WORDS.get((language or "en").partition("-")[0].lower(), frozenset())
-    return len(words) > 1 and words[-1].lower() not in open_ends and not words[-1].isdecimal()
+    words = text.rstrip("".join(_SENTENCE_END)).lower().split()
+    if len(words) < 2:
+        return False
+    tag = (language or "en").partition("-")[0].lower()
+    *_, before, last = words
+    is_number = last.isdecimal() or last in _NUMBER_WORDS.get(tag, _NONE)
+    wants_unit = is_number and before in _DURATION_WORDS.get(tag, _NONE)
+    return last not in _OPEN_END_WORDS.get(tag, _NONE) and not wants_unit

@@ -1,0 +1,77 @@
+"""The agent of `scripts/bench turn`, inside Home Assistant: it writes word by word, and satellites get their format."""
+
+import pytest
+from homeassistant.core import HomeAssistant
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator, WebSocketGenerator
+
+from bench import agent
+from custom_components.spark_audio.spark_engine.audio import write_wav
+from custom_components.spark_audio.spark_engine.models import Audio
+
+from .other_engines import MOUTH, OtherMouth, add_mouth
+from .pipeline import create_pipeline
+from .player import inspect
+
+WORDS = "The kitchen light is now set to 42 lux."
+TOKENS = ["The", " kitchen", " light", " is", " now", " set", " to", " 42", " lux."]
+
+
+@pytest.fixture(autouse=True)
+async def writer(hass: HomeAssistant, assist: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The agent, in a hurry."""
+    monkeypatch.setattr(agent, "TOKENS_PER_SECOND", 1e6)
+    assert await agent.async_setup(hass, {})
+
+
+async def test_a_text_is_written_word_by_word() -> None:
+    """After the role, which is no word; put together it is the text."""
+    role, *tokens = [delta async for delta in agent.written(WORDS)]
+    assert role == {"role": "assistant"}
+    assert tokens == [{"content": token} for token in TOKENS]
+
+
+async def test_each_word_has_its_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted from the first, whatever held one of them up."""
+    monkeypatch.setattr(agent, "TOKENS_PER_SECOND", 20.0)
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(agent.asyncio, "sleep", sleep)
+    assert len([delta async for delta in agent.written("one two three")]) == 4
+    # Nobody really slept, so each wait is from the start, less the little that went by.
+    assert slept[0] <= 0
+    assert slept[1] < 1 / 20
+    assert slept[2] < 2 / 20
+
+
+async def test_a_satellite_gets_its_own_format(
+    hass: HomeAssistant, hass_ws_client: WebSocketGenerator, hass_client: ClientSessionGenerator
+) -> None:
+    """Out of a run that begins with what the agent is to write."""
+    mouth = OtherMouth(lambda _: ("wav", write_wav(Audio(b"\x00\x10" * 22_050, 22_050))))
+    await add_mouth(hass, mouth)
+    ws = await hass_ws_client(hass)
+    pipeline = await create_pipeline(
+        ws,
+        conversation_engine=agent.Writer.entity_id,
+        stt_engine=None,
+        stt_language=None,
+        tts_engine=MOUTH,
+        tts_language="en",
+    )
+    output = {"preferred_format": "flac", "preferred_sample_rate": 48_000}
+    await ws.send_json_auto_id({"type": "bench_agent/answer", "pipeline": pipeline, "text": WORDS, "output": output})
+    assert (await ws.receive_json())["success"]
+    events = []
+    while not events or events[-1]["type"] != "run-end":
+        events.append((await ws.receive_json())["event"])
+    written = [
+        event["data"].get("chat_log_delta", {}).get("content") for event in events if event["type"] == "intent-progress"
+    ]
+    assert [token for token in written if token] == TOKENS
+    url = next(event["data"]["tts_output"]["url"] for event in events if event["type"] == "tts-end")
+    async with await (await hass_client()).get(url) as response:
+        assert await inspect(await response.read()) == ("flac", "48000")
+    assert [words for words, *_ in mouth.asked] == [WORDS]

@@ -81,7 +81,7 @@ async def _measure_mode(mode: Mode) -> list[Case]:
     """With a fresh proxy, whose budget is whole."""
     timeout = ClientTimeout(total=CALL_DEADLINE)
     async with spark() as embedded, _proxy(embedded) as url, ClientSession(timeout=timeout) as session:
-        await _until_healthy(session, url)
+        await until_healthy(session, url)
         controls = {"parakeet": embedded.parakeet_url, "magpie": embedded.magpie_url}
         healings = await asyncio.gather(
             *(
@@ -106,7 +106,8 @@ async def _proxy(embedded: EmbeddedSpark) -> AsyncGenerator[str]:
             yield proxy.url
 
 
-async def _until_healthy(session: ClientSession, url: str) -> None:
+async def until_healthy(session: ClientSession, url: str) -> None:
+    """Wait until the proxy at `url` says so of both services. Raises BenchError."""
     try:
         async with asyncio.timeout(READY_DEADLINE):
             while True:

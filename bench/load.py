@@ -5,7 +5,7 @@ What is measured must not be the client, so this is no HTTP client: it knows wha
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import cast, override
@@ -36,11 +36,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request and its answer: the status, and seconds from the request to the first audio and to the last byte."""
+    """One request and its answer: the status, and seconds from the request to the first audio and to the last byte.
+
+    `received` are the bytes of the answer's body.
+    """
 
     status: int
     first: float
     whole: float
+    received: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +140,8 @@ class Connection(asyncio.Protocol):
             self._first = now
         if self._answer.complete:
             first = self._first or now
-            self._done.set_result(Exchange(self._answer.status, first - self._begun, now - self._begun))
+            answer = self._answer
+            self._done.set_result(Exchange(answer.status, first - self._begun, now - self._begun, answer.received))
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
@@ -159,8 +164,13 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
 
-async def run_block(url: str, request: Request, callers: int, each: int) -> Block:
-    """`callers` connections, opened before the clock starts, each sending `each` requests. Raises BenchError."""
+async def run_block(
+    url: str, request: Request, callers: int, each: int, begin: Callable[[], None] = lambda: None
+) -> Block:
+    """`callers` connections, each sending `each` requests; `begin` is called when they are open and the clock starts.
+
+    Raises BenchError.
+    """
     address = URL(url)
     host, port = address.host, address.port
     if host is None or port is None:
@@ -178,6 +188,7 @@ async def run_block(url: str, request: Request, callers: int, each: int) -> Bloc
                 _, connection = await loop.create_connection(Connection, host, port)
                 stack.callback(connection.close)
                 connections.append(connection)
+            begin()
             begun = time.perf_counter()
             answered = await asyncio.gather(*map(call, connections))
             seconds = time.perf_counter() - begun

@@ -46,6 +46,27 @@ def used_memory(pid: int, name: str) -> int:
     return status_bytes(_read(PROC / str(pid) / "status"), name)
 
 
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """What a process holds at a moment: bytes of resident memory, open files (connections included), threads."""
+
+    memory: int
+    open_files: int
+    threads: int
+
+
+def vitals(pid: int) -> Vitals:
+    """Of a process, now. Raises BenchError where it is gone."""
+    folder = PROC / str(pid)
+    status = _read(folder / "status")
+    threads = next(line.partition(":")[2] for line in status.splitlines() if line.startswith("Threads:"))
+    try:
+        open_files = sum(1 for _ in (folder / "fd").iterdir())
+    except OSError as err:
+        raise BenchError(f"{folder}/fd cannot be read ({err.strerror}).") from err
+    return Vitals(status_bytes(status, "VmRSS"), open_files, int(threads))
+
+
 def _read(path: Path) -> str:
     try:
         return path.read_text()

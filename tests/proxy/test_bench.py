@@ -2,26 +2,37 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bench import __main__ as command
 from bench import proxy
+from bench.environments import NotInstalled
 from bench.errors import BenchError
 from bench.figures import Spread, added, percentile, spread
 from bench.load import Answer, Request, run_block
-from bench.machine import PROC, cpu_model, cpu_seconds, status_bytes, used_cpu, used_memory
+from bench.machine import PROC, cpu_model, cpu_seconds, status_bytes, this_machine, used_cpu, used_memory, vitals
 from bench.processes import REPOSITORY, Child, started
-from bench.report import Aim, Cell, Report, lay_out
+from bench.proxy_peers import ORIGINAL, Peer, ours
+from bench.proxy_report import Case
+from bench.report import Aim, Cell, Report, as_text, lay_out
 from bench.requests import BYTES_PER_SECOND, Pair
 from bench.upstream import form_field
 from tests.fakes import faults
 
 TINY = proxy.Plan(
-    rounds=1, transcriptions=((1, 2), (2, 1)), speeches=((1, 1),), uploads=2, upload_bytes=BYTES_PER_SECOND
+    rounds=1,
+    transcriptions=((1, 2), (2, 1)),
+    speeches=((1, 1),),
+    uploads=2,
+    upload_bytes=BYTES_PER_SECOND,
+    held=3,
+    probes=2,
 )
 
 REQUEST = Request("/v1/audio/transcriptions", {"Content-Type": "text/plain"}, b"0123456789")
@@ -74,6 +85,17 @@ def test_a_process_that_is_gone_has_no_figures() -> None:
         used_cpu(process.pid)
     with pytest.raises(BenchError, match=str(process.pid)):
         used_memory(process.pid, "VmRSS")
+    with pytest.raises(BenchError, match=str(process.pid)):
+        vitals(process.pid)
+
+
+def test_vitals_count_what_is_open(tmp_path: Path) -> None:
+    """Files, threads and memory of this very process."""
+    before = vitals(os.getpid())
+    with (tmp_path / "file").open("w"):
+        assert vitals(os.getpid()).open_files == before.open_files + 1
+    assert before.memory > 1 << 20
+    assert before.threads >= 1
 
 
 def test_a_table_is_markdown() -> None:
@@ -91,6 +113,17 @@ def test_an_aim_is_held_or_not() -> None:
     """Up to its limit it is."""
     assert Aim("added", 3.0, 3.0).held
     assert not Aim("added", 3.0, 3.01).held
+    assert Aim("passed", None, 0.75, 0.75).held
+    assert not Aim("passed", None, 0.74, 0.75).held
+
+
+def test_limits_from_below_are_printed_where_there_are_any() -> None:
+    """In a column of their own."""
+    report = Report("How?", this_machine(), 1.0, (), (Aim("added", 3.0, 2.0),))
+    assert as_text(report).endswith("| added |    3.00 |     2.00 | yes  |")
+    report = replace(report, aims=(*report.aims, Aim("passed", None, 0.5, 0.75)))
+    assert as_text(report).splitlines()[-4] == "| aim    | at most | at least | measured | held |"
+    assert as_text(report).endswith("| passed |         |     0.75 |     0.50 | no   |")
 
 
 LENGTH = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello"
@@ -130,8 +163,8 @@ async def test_a_refused_request_gives_no_figure() -> None:
     """A proxy that refuses would be the fastest of all."""
     missing = Request("/nowhere", {}, b"")
     async with started("bench.upstream") as upstream:
-        with pytest.raises(BenchError, match=r"lost: 2 requests failed, the first with status 404"):
-            await proxy.measure_round(proxy.Case("lost", Pair(REQUEST, missing), 2, 1), upstream, upstream)
+        with pytest.raises(BenchError, match=r"lost, proxy: 2 requests failed, the first with status 404"):
+            await proxy.measure_round(Case("lost", Pair(REQUEST, missing), 2, 1), proxy.Way("proxy", upstream, ours()))
 
 
 def test_the_upstream_finds_the_text_in_a_form() -> None:
@@ -165,19 +198,27 @@ async def test_a_child_that_does_not_start_says_why() -> None:
 async def test_a_run_prints_both_ways_and_keeps_the_figures(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """The smallest run there is, with real processes."""
+    """The smallest run there is, with real processes; who cannot be had here is named and gets no figure."""
+
+    async def refuse() -> Peer:
+        raise NotInstalled("no network")
+
     monkeypatch.setattr(proxy, "QUICK", TINY)
+    monkeypatch.setattr(proxy, "nginx", refuse)
+    monkeypatch.setattr(proxy, "original", refuse)
     file = tmp_path / "figures.json"
-    assert await command.run(command.parse(["proxy", "--quick", "--json", str(file)])) == 0
+    assert await command.run(command.parse(["proxy", "--quick", "--json", str(file), "--plot", str(tmp_path)])) == 0
     printed = capsys.readouterr().out
     for row in (
         "|       1 | direct |",
         "|       2 | proxy  |",
         "| one sentence    |       1 | proxy  |",
-        "| as shipped",
+        "as shipped",
+        "not measured, it cannot be had here: no network",
     ):
         assert row in printed
-    heard, spoken, memory = json.loads(file.read_text())["tables"]
+    compared, heard, spoken, memory, health = json.loads(file.read_text())["tables"]
+    assert [row["what"] for row in compared["rows"]] == ["Spark Audio proxy", "nginx", ORIGINAL]
     assert [(row["callers"], row["way"]) for row in heard["rows"]] == [
         *((1, "direct"), (1, "proxy"), (2, "direct"), (2, "proxy"))
     ]
@@ -185,6 +226,10 @@ async def test_a_run_prints_both_ways_and_keeps_the_figures(
         (text, way) for text in proxy.TEXTS for way in ("direct", "proxy")
     ]
     assert [(row["let in"], row["peak MiB"] >= row["idle MiB"]) for row in memory["rows"]] == [(2, True), (2, True)]
+    assert [(row["way"], row["probes"], row["answered"]) for row in health["rows"]] == [("proxy", 2, 2)]
+    assert {path.stem for path in tmp_path.glob("*.svg")} == {
+        *("bench-proxy-added", "bench-proxy-throughput", "bench-proxy-memory")
+    }
 
 
 async def test_a_measurement_that_fails_is_one_sentence(

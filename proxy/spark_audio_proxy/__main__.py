@@ -1,6 +1,7 @@
 """`spark-audio-proxy`: read the settings, serve until told to stop; or send one canary."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -16,11 +17,18 @@ from .canary_command import run_canary
 from .config import Settings, SettingsError, read_settings
 from .keys import PROXY_ID
 from .logs import start_logging
+from .process import prepare
 
 LOGGER = logging.getLogger("spark_audio_proxy")
 
 BACKLOG = 1024
 """Connections that may wait to be accepted; aiohttp's 128 are too few for a burst."""
+
+READ_AHEAD = 1 << 17
+"""Bytes of an upload read before anybody asks for them, give or take as much again: a voice turn, but no recording."""
+
+IDLE = 75.0
+"""Seconds for a request's headers, and between two requests: aiohttp would hold a silent connection for an hour."""
 
 SHUTDOWN_GRACE = 30.0
 """Seconds for requests in flight when the proxy is told to stop."""
@@ -33,6 +41,7 @@ def main() -> None:
     try:
         settings = read_settings(sys.argv[1:], os.environ)
         start_logging(settings.log_format)
+        prepare()
         asyncio.run(serve(settings))
     except SettingsError as err:
         sys.exit(f"spark-audio-proxy: {err}")
@@ -50,9 +59,18 @@ async def serve(settings: Settings) -> None:
             settings = await _with_embedded_spark(stack, settings)
         # Cancelling the handler when its client goes is what cancels the upstream call.
         app = create_app(settings)
-        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_GRACE)
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            handler_cancellation=True,
+            keepalive_timeout=IDLE,
+            shutdown_timeout=SHUTDOWN_GRACE,
+            read_bufsize=READ_AHEAD,
+        )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
+        # What is there now stays; looking through it for garbage again and again finds none.
+        gc.freeze()
         await web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG).start()
         host, port = runner.addresses[0][:2]
         print(f"Spark Audio proxy listening on http://{host}:{port}", flush=True)  # noqa: T201 - what a caller waits for

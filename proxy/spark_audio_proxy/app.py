@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 
-from aiohttp import ClientSession, TCPConnector, web
+from aiohttp import ClientSession, DummyCookieJar, TCPConnector, web
 from spark_engine.errors import SparkError
 from spark_engine.spark import Spark
 
@@ -16,7 +16,7 @@ from .identity import lasting_id
 from .journal import Journal
 from .keys import HEARING, JOURNAL, PROXY_ID, SESSION, SETTINGS, SPARK, SPEAKING, TRANSCODERS, UPLOADS
 from .limits import BytesInFlight, Gate
-from .middlewares import access_log, add_headers, answer_preflight, require_key
+from .middlewares import access_log, add_headers, answer_preflight, refuse_foreign_pages, require_key
 from .problems import answer_problems
 from .record import state_folder
 from .watch import create_spark
@@ -29,7 +29,8 @@ KEEP_ALIVE = 75.0
 
 def create_app(settings: Settings) -> web.Application:
     """The proxy for these settings. Raises SettingsError where an extra is missing."""
-    app = web.Application(middlewares=[access_log, answer_problems, answer_preflight, require_key])
+    way_in = [access_log, answer_problems, answer_preflight, refuse_foreign_pages, require_key]
+    app = web.Application(middlewares=way_in)
     app.on_response_prepare.append(add_headers)
     app[SETTINGS] = settings
     app[JOURNAL] = Journal()
@@ -59,7 +60,7 @@ async def _connected(app: web.Application) -> AsyncGenerator[None]:
         app[PROXY_ID] = proxy_id
     connector = TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE, ttl_dns_cache=300)
     with ThreadPoolExecutor(os.process_cpu_count(), "transcode") as transcoders:
-        async with ClientSession(connector=connector) as session:
+        async with ClientSession(connector=connector, cookie_jar=DummyCookieJar()) as session:
             app[TRANSCODERS] = transcoders
             app[SESSION] = session
             app[SPARK] = spark = create_spark(session, app[SETTINGS], app[JOURNAL])

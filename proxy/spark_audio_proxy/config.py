@@ -31,10 +31,11 @@ class Settings:
     allow_anonymous: bool = False
     protect_lists: bool = False
     cors_origins: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
     unknown_voice: str = "default"
     max_characters: int = 32_768
     max_upload: int = 100 << 20
-    bytes_in_flight: int = 512 << 20
+    bytes_in_flight: int = 128 << 20
     max_audio: float = 4 * 3600.0
     window: float = 300.0
     concurrency: int = 4
@@ -43,14 +44,14 @@ class Settings:
     magpie_token: str | None = field(default=None, repr=False)
     parakeet_restart_url: str | None = field(default=None, repr=False)
     parakeet_restart_token: str | None = field(default=None, repr=False)
-    parakeet_restart_docker: str | None = None
-    parakeet_restart_command: str | None = None
-    parakeet_restart_ssh: str | None = None
+    parakeet_restart_docker: str | None = field(default=None, repr=False)
+    parakeet_restart_command: str | None = field(default=None, repr=False)
+    parakeet_restart_ssh: str | None = field(default=None, repr=False)
     magpie_restart_url: str | None = field(default=None, repr=False)
     magpie_restart_token: str | None = field(default=None, repr=False)
-    magpie_restart_docker: str | None = None
-    magpie_restart_command: str | None = None
-    magpie_restart_ssh: str | None = None
+    magpie_restart_docker: str | None = field(default=None, repr=False)
+    magpie_restart_command: str | None = field(default=None, repr=False)
+    magpie_restart_ssh: str | None = field(default=None, repr=False)
     watch: bool = True
     auto_restart: bool = True
     canary_interval: float = 300.0
@@ -89,6 +90,13 @@ def _urls(value: str) -> str:
 
 def _list(value: str) -> tuple[str, ...]:
     return tuple(split_list(value))
+
+
+def _hosts(value: str) -> tuple[str, ...]:
+    names = tuple(name.rstrip(".").lower() for name in split_list(value))
+    if any(set(":/@[]") & set(name) for name in names):
+        raise vol.Invalid("a name stands alone, without http:// and without a port")
+    return names
 
 
 def _whole_number(low: int, high: int) -> vol.All:
@@ -136,6 +144,9 @@ _OPTIONS: Mapping[str, _Option] = {
     "allow_anonymous": _Option("listen on any address without a key", vol.Boolean()),
     "protect_lists": _Option("ask for the key for lists of models and voices too", vol.Boolean()),
     "cors_origins": _Option("origins whose pages may call, comma separated, or *", _list, "ORIGINS"),
+    "allowed_hosts": _Option(
+        "public names by which a proxy without a key may be asked, comma separated, or *", _hosts, "NAMES"
+    ),
     "unknown_voice": _Option("what an unknown voice gets: default or reject", vol.In(("default", "reject"))),
     "max_characters": _Option("longest text to speak, in characters", _whole_number(1, 10_000_000)),
     "max_upload": _Option("largest upload", _size, "SIZE"),

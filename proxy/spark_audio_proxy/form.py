@@ -1,34 +1,56 @@
-"""Read an upload: multipart in any part order, chunked or not, the file held in memory exactly once."""
+"""Read an upload: multipart or JSON, chunked or not, and no further than there is room for it."""
 
 import asyncio
 import base64
 import json
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
 
 from aiohttp import web
-from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 from spark_engine.transport import Json
 
+from .form_reader import FormReader
 from .keys import SETTINGS, UPLOADS
+from .limits import SMALL, Share
 from .problems import Problem, bad_request
+from .transcode.clean import clean_size
+from .windows import bytes_in
 
-LARGEST_FIELD = 1 << 20
-"""Bytes of any part that is not the file: prompts and keyword lists stay far below."""
+MOST_VALUES = 1 << 18
+"""Values in a JSON body: an empty list takes three bytes there and a hundred in memory."""
 
-MOST_PARTS = 64
+IN_JSON = 3
+"""How many times audio in JSON is in memory: as the body, as text, and as what the text stands for."""
+
+BEGINNING = 1 << 16
+"""Bytes of a large upload that are read before it waits for room: they tell what it is."""
+
 UPLOAD_PAUSE = 30.0
 """Seconds without a byte after which an upload is given up: a slow phone manages, a stalled one must not hold on."""
+
+LONGEST_UPLOAD = 1800.0
+"""Seconds spent waiting for an upload in all, so that a byte every now and then cannot go on for ever."""
+
+SLOWEST_UPLOAD = 32 << 10
+"""Bytes a second below which one of known length is given up sooner than that: room for all of it is kept meanwhile."""
+
+type LetIn = Callable[[FormReader], Awaitable[int | None]]
+"""Called after each chunk, may wait: the size of the file in bytes where the rest of it need not be held, else None."""
 
 
 @dataclass
 class Form:
-    """A form as it came. `fields` hold every value of a name, `name[]` counted as `name`."""
+    """A form as it came. `fields` hold every value of a name, `name[]` counted as `name`.
+
+    `rest` is what is still to come of the file, None where `file` is all of it.
+    """
 
     fields: dict[str, list[str]] = field(default_factory=dict)
     file: BytesIO | None = None
+    rest: AsyncGenerator[bytes] | None = None
 
     def first(self, name: str) -> str | None:
         """The first value of a field that is not empty."""
@@ -39,50 +61,89 @@ class Form:
 async def received_form(request: web.Request) -> AsyncGenerator[Form]:
     """The form in a request, multipart or JSON with `input_audio`; its bytes count as in flight until the end.
 
-    Raises Problem: 400 for what is no form or is cut, 413 when too large, 408 when stalled, 429 when too many are held.
+    Raises Problem: 400 for what is no form or is cut, 413 when too large, 408 when stalled, 429 when there is no room.
     """
-    uploads, held = request.app[UPLOADS], 0
-
-    async def chunks() -> AsyncGenerator[bytes]:
-        nonlocal held
-        async for chunk in body_chunks(request, request.app[SETTINGS].max_upload):
-            uploads.hold(len(chunk))
-            held += len(chunk)
-            yield chunk
-
-    try:
+    app, headers = request.app, request.headers
+    settings, length = app[SETTINGS], None if "Content-Encoding" in headers else request.content_length
+    chunks = body_chunks(request, settings.max_upload)
+    with app[UPLOADS].share() as share:
         if request.content_type == "application/json":
-            yield _read_json(b"".join([chunk async for chunk in chunks()]))
-        else:
-            yield await read_form(request.headers.get("Content-Type", ""), chunks())
-    finally:
-        uploads.release(held)
+            yield _read_form_in_json(await _read_whole(chunks, share, length))
+            return
+        let_in = partial(_let_in, share, length, bytes_in(settings.window))
+        yield await read_form(headers.get("Content-Type", ""), chunks, let_in)
 
 
-async def read_form(content_type: str, chunks: AsyncIterable[bytes]) -> Form:
+async def _let_in(share: Share, length: int | None, window: int, reader: FormReader) -> int | None:
+    """Wait until there is room for what is to come of a body of `length` bytes. As `LetIn`.
+
+    A long WAV file at the end of its form is heard while it comes: for that, room for two windows is enough.
+    """
+    if reader.size <= share.size:
+        return None
+    if length is None:
+        await share.grow(SMALL if reader.size <= SMALL else reader.size + SMALL)
+    elif length <= SMALL:
+        await share.grow(length)
+    elif reader.size <= BEGINNING:
+        await share.grow(BEGINNING)
+    elif (size := _flowing(reader, length)) and size > 2 * window:
+        await share.grow(max(2 * window, reader.size))
+        return size
+    else:
+        await share.grow(length)
+    return None
+
+
+def _flowing(reader: FormReader, length: int) -> int | None:
+    """The size in bytes of a file that needs no decoding and that no field follows."""
+    size = clean_size(reader.open_file) if reader.open_file else None
+    return size if size and reader.ends_with_file(size, length) else None
+
+
+async def _all(_: FormReader) -> int | None:
+    return None
+
+
+async def read_form(content_type: str, chunks: AsyncIterable[bytes], let_in: LetIn = _all) -> Form:
     """Read multipart/form-data as it comes. Raises Problem 400 for what is no form or is cut."""
-    boundary = parse_options_header(content_type)[1].get("boundary")
-    if not boundary:
-        raise bad_request("The request must be multipart/form-data with the recording as `file`, or JSON.", "file")
-    reader = _FormReader()
-    try:
-        with PushMultipartParser(
-            boundary, max_segment_count=MOST_PARTS, header_charset="utf8", max_header_count=16
-        ) as parser:
-            async for chunk in chunks:
-                for event in parser.parse(chunk):
-                    reader.take(event)
-    except MultipartError as err:
-        raise bad_request(f"The upload is incomplete or not a form: {err}.") from err
-    return reader.form
+    reader = FormReader(content_type)
+    async for chunk in chunks:
+        reader.feed(chunk)
+        if size := await let_in(reader):
+            return Form(reader.fields, reader.open_file, reader.rest_of_file(size, chunks))
+    reader.close()
+    return Form(reader.fields, reader.file)
 
 
-def _read_json(body: bytes) -> Form:
-    """The JSON way of asking, as OpenRouter's clients and Open WebUI can: the audio in base64."""
+async def _read_whole(chunks: AsyncIterable[bytes], share: Share, length: int | None) -> bytearray:
+    body = bytearray()
+    async for chunk in chunks:
+        body += chunk
+        await share.grow(IN_JSON * max(len(body), length or 0))
+    return body
+
+
+def read_json(body: bytes | bytearray) -> Json:
+    """The decoded body. Raises Problem 400 for what is no JSON, too deep or too much of it."""
+    if sum(map(body.count, (b"[", b"{", b","))) > MOST_VALUES:
+        raise bad_request(f"The body holds more than {MOST_VALUES} values.")
     try:
         document: Json = json.loads(body)
+    except RecursionError as err:
+        raise _too_deep() from err
     except ValueError as err:
         raise bad_request(f"The body is not valid JSON: {err}.") from err
+    return document
+
+
+def _too_deep() -> Problem:
+    return bad_request("The body is nested too deeply.")
+
+
+def _read_form_in_json(body: bytearray) -> Form:
+    """The JSON way of asking, as OpenRouter's clients and Open WebUI can: the audio in base64."""
+    document = read_json(body)
     audio = document.get("input_audio") if isinstance(document, dict) else None
     data = audio.get("data") if isinstance(audio, dict) else None
     if not isinstance(document, dict) or not isinstance(data, str):
@@ -91,7 +152,10 @@ def _read_json(body: bytes) -> Form:
         file = BytesIO(base64.b64decode(data, validate=True))
     except ValueError as err:
         raise bad_request("`input_audio.data` is not base64.", "input_audio") from err
-    fields = {name.removesuffix("[]"): _texts(value) for name, value in document.items() if name != "input_audio"}
+    try:
+        fields = {name.removesuffix("[]"): _texts(value) for name, value in document.items() if name != "input_audio"}
+    except RecursionError as err:
+        raise _too_deep() from err
     return Form(fields, file)
 
 
@@ -107,57 +171,31 @@ def _texts(value: Json) -> list[str]:
 
 
 async def body_chunks(request: web.Request, limit: int) -> AsyncGenerator[bytes]:
-    """The body as it comes. Raises Problem 413 as soon as it is known to exceed `limit` bytes, 408 when it stalls."""
+    """The body as it comes, unpacked where it came packed (Content-Encoding). None of the chunks is empty.
+
+    Raises Problem: 413 as soon as it is known to exceed `limit` bytes, 408 when it stalls, 400 when it is damaged.
+    """
     too_large = Problem(413, f"Maximum content size limit ({limit} bytes) exceeded.", "file", "content_too_large")
-    if request.content_length is not None and request.content_length > limit:
+    content, length = request.content, request.content_length
+    if length is not None and length > limit:
         raise too_large
-    size = 0
-    while True:
+    size, clock = 0, asyncio.get_running_loop().time
+    longest = LONGEST_UPLOAD if length is None else min(LONGEST_UPLOAD, UPLOAD_PAUSE + length / SLOWEST_UPLOAD)
+    left = longest
+    while not content.at_eof():
         try:
-            async with asyncio.timeout(UPLOAD_PAUSE):
-                chunk = await request.content.readany()
+            if not (chunk := content.read_nowait()):
+                before = clock()
+                async with asyncio.timeout(min(UPLOAD_PAUSE, left)):
+                    chunk = await content.readany()
+                left -= clock() - before
         except TimeoutError as err:
-            raise Problem(408, f"The upload stalled for {UPLOAD_PAUSE:.0f} s.", code="upload_timeout") from err
-        if not chunk:
-            return
+            why = f"stalled for {UPLOAD_PAUSE:.0f} s" if left > UPLOAD_PAUSE else f"took longer than {longest:.0f} s"
+            raise Problem(408, f"The upload {why}.", code="upload_timeout") from err
+        except web.RequestPayloadError as err:
+            raise bad_request("The body is damaged: it is not coded as its headers say.") from err
         size += len(chunk)
         if size > limit:
             raise too_large
-        yield chunk
-
-
-class _FormReader:
-    """Sorts the parser's events into a form."""
-
-    def __init__(self) -> None:
-        self.form = Form()
-        self._name = ""
-        self._value: BytesIO | None = None
-        self._is_file = False
-
-    def take(self, event: MultipartSegment | bytes | bytearray | None) -> None:
-        if isinstance(event, MultipartSegment):
-            self._name = event.name.removesuffix("[]")
-            self._is_file = event.filename is not None
-            self._value = BytesIO()
-        elif event is None:
-            self._end_part()
-        elif self._value is not None:
-            if not self._is_file and self._value.tell() + len(event) > LARGEST_FIELD:
-                raise Problem(413, f"The field {self._name!r} exceeds {LARGEST_FIELD} bytes.", self._name)
-            self._value.write(event)
-
-    def _end_part(self) -> None:
-        value, self._value = self._value, None
-        if value is None:
-            return
-        if self._is_file:
-            if self._name == "file" and self.form.file is None:
-                value.seek(0)
-                self.form.file = value
-            return
-        try:
-            text = value.getvalue().decode()
-        except UnicodeDecodeError as err:
-            raise bad_request(f"The field {self._name!r} is not UTF-8.", self._name) from err
-        self.form.fields.setdefault(self._name, []).append(text)
+        if chunk:
+            yield chunk

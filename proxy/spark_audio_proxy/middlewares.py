@@ -1,15 +1,16 @@
-"""What every request passes on its way: log line with request id, CORS, key."""
+"""What every request passes on its way: log line with request id, CORS, no foreign web pages, key."""
 
 import hmac
 import logging
 import re
+import secrets
 import time
-import uuid
 
 from aiohttp import web
 from spark_engine.transport import REQUEST_ID
 
 from .api import ALWAYS_OPEN, OPEN_LISTS
+from .foreign import is_foreign, is_own_host
 from .journal import Outcome, RequestServed
 from .keys import JOURNAL, SETTINGS
 from .problems import CUT, STARTED, Handler, Problem
@@ -23,12 +24,23 @@ CLIENT_GONE = 499
 _SANE_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _CORS_DAY = "86400"
 
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    # What is no page shows nothing, runs nothing and is framed by nobody, whatever a browser takes it for.
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    # Speech and text are kept by nobody on the way either.
+    "Cache-Control": "no-store",
+}
+"""On every answer, errors and streams included; the page has stricter or wider ones of its own."""
+
 
 @web.middleware
 async def access_log(request: web.Request, handler: Handler) -> web.StreamResponse:
     """One line per request, and a request id that goes in, out, into the log and to the Spark."""
     given = request.headers.get("X-Request-ID", "")
-    request_id = given if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
+    request_id = given if _SANE_ID.fullmatch(given) else secrets.token_hex(16)
     request[REQUEST_ID_KEY] = request_id
     token = REQUEST_ID.set(request_id)
     started = time.monotonic()
@@ -87,8 +99,25 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """What every answer carries; a signal and no middleware, since a stream is on its way before those see it."""
     request[STARTED] = response
     response.headers["X-Request-ID"] = request[REQUEST_ID_KEY]
-    response.headers["X-Content-Type-Options"] = "nosniff"
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
     response.headers.update(_cors_headers(request))
+
+
+@web.middleware
+async def refuse_foreign_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Where no key keeps them out: neither a page whose name was made to point here, nor one that posts blindly."""
+    settings = request.app[SETTINGS]
+    if settings.api_key or request.match_info.handler in ALWAYS_OPEN:
+        return await handler(request)
+    host = request.headers.get("Host")
+    if host is not None and not is_own_host(host, settings.allowed_hosts):
+        message = f"Without a key this is not served as {host[:100]!r}: set a key, or name it in --allowed-hosts."
+        raise Problem(403, message, code="foreign_host")
+    if is_foreign(request.method, request.headers, settings.cors_origins):
+        message = "Without a key pages of other origins may not ask: set a key, or name theirs in --cors-origins."
+        raise Problem(403, message, code="foreign_origin")
+    return await handler(request)
 
 
 @web.middleware

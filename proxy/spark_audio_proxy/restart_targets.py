@@ -71,6 +71,8 @@ def _hook_target(session: ClientSession, text: str, token: str | None) -> HookTa
 def _docker_target(session: ClientSession, text: str) -> DockerTarget:
     """`unix:///var/run/docker.sock#container` or `http://host:2375#container`, `?version=v1.41` before the #."""
     url = _parsed(text)
+    if url.password is not None:
+        raise TargetError("a Docker address holds no password: it would not be sent")
     version = url.query.get("version", DOCKER_API)
     if not _CONTAINER.fullmatch(url.fragment):
         raise TargetError(f"{text!r} names no container after #")

@@ -5,9 +5,16 @@ from dataclasses import dataclass
 
 from spark_engine.models import Segment, Transcript, Word
 
-from .windows import Window
-
 type Document = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What was heard in one window: where that starts and how long it is, in seconds."""
+
+    start: float
+    seconds: float
+    transcript: Transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,28 +28,28 @@ class Heard:
     words: tuple[Word, ...] | None
 
 
-def join(parts: Sequence[tuple[Window, Transcript]]) -> Heard:
+def join(parts: Sequence[Part]) -> Heard:
     """All windows as one, times counted from the start of the recording.
 
     A server without segments gives one for each window that holds speech: coarse, but true.
     """
     segments: list[Segment] = []
     words: list[Word] | None = []
-    for window, transcript in parts:
+    for part in parts:
+        transcript = part.transcript
         own = transcript.segments
         if own is None:
-            own = (Segment(transcript.text, 0.0, window.audio.seconds),) if transcript.text else ()
-        segments += [Segment(item.text, item.start + window.start, item.end + window.start) for item in own]
+            own = (Segment(transcript.text, 0.0, part.seconds),) if transcript.text else ()
+        segments += [Segment(item.text, item.start + part.start, item.end + part.start) for item in own]
         if transcript.words is None:
             # Silence has no words and is no proof that the server gives none.
             words = words if not transcript.text else None
         elif words is not None:
-            words += [Word(item.text, item.start + window.start, item.end + window.start) for item in transcript.words]
-    last, _ = parts[-1]
+            words += [Word(item.text, item.start + part.start, item.end + part.start) for item in transcript.words]
     return Heard(
-        text=" ".join(transcript.text for _, transcript in parts if transcript.text),
-        seconds=last.start + last.audio.seconds,
-        language=next((transcript.language for _, transcript in parts if transcript.language), None),
+        text=" ".join(part.transcript.text for part in parts if part.transcript.text),
+        seconds=parts[-1].start + parts[-1].seconds,
+        language=next((part.transcript.language for part in parts if part.transcript.language), None),
         segments=tuple(segments),
         words=None if words is None else tuple(words),
     )

@@ -78,6 +78,9 @@ def test_chunks_around_the_samples_are_passed_over() -> None:
     """PyAV writes LIST before the samples, editors write their own after them."""
     file = wav_with(chunk(b"LIST", b"INFOodd"), fmt(), chunk(b"data", SPEECH.pcm), chunk(b"junk", b"no samples"))
     assert read_wav(file) == SPEECH
+    reader = WavReader()
+    assert reader.feed(file) == SPEECH.pcm
+    assert file[reader.header_size :].startswith(SPEECH.pcm)
 
 
 def test_the_extensible_format_is_read_through() -> None:

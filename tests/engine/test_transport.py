@@ -1,10 +1,12 @@
 """Every way in which a server can break, on real sockets, and the error it must become."""
 
+import asyncio
+
 import pytest
 from aiohttp import ClientSession, web
 from spark_engine import transport as transport_module
 from spark_engine.errors import Busy, Rejected, ServerFault, SparkError, TimedOut, Unauthorized, Unreachable
-from spark_engine.transport import FilePart, Transport, form_body, json_body
+from spark_engine.transport import JOINED, FilePart, Transport, form_body, json_body
 
 from tests.fakes import faults
 from tests.fakes.magpie import in_pieces
@@ -155,6 +157,20 @@ async def test_a_form_arrives_as_written(session: ClientSession) -> None:
         assert (fake.asked[0].file, fake.asked[0].file_name) == (b"RIFF\r\n--x", "audio.wav")
 
 
+@pytest.mark.parametrize("size", [JOINED // 2, 3 * JOINED], ids=["in one piece", "in parts"])
+async def test_a_file_of_any_size_arrives_whole_and_announced(session: ClientSession, size: int) -> None:
+    """A long one is not copied; servers that know no chunks are told how long it is all the same."""
+    file = FilePart("file", "audio.wav", "audio/wav", bytes(range(256)) * (size // 256), b"header")
+    body = form_body({"model": "x"}, file)
+    async with running(FakeServer({("POST", "/x"): json({})})) as fake:
+        await Transport(session, fake.url).post("/x", body, deadline=5)
+        (asked,) = fake.asked
+    assert asked.file == file.header + file.data
+    assert asked.headers["Content-Length"] == str(body.size) == str(len(body.data))
+    assert "Transfer-Encoding" not in asked.headers
+    assert any(part is file.data for part in body.parts)
+
+
 async def test_json_arrives_as_written(session: ClientSession) -> None:
     """With its Content-Type."""
     async with running(FakeServer({("POST", "/x"): json({})})) as fake:
@@ -184,6 +200,25 @@ async def test_a_stale_connection_costs_one_repeat(session: ClientSession) -> No
         await transport.post("/x", PING, deadline=5)
         await transport.post("/x", PING, deadline=5)
     assert len(log) == 3
+
+
+@pytest.mark.parametrize("size", [JOINED // 2, 3 * JOINED], ids=["in one piece", "in parts"])
+async def test_a_repeat_takes_no_other_stale_connection(session: ClientSession, size: int) -> None:
+    """The server went away and closed all of them: that is no connection, and not a server that breaks."""
+    arrived, go = asyncio.Barrier(3), asyncio.Event()
+
+    async def answer(_: web.Request) -> web.Response:
+        if not go.is_set():
+            await arrived.wait()
+            go.set()
+        return web.json_response({})
+
+    body = form_body({}, FilePart("file", "audio.wav", "audio/wav", bytes(size)))
+    async with running(FakeServer({("POST", "/x"): answer})) as fake:
+        transport = Transport(session, fake.url)
+        await asyncio.gather(*(transport.post("/x", PING, deadline=5) for _ in range(3)))
+    with pytest.raises(Unreachable):
+        await transport.post("/x", body, deadline=5)
 
 
 async def test_the_first_request_is_never_repeated(session: ClientSession) -> None:

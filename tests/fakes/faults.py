@@ -17,8 +17,10 @@ async def _read_request(reader: asyncio.StreamReader) -> None:
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
-    """Close with RST: what a crashed process looks like."""
+    """Close with RST: what a crashed process looks like. The other side may have hung up before."""
     sock = writer.get_extra_info("socket")
+    if sock.fileno() == -1:
+        return
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
 

@@ -19,7 +19,8 @@ from custom_components.spark_audio.spark_engine.audio import read_wav, silence
 from custom_components.spark_audio.spark_engine.canary import canary_clip
 from custom_components.spark_audio.spark_engine.health import State
 from custom_components.spark_audio.spark_engine.listening import HUSH as HUSHED_SAMPLES
-from custom_components.spark_audio.spark_engine.listening import Heard, Listening
+from custom_components.spark_audio.spark_engine.listening import Heard, Listening, Transcribe
+from custom_components.spark_audio.spark_engine.models import Audio, Transcript
 from custom_components.spark_audio.spark_engine.voice_activity import FRAME
 from tests.fakes import server as fake
 from tests.fakes.parakeet import TRANSCRIPTIONS
@@ -44,7 +45,8 @@ def frames() -> list[int]:
 
 @pytest.fixture
 def microphone(monkeypatch: pytest.MonkeyPatch, frames: list[int]) -> None:
-    """Listen by the clock of the stream itself, and let the rest of the house work between two frames."""
+    """Listen by the clock of the stream itself: while Parakeet is asked, no frame comes."""
+    asking: set[asyncio.Event] = set()
 
     class Microphone(Listening):
         async def listen(self, stream: AsyncIterable[bytes]) -> Heard:
@@ -53,11 +55,22 @@ def microphone(monkeypatch: pytest.MonkeyPatch, frames: list[int]) -> None:
                     frames.append(len(chunk))
                     yield chunk
                     await asyncio.sleep(0)
+                    for answered in list(asking):
+                        await answered.wait()
 
             return await super().listen(paced())
 
-    def listening(**how: object) -> Listening:
-        return Microphone(**how, clock=lambda: sum(frames) / 32_000)  # type: ignore[arg-type]
+    def listening(transcribe: Transcribe, **how: object) -> Listening:
+        async def ask(audio: Audio) -> Transcript:
+            answered = asyncio.Event()
+            asking.add(answered)
+            try:
+                return await transcribe(audio)
+            finally:
+                asking.discard(answered)
+                answered.set()
+
+        return Microphone(transcribe=ask, **how, clock=lambda: sum(frames) / 32_000)  # type: ignore[arg-type]
 
     monkeypatch.setattr(stt, "Listening", listening)
 

@@ -138,7 +138,7 @@ async def test_with_a_key_all_three_need_it(start_proxy: StartProxy, tmp_path: P
         ({"Origin": "https://evil.example"}, "foreign_origin"),
         ({"Origin": "null"}, "foreign_origin"),
         ({"Origin": "http://127.0.0.1:1"}, "foreign_origin"),
-        ({"Host": "rebound.example"}, "loopback_only"),
+        ({"Host": "rebound.example"}, "foreign_host"),
     ],
 )
 @pytest.mark.parametrize("path", POSTS)

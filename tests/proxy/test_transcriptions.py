@@ -99,6 +99,17 @@ async def test_a_wav_without_a_size_is_read_to_its_end(proxy: Proxy, size: bytes
     assert read_wav(proxy.parakeet.posts(TRANSCRIPTIONS)[0].file or b"") == SPEECH
 
 
+@pytest.mark.parametrize("before", [0, 5000])
+@pytest.mark.parametrize("duration", [0.2, 1.5, 40.0])
+async def test_chunks_around_the_samples_are_not_heard(proxy: Proxy, duration: float, before: int) -> None:
+    """Titles and the like: they would be a click, and what they push out would be missing."""
+    audio = tone(duration)
+    file = write_wav(audio)
+    file = file[:36] + b"junk" + before.to_bytes(4, "little") + bytes(before) + file[36:]
+    assert (await send(proxy, upload(file + b"LIST\x1a\0\0\0INFOISFT\x0d\0\0\0Lavf62.3.100\0\0")))[0] == 200
+    assert read_wav(proxy.parakeet.posts(TRANSCRIPTIONS)[0].file or b"") == audio
+
+
 @pytest.mark.parametrize("file_first", [True, False])
 @pytest.mark.parametrize("brackets", ["", "[]"])
 async def test_parts_come_in_any_order_and_names_with_brackets(

@@ -67,6 +67,17 @@ def test_the_last_of_equal_pauses_is_taken() -> None:
     assert 55 < quietest(bytes(pcm)) / SECOND < 56
 
 
+def test_a_window_ends_in_the_pause_that_was_found() -> None:
+    """However the blocks were cut, and although only its end is looked at."""
+    pcm = bytearray(tone(90).pcm)
+    for second in (30, 52):
+        pcm[second * SECOND : (second + 1) * SECOND] = bytes(SECOND)
+    blocks = [bytes(pcm[at : at + 70_001]) for at in range(0, len(pcm), 70_001)]
+    first, second = cut_windows(blocks, 60.0, 3600.0)
+    assert len(first.audio.pcm) == quietest(bytes(pcm[: 60 * SECOND]))
+    assert 52 < first.audio.seconds == second.start < 53
+
+
 def test_a_recording_that_exceeds_the_limit_is_refused_before_it_is_all_decoded() -> None:
     """A few kilobytes may unpack to days."""
     blocks = Blocks(3600)

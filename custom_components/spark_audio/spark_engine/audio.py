@@ -37,14 +37,15 @@ class WavFormat:
 class WavReader:
     """Takes a WAV file in pieces, gives its sample bytes.
 
-    `format` is known once the first samples came, and `announced` then: the bytes of samples that the header promises,
-    None where it promises nothing.
+    `format` is known once the first samples came, and then `header_size`, the bytes in front of them, and `announced`:
+    the bytes of samples that the header promises, None where it promises nothing.
     """
 
     def __init__(self) -> None:
         """Start in front of the header."""
         self.format: WavFormat | None = None
         self.announced: int | None = None
+        self.header_size = 0
         self._head = b""
         self._left: int | None = None
 
@@ -70,6 +71,7 @@ class WavReader:
             name, size = struct.unpack_from("<4sI", head, at)
             at += 8
             if name == b"data":
+                self.header_size = at
                 return self._start_samples(head[at:], size)
             if name == b"fmt " and len(head) >= at + size:
                 self.format = _parse_format(head[at : at + size])

@@ -2,7 +2,7 @@
 
 import logging
 
-from .audio import write_wav
+from .audio import wav_header
 from .errors import ServerFault
 from .models import Audio, Transcript
 from .parakeet_dialects import ParakeetServer, identify
@@ -48,9 +48,9 @@ class Parakeet:
         if audio.sample_rate != SAMPLE_RATE:
             raise ValueError(f"Parakeet takes {SAMPLE_RATE} Hz, not {audio.sample_rate} Hz")
         server = await self.server()
-        body = form_body(
-            server.fields(language, times=times), FilePart("file", "audio.wav", "audio/wav", write_wav(audio))
-        )
+        header = wav_header(audio.sample_rate, len(audio.pcm))
+        file = FilePart("file", "audio.wav", "audio/wav", audio.pcm, header)
+        body = form_body(server.fields(language, times=times), file)
         with self._known.asked():
             reply = await self.transport.post(
                 server.dialect.path, body, deadline=BASE_DEADLINE + DEADLINE_PER_SECOND * audio.seconds

@@ -20,7 +20,7 @@ DEADLINE = 10.0
 
 CHECK_DEADLINE = CANARY_DEADLINE + DEADLINE
 
-_NOTHING = Body("application/octet-stream", b"")
+_NOTHING = Body("application/octet-stream", (b"",))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,15 @@ from . import events, health, lists, page, relay, speech, transcriptions
 type Endpoint = tuple[Callable[..., web.RouteDef], str, Handler]
 
 _AUDIO: Sequence[Endpoint] = (
+    (web.post, "audio/transcriptions", transcriptions.transcriptions),
+    (web.post, "audio/speech", speech.speech),
+    (web.post, "audio/translations", transcriptions.translations),
     (web.get, "models", lists.models),
     (web.get, "models/{model:.+}", lists.model),
     (web.get, "audio/models", lists.speech_models),
     (web.get, "audio/voices", lists.voices),
-    (web.post, "audio/speech", speech.speech),
-    (web.post, "audio/transcriptions", transcriptions.transcriptions),
-    (web.post, "audio/translations", transcriptions.translations),
 )
+"""They are tried in this order; those for which somebody waits come first."""
 
 
 OPEN_LISTS = frozenset({lists.models, lists.model, lists.speech_models, lists.voices})

@@ -1,6 +1,5 @@
 """How the services are, for people and programs; and the two things that can be asked of them."""
 
-import ipaddress
 from datetime import UTC, datetime
 
 from aiohttp import web
@@ -12,9 +11,9 @@ from spark_engine.magpie_dialects import MagpieServer
 from spark_engine.parakeet import Parakeet
 from spark_engine.services import Member
 from spark_engine.watchdog import NoRestartTarget, RestartUnderWay, Watchdog
-from yarl import URL
 
 from spark_audio_proxy.config import is_loopback
+from spark_audio_proxy.foreign import is_loopback_host, is_other_origin, was_forwarded
 from spark_audio_proxy.keys import JOURNAL, PROXY_ID, SETTINGS, SPARK
 from spark_audio_proxy.problems import Problem
 
@@ -104,19 +103,11 @@ def only_for_us(request: web.Request) -> None:
     """
     if request.app[SETTINGS].api_key:
         return
-    peer = request.remote or ""
-    if not _is_loopback_address(peer) or not is_loopback(URL(f"http://{request.host}").host or ""):
+    is_here = is_loopback(request.remote or "") and is_loopback_host(request.host)
+    if not is_here or was_forwarded(request.headers):
         raise Problem(403, "Without a key this answers on loopback only.", code="loopback_only")
-    origin = request.headers.get("Origin")
-    if origin is not None and origin != f"{request.scheme}://{request.host}":
+    if is_other_origin(request.headers):
         raise Problem(403, "Other origins may not ask for this.", code="foreign_origin")
-
-
-def _is_loopback_address(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 async def _describe(member: AnyMember) -> Document:

@@ -18,7 +18,12 @@ LIST_DEADLINE = 5.0
 _ENDS_HERE = {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "host", "proxy-connection"}
 """Headers that belong to one connection (RFC 9110, 7.6.1)."""
 
-_OURS = {"authorization", "content-length", "cookie", "x-request-id"}
+_OURS = {"authorization", "content-encoding", "content-length", "cookie", "x-request-id"}
+"""Headers of a request that are not passed on, or written anew. Its body has been unpacked on its way in."""
+
+_OURS_TO_SAY = {"content-security-policy", "referrer-policy", "server", "set-cookie", "x-request-id"}
+"""Headers of an answer that stay behind, as do those of CORS: who may read what comes from here is not for the language
+model server to say, and many say that every web page may."""
 
 
 async def relay(request: web.Request) -> web.StreamResponse:
@@ -33,7 +38,7 @@ async def relay(request: web.Request) -> web.StreamResponse:
     async with upstream:
         response = web.StreamResponse(status=upstream.status, reason=upstream.reason)
         for name, value in upstream.headers.items():
-            if name.lower() not in _ENDS_HERE | {"x-request-id"}:
+            if name.lower() not in _ENDS_HERE | _OURS_TO_SAY and not name.lower().startswith("access-control-"):
                 response.headers.add(name, value)
         await response.prepare(request)
         try:
@@ -46,7 +51,7 @@ async def relay(request: web.Request) -> web.StreamResponse:
 
 async def _ask(request: web.Request, path: str) -> ClientResponse:
     headers = [(name, value) for name, value in request.headers.items() if name.lower() not in _ENDS_HERE | _OURS]
-    if request.content_length is not None:
+    if request.content_length is not None and "Content-Encoding" not in request.headers:
         headers.append(("Content-Length", str(request.content_length)))
     return await request.app[SESSION].request(
         request.method,
@@ -66,7 +71,9 @@ async def relayed_models(request: web.Request) -> list[dict[str, object]]:
         return []
     try:
         async with asyncio.timeout(LIST_DEADLINE):
-            async with request.app[SESSION].get(_url(request, "models"), headers=_key_header(request)) as response:
+            async with request.app[SESSION].get(
+                _url(request, "models"), headers=_key_header(request), allow_redirects=False
+            ) as response:
                 response.raise_for_status()
                 document = await response.json()
     except (TimeoutError, ClientError, ValueError) as err:

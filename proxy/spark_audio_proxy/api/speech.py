@@ -14,7 +14,7 @@ from spark_engine.transport import Json
 from spark_engine.voices import find_voice, normalize_language
 
 from spark_audio_proxy.config import Settings
-from spark_audio_proxy.form import body_chunks
+from spark_audio_proxy.form import body_chunks, read_json
 from spark_audio_proxy.journal import AudioPassed
 from spark_audio_proxy.keys import JOURNAL, SETTINGS, SPARK, SPEAKING, TRANSCODERS
 from spark_audio_proxy.problems import Problem, bad_request
@@ -98,19 +98,16 @@ async def speech(request: web.Request) -> web.StreamResponse:
     settings = request.app[SETTINGS]
     wanted = read_request(await _read_json(request), settings)
     await _check_voice(magpie, wanted, settings)
-    async with request.app[SPEAKING].entered(), aclosing(_encoded(request, wanted)) as pieces:
-        # The first sound decides between an error object and a stream.
-        first = await anext(pieces)
-        return await _stream(request, wanted, first, pieces)
+    gate = request.app[SPEAKING]
+    with gate.place():
+        async with gate.turn(), aclosing(_encoded(request, wanted)) as pieces:
+            # The first sound decides between an error object and a stream.
+            first = await anext(pieces)
+            return await _stream(request, wanted, first, pieces)
 
 
 async def _read_json(request: web.Request) -> Json:
-    body = b"".join([chunk async for chunk in body_chunks(request, LARGEST_REQUEST)])
-    try:
-        document: Json = json.loads(body)
-    except ValueError as err:
-        raise bad_request(f"The body is not valid JSON: {err}.") from err
-    return document
+    return read_json(b"".join([chunk async for chunk in body_chunks(request, LARGEST_REQUEST)]))
 
 
 async def _check_voice(magpie: MagpieService, wanted: SpeechRequest, settings: Settings) -> None:
@@ -163,12 +160,18 @@ class _Coder:
         return rest + self._encoder.finish()
 
 
+class _Stream(web.StreamResponse):
+    """Its headers leave together with the first sound, in one packet."""
+
+    _send_headers_immediately = False
+
+
 async def _stream(
     request: web.Request, wanted: SpeechRequest, first: bytes, pieces: AsyncGenerator[bytes]
 ) -> web.StreamResponse:
     wrap: Callable[[bytes], bytes] = _event if wanted.as_events else bytes
     content_type = "text/event-stream" if wanted.as_events else wanted.audio_format.content_type
-    response = web.StreamResponse(headers={"Content-Type": content_type, "X-Accel-Buffering": "no"})
+    response = _Stream(headers={"Content-Type": content_type, "X-Accel-Buffering": "no"})
     await response.prepare(request)
     await response.write(wrap(first))
     async for piece in pieces:

@@ -4,12 +4,12 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from typing import Never
 
 from aiohttp import web
 from spark_engine.errors import SparkError
-from spark_engine.models import Transcript
 from spark_engine.services import ParakeetService
 from spark_engine.voices import normalize_language
 
@@ -19,8 +19,9 @@ from spark_audio_proxy.form import Form, received_form
 from spark_audio_proxy.journal import AudioPassed
 from spark_audio_proxy.keys import HEARING, JOURNAL, SETTINGS, SPARK, TRANSCODERS
 from spark_audio_proxy.problems import Problem, bad_request, error_object, problem_for
-from spark_audio_proxy.transcode.decode import decode, read_clean
-from spark_audio_proxy.windows import Window, cut_windows
+from spark_audio_proxy.transcode.clean import clean_size, coming_samples, read_clean
+from spark_audio_proxy.transcode.decode import decode
+from spark_audio_proxy.windows import Cutter, Window, check_length, cut_windows
 
 RESPONSE_FORMATS = ("json", "text", "verbose_json", "srt", "vtt")
 WITH_TIMES = ("verbose_json", "srt", "vtt")
@@ -34,9 +35,10 @@ _YES = ("true", "1", "yes", "on")
 
 @dataclass(frozen=True, slots=True)
 class TranscriptionRequest:
-    """A valid request. `language` is a BCP-47 tag or None."""
+    """A valid request. `language` is a BCP-47 tag or None; `rest` is what is still to come of the file, or None."""
 
     file: BytesIO
+    rest: AsyncGenerator[bytes] | None
     response_format: str
     granularities: tuple[str, ...]
     language: str | None
@@ -69,6 +71,7 @@ def read_request(form: Form) -> TranscriptionRequest:
         raise bad_request("`language` must be a language tag such as en or en-US.", "language")
     return TranscriptionRequest(
         file=form.file,
+        rest=form.rest,
         response_format=response_format,
         granularities=granularities or ("segment",),
         language=normalize_language(language) if language else None,
@@ -83,12 +86,13 @@ async def translations(_: web.Request) -> Never:
 
 async def transcriptions(request: web.Request) -> web.StreamResponse:
     """Transcribe, window by window."""
-    parakeet = request.app[SPARK].parakeet
+    app = request.app
+    parakeet = app[SPARK].parakeet
     if parakeet is None:
         raise Problem(404, "This proxy has no Parakeet: nothing can be transcribed.", "model", "model_not_found")
     async with received_form(request) as form:
         wanted = read_request(form)
-        async with request.app[HEARING].entered():
+        with app[HEARING].place():
             parts = _transcribed(request, parakeet, wanted)
             if wanted.as_events:
                 return await _stream(request, parts)
@@ -97,47 +101,58 @@ async def transcriptions(request: web.Request) -> web.StreamResponse:
 
 async def _transcribed(
     request: web.Request, parakeet: ParakeetService, wanted: TranscriptionRequest
-) -> AsyncGenerator[tuple[Window, Transcript]]:
+) -> AsyncGenerator[formats.Part]:
     no_words = bad_request("This Parakeet server gives no word times.", "timestamp_granularities", "unsupported")
     wants_words = "word" in wanted.granularities
     if wants_words and not (await parakeet.server()).dialect.gives_words:
         raise no_words
-    async for window in _windows(request, wanted.file):
-        transcript = await parakeet.transcribe(window.audio, language=wanted.language, times=wanted.times)
-        request.app[JOURNAL].tell(AudioPassed("heard", window.audio.seconds))
+    gate, journal = request.app[HEARING], request.app[JOURNAL]
+    async for window in _windows(request, wanted):
+        start, seconds = window.start, window.audio.seconds
+        if start == 0 and seconds < SHORTEST:
+            raise bad_request(f"The recording is shorter than {SHORTEST} seconds.", "file", "audio_too_short")
+        # A turn for each window: a long recording must not make everybody wait, nor one that is still coming.
+        async with gate.turn(first=start == 0):
+            transcript = await parakeet.transcribe(window.audio, language=wanted.language, times=wanted.times)
+        del window
+        journal.tell(AudioPassed("heard", seconds))
         # Of an unknown server only its answer tells.
         if wants_words and transcript.words is None and transcript.text:
             raise no_words
-        yield window, transcript
+        yield formats.Part(start, seconds, transcript)
 
 
-async def _windows(request: web.Request, file: BytesIO) -> AsyncGenerator[Window]:
-    """Windows of the recording; what has to be decoded is decoded off the event loop.
+async def _windows(request: web.Request, wanted: TranscriptionRequest) -> AsyncGenerator[Window]:
+    """Windows of the recording, none of them kept here; what takes time runs off the event loop.
 
     Raises Problem 400 for what is no audio.
     """
     settings: Settings = request.app[SETTINGS]
-    loop, transcoders = asyncio.get_running_loop(), request.app[TRANSCODERS]
+    run = partial(asyncio.get_running_loop().run_in_executor, request.app[TRANSCODERS])
 
     def start() -> Iterator[Window]:
-        return cut_windows(decode(file), settings.window, settings.max_audio)
+        return cut_windows(decode(wanted.file), settings.window, settings.max_audio)
 
     try:
-        clean = read_clean(file)
+        clean = read_clean(wanted.file) if wanted.rest is None else None
         if clean is not None and clean.seconds <= min(settings.window, settings.max_audio):
-            yield _long_enough(Window(0.0, clean))
-            return
-        windows = await loop.run_in_executor(transcoders, start)
-        while (window := await loop.run_in_executor(transcoders, next, windows, None)) is not None:
-            yield _long_enough(window)
+            yield Window(0.0, clean)
+        elif wanted.rest is None:
+            windows = await run(start)
+            while (window := await run(next, windows, None)) is not None:
+                yield window
+                del window
+        else:
+            # No more is read before the window that is complete was heard.
+            check_length(clean_size(wanted.file) or 0, settings.max_audio)
+            cutter = Cutter(settings.window, settings.max_audio)
+            async for block in coming_samples(wanted.file, wanted.rest):
+                cutter.add(block)
+                while cutter.is_full:
+                    yield await run(cutter.cut)
+            yield cutter.last()
     except ValueError as err:
         raise bad_request(str(err), "file", "invalid_audio") from err
-
-
-def _long_enough(window: Window) -> Window:
-    if window.start == 0 and window.audio.seconds < SHORTEST:
-        raise bad_request(f"The recording is shorter than {SHORTEST} seconds.", "file", "audio_too_short")
-    return window
 
 
 def _answer(heard: formats.Heard, wanted: TranscriptionRequest) -> web.Response:
@@ -153,17 +168,17 @@ def _answer(heard: formats.Heard, wanted: TranscriptionRequest) -> web.Response:
     return web.json_response(formats.as_json(heard))
 
 
-async def _stream(request: web.Request, parts: AsyncGenerator[tuple[Window, Transcript]]) -> web.StreamResponse:
+async def _stream(request: web.Request, parts: AsyncGenerator[formats.Part]) -> web.StreamResponse:
     """Server-sent events: a delta for each window as soon as it is heard, the whole at the end."""
     # Waited for before the headers go out: what is wrong from the start keeps its status.
     heard = [await anext(parts)]
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
     await response.prepare(request)
-    await _send_delta(response, heard[0][1].text)
+    await _send_delta(response, heard[0].transcript.text)
     try:
         async for part in parts:
             heard.append(part)
-            await _send_delta(response, part[1].text, " ")
+            await _send_delta(response, part.transcript.text, " ")
     except SparkError as err:
         await _send(response, error_object(problem_for(err)))
         return response

@@ -1,45 +1,50 @@
 """Any audio a browser or phone records, as 16 kHz mono PCM. Blocking: run it off the event loop."""
 
+import ctypes
 from collections.abc import Generator, Iterator
 from io import BytesIO
 
 import av
+import av.frame
+from av.container import InputContainer
 from av.error import FFmpegError
-from spark_engine.audio import WavReader
-from spark_engine.models import SAMPLE_WIDTH, Audio
 from spark_engine.parakeet import SAMPLE_RATE
 
+from .clean import clean_samples
 from .sniff import SNIFFED, sniff
 
 _FORMATS = "wav, mp3, m4a, mp4, webm, ogg, opus, flac, aac"
-SHORT = 1 << 20
-"""Bytes of a recording that is read at once: half a minute of 16 kHz PCM."""
+LARGEST_BLOCK = 64 << 20
+"""Bytes that libav may take in one piece: a table of 16 hours of frames fits, while a header of a few bytes may ask
+for gigabytes (a compressed index, a table of equal sizes, one endless packet), and would get them."""
+
+SAMPLE_RATES = range(4_000, 768_001)
+"""Hz that recorders use. At 1 Hz a few kilobytes would be a day."""
+
+CODECS = (
+    "aac,ac3,adpcm_ima_qt,adpcm_ima_wav,adpcm_ms,alac,amrnb,amrwb,eac3,flac,gsm,gsm_ms,libopus,libspeex,libvorbis,mp1,"
+    "mp1float,mp2,mp2float,mp3,mp3float,opus,pcm_alaw,pcm_f32be,pcm_f32le,pcm_f64be,pcm_f64le,pcm_mulaw,pcm_s16be,"
+    "pcm_s16le,pcm_s24be,pcm_s24le,pcm_s32be,pcm_s32le,pcm_s8,pcm_u8,speex,vorbis,wmalossless,wmapro,wmav1,wmav2,"
+    "wmavoice"
+)
+"""Decoders that may run, of libav's five hundred: no picture, film, subtitle or game sound is ever looked at."""
+
+_OPTIONS = {"codec_whitelist": CODECS, "max_streams": "16"}
+"""For the demuxer, which decodes the first frames of every track, a cover picture's too, to learn what they are."""
+
+# Holds for the whole process. PyAV does not offer it; its modules link to the library that has it.
+ctypes.CDLL(av.frame.__file__).av_max_alloc(ctypes.c_size_t(LARGEST_BLOCK))
 
 _BLOCK = 1 << 16
-_HEADER = 1 << 16
-_WAV_SLACK = 4096
-"""Bytes that a WAV header may promise too many: some writers count padding or their own header."""
 
 
-def decode(file: BytesIO) -> Generator[bytes]:
+def decode(file: BytesIO) -> Generator[bytes | memoryview]:
     """PCM blocks, 16 kHz s16le mono. Raises ValueError with a sentence for the user where there is no audio."""
-    data = file.getbuffer()
+    data = memoryview(file.getvalue())
     container = _container(data)
-    if container == "wav" and (start := _clean_samples(data)) is not None:
-        return _slices(data, start)
+    if (samples := clean_samples(data)) is not None:
+        return _slices(samples)
     return _decoded(file, container)
-
-
-def read_clean(file: BytesIO) -> Audio | None:
-    """The whole recording where it is short and already 16 kHz mono PCM, None where it has to be decoded.
-
-    Copying it takes microseconds: less than handing it to another thread. Raises ValueError as `decode` does.
-    """
-    data = file.getbuffer()
-    if len(data) > SHORT or _container(data) != "wav" or (start := _clean_samples(data)) is None:
-        return None
-    pcm = bytes(data[start:])
-    return Audio(pcm[: len(pcm) // SAMPLE_WIDTH * SAMPLE_WIDTH], SAMPLE_RATE)
 
 
 def _container(data: memoryview) -> str:
@@ -51,35 +56,16 @@ def _container(data: memoryview) -> str:
     return container
 
 
-def _clean_samples(data: memoryview) -> int | None:
-    """Where the samples of a WAV file start, None where they are not yet what Parakeet wants."""
-    reader, head = WavReader(), bytes(data[:_HEADER])
-    samples = reader.feed(head)
-    if reader.format is None or not (samples or reader.announced):
-        return None
-    start = len(head) - len(samples)
-    present = len(data) - start
-    missing = 0 if reader.announced is None else reader.announced - present
-    if missing > _WAV_SLACK:
-        raise ValueError(f"The WAV file is cut: {missing} of its {reader.announced} bytes of audio are missing.")
-    # Chunks after the samples would be heard as a click: only a file that ends with them is taken as it is.
-    is_clean = reader.format.is_s16_mono and reader.format.sample_rate == SAMPLE_RATE and missing >= 0
-    return start if is_clean and present > 1 else None
-
-
-def _slices(data: memoryview, start: int) -> Generator[bytes]:
-    for at in range(start, len(data) - 1, _BLOCK):
-        block = bytes(data[at : at + _BLOCK])
-        yield block[: len(block) // 2 * 2]
+def _slices(samples: memoryview) -> Generator[memoryview]:
+    for at in range(0, len(samples), _BLOCK):
+        yield samples[at : at + _BLOCK]
 
 
 def _decoded(file: BytesIO, container: str) -> Generator[bytes]:
     found = False
     try:
-        with av.open(file, "r", format=container, io_open=_refuse) as media:
-            if not media.streams.audio:
-                raise ValueError("The file has no audio track.")
-            for pcm in _resampled(media.decode(media.streams.audio[0])):
+        with av.open(file, "r", format=container, io_open=refuse, options=_OPTIONS) as media:
+            for pcm in _resampled(media.decode(_audio_track(media))):
                 found = found or bool(pcm)
                 yield pcm
     except (FFmpegError, OSError, EOFError) as err:
@@ -90,7 +76,21 @@ def _decoded(file: BytesIO, container: str) -> Generator[bytes]:
         raise ValueError("The audio file holds no sound.")
 
 
-def _refuse(url: str, flags: int, options: object) -> BytesIO:
+def _audio_track(media: InputContainer) -> av.AudioStream:
+    """The first audio track. Raises ValueError where there is none that may be decoded."""
+    if not media.streams.audio:
+        raise ValueError("The file has no audio track.")
+    track = media.streams.audio[0]
+    codec: av.AudioCodecContext | None = track.codec_context
+    if codec is None or codec.name not in CODECS.split(","):
+        raise ValueError(f"The audio in the file is coded as {codec.name if codec else 'something unknown'}.")
+    # Zero: told by the first frame alone.
+    if codec.sample_rate and codec.sample_rate not in SAMPLE_RATES:
+        raise ValueError(f"The audio has {codec.sample_rate} samples a second: no recorder does that.")
+    return track
+
+
+def refuse(url: str, flags: int, options: object) -> BytesIO:
     """No upload may make us open anything else."""
     raise PermissionError(f"refused: {url!r} ({flags}, {options})")
 

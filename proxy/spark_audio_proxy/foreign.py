@@ -1,0 +1,73 @@
+"""Which requests a web page of somebody else's may have made. Pure decisions on what browsers say of themselves.
+
+A page that somebody on this machine or in this house looks at can send requests here, and where its name is made to
+point here (DNS rebinding) it can read the answers as well. A key keeps such pages out: they do not have it. Where there
+is none, these do.
+"""
+
+import ipaddress
+import re
+from collections.abc import Collection, Mapping
+
+from .config import is_loopback
+
+ANY = "*"
+
+_SAFE = ("GET", "HEAD", "OPTIONS")
+_HOST = re.compile(r"(?P<name>[^\s:@/\[\]]+|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?")
+
+_PRIVATE = (".localhost", ".local", ".internal", ".home.arpa", ".lan", ".home")
+"""Ends of names that nobody can register (RFC 6761, 6762 with appendix G, 8375), so that no website has one."""
+
+_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")
+
+
+def host_name(host: str) -> str | None:
+    """The name in a Host header, without port and brackets and in lower case; None where there is none to be read."""
+    match = _HOST.fullmatch(host)
+    return match["name"].strip("[]").rstrip(".").lower() if match else None
+
+
+def is_own_host(host: str, allowed: Collection[str]) -> bool:
+    """Whether a request for that Host was meant for a machine in this house: no website can have been asked for.
+
+    An address is (who asks by it was not led here by a name), and so is a name that only a local network can know.
+    """
+    name = host_name(host)
+    if name is None:
+        return False
+    return "." not in name or _is_address(name) or name.endswith(_PRIVATE) or name in allowed or ANY in allowed
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether a Host header means this machine, and nothing but it."""
+    return is_loopback(host_name(host) or "")
+
+
+def is_foreign(method: str, headers: Mapping[str, str], allowed_origins: Collection[str]) -> bool:
+    """Whether a page of another origin sends what may have an effect; programs that are no browsers never look so."""
+    origin = headers.get("Origin")
+    if method in _SAFE or ANY in allowed_origins or origin in allowed_origins:
+        return False
+    if site := headers.get("Sec-Fetch-Site"):
+        return site not in ("same-origin", "none")
+    return is_other_origin(headers)
+
+
+def is_other_origin(headers: Mapping[str, str]) -> bool:
+    """Whether a page asks that was not loaded from here. Its scheme does not tell: something may add TLS in between."""
+    origin = headers.get("Origin")
+    return origin is not None and origin.partition("://")[2].lower() != headers.get("Host", "").lower()
+
+
+def was_forwarded(headers: Mapping[str, str]) -> bool:
+    """Whether another proxy passes this on: then where it comes from says nothing about who asks."""
+    return any(name in headers for name in _FORWARDED)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

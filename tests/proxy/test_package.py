@@ -89,6 +89,14 @@ def test_the_wheel_alone_starts(wheel: Path, tmp_path: Path) -> None:
         (["--magpie-url", "nonsense"], "--magpie-url (SPARK_AUDIO_MAGPIE_URL): a URL starts with"),
         (["--host", "203.0.113.1", "--magpie-url", "http://127.0.0.1:9"], "open to the network"),
         (["--host", "203.0.113.1", "--magpie-url", "http://127.0.0.1:9", "--api-key", "k"], "cannot listen on"),
+        (
+            ["--magpie-url", "http://127.0.0.1:9", "--magpie-restart-docker", "tcp://127.0.0.1:9#magpie"],
+            "restart target of magpie: ",
+        ),
+        (
+            ["--magpie-url", "http://127.0.0.1:9", "--magpie-restart-url", "http://127.0.0.1:9,http://127.0.0.1:8"],
+            "magpie_restart_url: 2 items for 1 servers",
+        ),
     ],
 )
 def test_what_is_wrong_at_the_start_is_one_sentence(arguments: list[str], message: str) -> None:

@@ -1,0 +1,1 @@
+"""What scripts/package runs: a release's versions, its notes, and the integration as HACS downloads it."""

@@ -31,10 +31,10 @@ TEXTS = {
 """About 6 s of speech each."""
 
 MEMORY_LIMITS = {
-    "as shipped, 512 MiB of uploads": (),
-    "1 GiB of uploads": ("--bytes-in-flight", "1GiB"),
+    "as shipped, 128 MiB of uploads": (),
+    "48 MiB of uploads": ("--bytes-in-flight", "48MiB", "--max-upload", "48MiB"),
 }
-"""Settings under which the proxy's memory is measured: as shipped, and with room for all uploads."""
+"""Settings under which the proxy's memory is measured: as shipped, and with room for hardly more than one upload."""
 
 SLOW = 5.0
 """Seconds that the upstream takes where health is measured."""

@@ -150,7 +150,7 @@ _OPTIONS: Mapping[str, _Option] = {
     "unknown_voice": _Option("what an unknown voice gets: default or reject", vol.In(("default", "reject"))),
     "max_characters": _Option("longest text to speak, in characters", _whole_number(1, 10_000_000)),
     "max_upload": _Option("largest upload", _size, "SIZE"),
-    "bytes_in_flight": _Option("largest sum of uploads in memory", _size, "SIZE"),
+    "bytes_in_flight": _Option("largest sum of uploads in memory; others wait for room", _size, "SIZE"),
     "max_audio": _Option("longest recording, in seconds", _seconds(1), "SECONDS"),
     "window": _Option("longest piece that Parakeet gets, in seconds", _seconds(10), "SECONDS"),
     "concurrency": _Option("requests that one service works on at once", _whole_number(1, 1000)),

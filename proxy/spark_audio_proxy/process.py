@@ -19,10 +19,10 @@ _M_MMAP_THRESHOLD = -3
 
 def prepare() -> None:
     """Allow many connections, and let memory be taken and given back in a way that fits uploads."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_FILES if most == resource.RLIM_INFINITY else min(MOST_FILES, most)
-    # A system that refuses leaves things as they were.
+    # A sandbox may refuse to tell, or to change anything; then things stay as they are.
     with suppress(ValueError, OSError):
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = MOST_FILES if most == resource.RLIM_INFINITY else min(MOST_FILES, most)
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
     # glibc's (mallopt(3)); others do without. Left alone it moves both limits with what is freed, and some processes
     # give back and take again 350 KiB for each voice turn, a fifth of its time, while large uploads leave holes.

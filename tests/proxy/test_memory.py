@@ -1,11 +1,13 @@
 """What a proxy takes from the system, in a process of its own."""
 
+import errno
 import resource
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from spark_audio_proxy.process import prepare
 from spark_engine.audio import wav_header
 
 from bench.load import Request, run_block
@@ -57,3 +59,14 @@ def test_it_may_have_as_many_connections_as_the_system_allows(soft: int) -> None
     wanted, most = map(int, said.split())
     assert most == hard
     assert wanted == min(1 << 16, hard if hard != resource.RLIM_INFINITY else 1 << 16)
+
+
+@pytest.mark.parametrize("refused", ["getrlimit", "setrlimit"])
+def test_a_sandbox_that_refuses_stops_nothing(monkeypatch: pytest.MonkeyPatch, refused: str) -> None:
+    """As our systemd unit does."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(resource, refused, refuse)
+    prepare()

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from spark_audio_proxy.form import Form, read_form
+from spark_audio_proxy.form_reader import FormReader
 from spark_audio_proxy.problems import Problem
 
 BOUNDARY = "x1"
@@ -76,3 +77,24 @@ async def test_a_second_file_and_files_of_other_names_are_passed_over() -> None:
     assert form.file is not None
     assert form.file.read() == b"2"
     assert form.fields == {}
+
+
+async def test_a_boundary_that_cannot_be_one_is_a_problem() -> None:
+    """Nothing of the form can be read then."""
+    with pytest.raises(Problem, match="Invalid characters in boundary"):
+        await read_form('multipart/form-data; boundary="x\n1"', cut(b"--x1--\r\n", []))
+
+
+async def test_what_breaks_behind_a_file_that_is_read_as_it_comes() -> None:
+    """Another part begins, and is none: whoever listens already is told."""
+    body = part("file", b"RIFF" * 10, "a.wav")
+    start = body.index(b"RIFF") + 8
+    reader = FormReader(TYPE)
+    reader.feed(body[:start])
+    heard = b""
+    rest = body[start:-2]
+    with pytest.raises(Problem, match="incomplete or not a form"):
+        async for piece in reader.rest_of_file(40, cut(rest + b"\r\n--x1\r\nnonsense\r\n\r\n", [len(rest)])):
+            heard += piece
+    assert heard
+    assert (b"RIFF" * 8).startswith(heard)

@@ -8,6 +8,7 @@ is none, these do.
 import ipaddress
 import re
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 
 from .config import is_loopback
 
@@ -65,6 +66,7 @@ def was_forwarded(headers: Mapping[str, str]) -> bool:
     return any(name in headers for name in _FORWARDED)
 
 
+@lru_cache(64)
 def _is_address(name: str) -> bool:
     try:
         ipaddress.ip_address(name)

@@ -1,5 +1,6 @@
 """What every request passes on its way: log line with request id, CORS, no foreign web pages, key."""
 
+import asyncio
 import hmac
 import logging
 import re
@@ -11,7 +12,7 @@ from spark_engine.transport import REQUEST_ID
 
 from .api import ALWAYS_OPEN, OPEN_LISTS
 from .foreign import is_foreign, is_own_host
-from .journal import Outcome, RequestServed
+from .journal import Journal, Outcome, RequestServed
 from .keys import JOURNAL, SETTINGS
 from .problems import CUT, STARTED, Handler, Problem
 
@@ -51,19 +52,25 @@ async def access_log(request: web.Request, handler: Handler) -> web.StreamRespon
         return response
     finally:
         REQUEST_ID.reset(token)
-        resource = request.match_info.route.resource
-        path = resource.canonical.replace("{root}", "v1/") if resource else "(unknown URL)"
         seconds = time.monotonic() - started
-        # Health checks and the page come often and would hide everything else.
-        level = logging.DEBUG if request.match_info.handler in ALWAYS_OPEN and status < 400 else logging.INFO
-        LOGGER.log(
-            level,
-            "%s %s %d %.3f s id=%s",
-            *(request.method, path, status, seconds, request_id),
-            extra={"request_id": request_id},
-        )
-        outcome = "cut" if request.get(CUT) else _outcome(status)
-        request.app[JOURNAL].tell(RequestServed(path if resource else "unknown", outcome, seconds))
+        # In the loop's next round: nobody shall wait for the answer while we write down how long it took.
+        asyncio.get_running_loop().call_soon(_write_down, request, request.app[JOURNAL], status, seconds)
+
+
+def _write_down(request: web.Request, journal: Journal, status: int, seconds: float) -> None:
+    resource = request.match_info.route.resource
+    path = resource.canonical.replace("{root}", "v1/") if resource else "(unknown URL)"
+    request_id = request[REQUEST_ID_KEY]
+    # Health checks and the page come often and would hide everything else.
+    level = logging.DEBUG if request.match_info.handler in ALWAYS_OPEN and status < 400 else logging.INFO
+    LOGGER.log(
+        level,
+        "%s %s %d %.3f s id=%s",
+        *(request.method, path, status, seconds, request_id),
+        extra={"request_id": request_id},
+    )
+    outcome = "cut" if request.get(CUT) else _outcome(status)
+    journal.tell(RequestServed(path if resource else "unknown", outcome, seconds))
 
 
 def _outcome(status: int) -> Outcome:

@@ -251,7 +251,7 @@ async def _in_turn(parts: Sequence[bytes]) -> AsyncGenerator[bytes]:
 
 async def _read_bounded(response: ClientResponse) -> bytes:
     pieces, size = [], 0
-    async for piece in response.content.iter_any():
+    while piece := await response.content.readany():
         size += len(piece)
         if size > LARGEST_ANSWER:
             raise ServerFault(f"The server's answer exceeds {LARGEST_ANSWER >> 20} MiB.", status=response.status)

@@ -13,7 +13,7 @@ from datetime import datetime
 from aiohttp import ClientError, ClientSession, FormData
 from spark_engine.audio import read_wav, write_wav
 from spark_engine.canary import canary_clip
-from spark_engine.transport import Json
+from spark_engine.models import Json
 
 from .errors import BenchError
 from .spark import SENTENCE

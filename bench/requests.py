@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from spark_engine.audio import wav_header, write_wav
 from spark_engine.models import SAMPLE_WIDTH, Audio
 from spark_engine.parakeet import SAMPLE_RATE
-from spark_engine.transport import Body, FilePart, form_body, json_body
+from spark_engine.request_body import Body, FilePart, form_body, json_body
 
 from . import upstream
 from .load import Request

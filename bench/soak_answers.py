@@ -12,7 +12,7 @@ import av
 from av.error import FFmpegError
 from embedded_spark.nonsense import SECONDS_PER_CHARACTER
 from spark_engine.audio import read_wav
-from spark_engine.transport import Json
+from spark_engine.models import Json
 
 SLACK = 0.1
 """Seconds that a codec's frames may take away; they add up to as much, and silence at both ends."""

@@ -10,7 +10,7 @@ from functools import partial
 from io import BytesIO
 
 from aiohttp import web
-from spark_engine.transport import Json
+from spark_engine.models import Json
 
 from .form_reader import FormReader
 from .keys import SETTINGS, UPLOADS
@@ -77,22 +77,21 @@ async def received_form(request: web.Request) -> AsyncGenerator[Form]:
 async def _let_in(share: Share, length: int | None, window: int, reader: FormReader) -> int | None:
     """Wait until there is room for what is to come of a body of `length` bytes. As `LetIn`.
 
-    A long WAV file at the end of its form is heard while it comes: for that, room for two windows is enough.
+    WAV at the end of its form goes on to Parakeet while it comes. Of several windows, room for two is enough.
     """
-    if reader.size <= share.size:
+    if share.size >= (reader.size if length is None else length):
         return None
     if length is None:
         await share.grow(SMALL if reader.size <= SMALL else reader.size + SMALL)
-    elif length <= SMALL:
-        await share.grow(length)
-    elif reader.size <= BEGINNING:
-        await share.grow(BEGINNING)
-    elif (size := _flowing(reader, length)) and size > 2 * window:
-        await share.grow(max(2 * window, reader.size))
-        return size
-    else:
-        await share.grow(length)
-    return None
+        return None
+    size = _flowing(reader, length)
+    if size is None and reader.size <= BEGINNING:
+        await share.grow(min(length, BEGINNING))
+        return None
+    in_windows = size is not None and size > 2 * window
+    await share.grow(max(2 * window, reader.size) if in_windows else length)
+    # Between one window and two, holding it takes no more room, and it is cut where it would be cut as a whole.
+    return size if size is not None and (in_windows or size <= window) else None
 
 
 def _flowing(reader: FormReader, length: int) -> int | None:

@@ -71,14 +71,17 @@ class FormReader:
 
     async def rest_of_file(self, file_size: int, chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
         """What is still to come of the open file, to its end. Raises Problem 400 where it has not `file_size` bytes."""
-        size = self._value.tell() if self._value else 0
+        left = file_size - (self._value.tell() if self._value else 0)
         async for chunk in chunks:
             for piece in self._pieces(chunk):
-                size += len(piece)
+                left -= len(piece)
+                if left < 0:
+                    raise bad_request("The recording is longer than its header says.", "file", "invalid_audio")
                 yield piece
         self.close()
-        if size != file_size:
-            raise bad_request(f"The recording has {size} bytes, not {file_size} as its header says.", "file")
+        if left:
+            message = f"The recording has {file_size - left} bytes, not {file_size} as its header says."
+            raise bad_request(message, "file", "invalid_audio")
 
     def _pieces(self, chunk: bytes) -> list[bytes]:
         """What a chunk holds of the open file, and nothing but that."""

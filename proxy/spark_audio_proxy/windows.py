@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from spark_engine.models import SAMPLE_WIDTH, Audio
 from spark_engine.parakeet import SAMPLE_RATE
 
+from .streamed_upload import StreamedUpload
+
 SEARCHED = 20.0
 """Seconds at the end of a window that are searched for a pause: people breathe more often than that."""
 
@@ -21,7 +23,7 @@ class Window:
     """A piece of a recording and where it starts, in seconds."""
 
     start: float
-    audio: Audio
+    audio: Audio | StreamedUpload
 
 
 def bytes_in(seconds: float) -> int:

@@ -13,7 +13,7 @@ PROXY = ENGINE.parents[2] / "proxy"
 
 LAYERS: tuple[set[str], ...] = (
     {"errors", "models", "health", "budget", "clock", "turn_end", "abbreviations"},
-    {"incidents", "voices", "audio", "sentences"},
+    {"incidents", "voices", "audio", "sentences", "incoming", "request_body"},
     {"transport", "text"},
     {"probe"},
     {"parakeet_readers", "magpie_readers"},

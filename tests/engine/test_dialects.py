@@ -8,10 +8,10 @@ from aiohttp import ClientSession
 from spark_engine.magpie import Magpie
 from spark_engine.magpie_dialects import OPENAI, MagpieServer
 from spark_engine.magpie_readers import DEFAULT_VOICE, Repertoire
-from spark_engine.models import SpeechStyle, Transcript
+from spark_engine.models import Json, SpeechStyle, Transcript
 from spark_engine.parakeet import Parakeet
 from spark_engine.parakeet_readers import read_groxaxo
-from spark_engine.transport import Json, Transport
+from spark_engine.transport import Transport
 
 from tests.engine.families import (
     EACH_HEARING,

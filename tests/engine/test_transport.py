@@ -6,7 +6,8 @@ import pytest
 from aiohttp import ClientSession, web
 from spark_engine import transport as transport_module
 from spark_engine.errors import Busy, Rejected, ServerFault, SparkError, TimedOut, Unauthorized, Unreachable
-from spark_engine.transport import JOINED, FilePart, Transport, form_body, json_body
+from spark_engine.request_body import JOINED, FilePart, form_body, json_body
+from spark_engine.transport import Transport
 
 from tests.fakes import faults
 from tests.fakes.magpie import in_pieces

@@ -20,7 +20,7 @@ from embedded_spark.wedge_routes import add_wedge
 from spark_audio_proxy.__main__ import _with_embedded_spark
 from spark_audio_proxy.config import Settings
 from spark_engine.health import State
-from spark_engine.transport import FilePart, form_body
+from spark_engine.request_body import FilePart, form_body
 
 from tests.fakes.engines import FakeRecognizer, FakeSynthesizer, Gate
 from tests.proxy.conftest import StartProxy

@@ -19,9 +19,10 @@ from .magpie_readers import (
     speaking_model,
     voice_items,
 )
-from .models import SpeechStyle, Voice
+from .models import Json, SpeechStyle, Voice
 from .probe import Answers, probe
-from .transport import Body, Json, Transport, form_body, json_body
+from .request_body import Body, form_body, json_body
+from .transport import Transport
 from .voices import base_language, default_voice, find_voice, normalize_language
 
 DEFAULT_LANGUAGE = "en-US"
@@ -72,6 +73,7 @@ class MagpieServer:
 
     dialect: MagpieDialect
     repertoire: Repertoire
+    version: str | None = None
 
     @override
     def __str__(self) -> str:
@@ -229,7 +231,7 @@ def recognise(answers: Answers) -> MagpieServer:
         if not OPENAI.recognise(answers):
             raise _no_magpie(answers)
         dialect = OPENAI
-    return MagpieServer(dialect, dialect.read(answers))
+    return MagpieServer(dialect, dialect.read(answers), answers.version())
 
 
 def _no_magpie(answers: Answers) -> Rejected:

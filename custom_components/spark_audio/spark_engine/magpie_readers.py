@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .models import NATIVE_RATE, Voice
+from .models import NATIVE_RATE, Json, Voice
 from .probe import Answers, ids, strings
-from .transport import Json
 from .voices import parse_voice
 
 LIST_VOICES = "/v1/audio/list_voices"

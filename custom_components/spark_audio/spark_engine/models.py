@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+type Json = str | int | float | bool | list[Json] | dict[str, Json] | None
+
 SAMPLE_WIDTH = 2
 """Bytes per sample: PCM between modules is always 16-bit little-endian mono."""
 

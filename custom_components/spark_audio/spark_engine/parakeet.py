@@ -4,10 +4,12 @@ import logging
 
 from .audio import wav_header
 from .errors import ServerFault
+from .incoming import IncomingAudio
 from .models import Audio, Transcript
 from .parakeet_dialects import ParakeetServer, identify
 from .probe import Known
-from .transport import FilePart, Transport, form_body
+from .request_body import FilePart, form_body
+from .transport import Transport
 
 LOGGER = logging.getLogger(__name__)
 
@@ -40,16 +42,20 @@ class Parakeet:
         """Probe again at the next call: another image may have been started."""
         self._known.forget()
 
-    async def transcribe(self, audio: Audio, *, language: str | None = None, times: bool = False) -> Transcript:
+    async def transcribe(
+        self, audio: Audio | IncomingAudio, *, language: str | None = None, times: bool = False
+    ) -> Transcript:
         """The transcript of 16 kHz s16le mono audio; `times` asks for segments and words where the server has them.
 
+        Audio that is still coming is sent on as it comes: see that it does soon, since the deadline covers that, too.
         `language` is a BCP-47 tag or None for automatic. Raises SparkError, ValueError for any other sample rate.
         """
         if audio.sample_rate != SAMPLE_RATE:
             raise ValueError(f"Parakeet takes {SAMPLE_RATE} Hz, not {audio.sample_rate} Hz")
         server = await self.server()
-        header = wav_header(audio.sample_rate, len(audio.pcm))
-        file = FilePart("file", "audio.wav", "audio/wav", audio.pcm, header)
+        data, size = (audio, audio.size) if isinstance(audio, IncomingAudio) else (audio.pcm, len(audio.pcm))
+        header = wav_header(audio.sample_rate, size)
+        file = FilePart("file", "audio.wav", "audio/wav", data, header)
         body = form_body(server.fields(language, times=times), file)
         with self._known.asked():
             reply = await self.transport.post(

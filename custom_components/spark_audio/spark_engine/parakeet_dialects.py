@@ -6,10 +6,10 @@ from enum import Enum, auto
 from typing import override
 
 from .errors import Rejected
-from .models import Transcript
+from .models import Json, Transcript
 from .parakeet_readers import read_groxaxo, read_openai, read_shadowfita
 from .probe import Answers, ids, probe, strings
-from .transport import Json, Transport
+from .transport import Transport
 from .voices import base_language, with_region
 
 
@@ -52,6 +52,7 @@ class ParakeetServer:
 
     dialect: ParakeetDialect
     models: tuple[str, ...] = ()
+    version: str | None = None
 
     @override
     def __str__(self) -> str:
@@ -185,7 +186,7 @@ def recognise(answers: Answers) -> ParakeetServer:
     if dialect is None:
         answers.settle(_TELLING)
         dialect = OPENAI
-    return ParakeetServer(dialect, dialect.models(answers))
+    return ParakeetServer(dialect, dialect.models(answers), answers.version())
 
 
 def _is_websocket_only(answers: Answers) -> bool:

@@ -3,8 +3,7 @@
 Every reader raises KeyError, TypeError or ValueError where there is no transcript.
 """
 
-from .models import Segment, Transcript, Word
-from .transport import Json
+from .models import Json, Segment, Transcript, Word
 
 _NO_LANGUAGE = ("", "auto", "unknown")
 

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from .errors import Busy, Rejected, ServerFault, SparkError, TimedOut, Unauthorized, Unreachable
-from .transport import Json, Reply, Transport
+from .models import Json
+from .transport import Reply, Transport
 
 DEADLINE = 5.0
 """Seconds for one page: none of them needs the GPU."""
@@ -56,6 +57,11 @@ class Answers:
     def model_ids(self) -> tuple[str, ...]:
         """The ids in OpenAI's model list."""
         return ids(self.models())
+
+    def version(self) -> str | None:
+        """The version that the server tells beside its health."""
+        version = self.document("/health").get("version")
+        return version if isinstance(version, str) and version else None
 
     def is_xr_ai(self) -> bool:
         """Whether this is one of the two servers of NVIDIA's xr-ai that hold their model themselves."""

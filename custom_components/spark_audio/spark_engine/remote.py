@@ -11,8 +11,10 @@ from .canary import CANARY_DEADLINE
 from .errors import Rejected, ServerFault
 from .health import Observation, Outcome, State
 from .incidents import CanaryResult, Transition
-from .status import ProxyStatus, ServiceStatus
-from .transport import Body, Json, Transport
+from .models import Json
+from .request_body import Body
+from .status import ProxyStatus, ServerKind, ServiceStatus
+from .transport import Transport
 from .watchdog import NoRestartTarget, RestartUnderWay
 
 DEADLINE = 10.0
@@ -71,11 +73,13 @@ def _read(document: Json) -> ProxyStatus:
 
 def _service(item: Mapping[str, Json], budget: Budget, automatic: bool) -> ServiceStatus:  # noqa: FBT001
     name, url = _text(item["name"]), _text(item["url"])
+    kind = _kind(item)
     if "state" not in item:
-        return ServiceStatus(name=name, url=url)
+        return ServiceStatus(name=name, url=url, kind=kind)
     return ServiceStatus(
         name=name,
         url=url,
+        kind=kind,
         watched=True,
         state=State(_text(item["state"])),
         since=_moment(item["since"]),
@@ -88,6 +92,11 @@ def _service(item: Mapping[str, Json], budget: Budget, automatic: bool) -> Servi
         restarts_left=int(_number(item["restarts_left"])),
         history=tuple(_transition(_object(change)) for change in _list(item["history"])),
     )
+
+
+def _kind(item: Mapping[str, Json]) -> ServerKind | None:
+    dialect = _optional(_text, item.get("dialect"))
+    return ServerKind(dialect=dialect, model=_optional(_text, item.get("model"))) if dialect else None
 
 
 def _canary(value: Json) -> CanaryResult:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from .errors import Busy, Held, ServerFault, SparkError, TimedOut, Unreachable
 from .health import HOLDING, State
+from .incoming import IncomingAudio
 from .magpie import Magpie
 from .magpie_dialects import MagpieServer
 from .models import Audio, SpeechStyle, Transcript, Voice
@@ -147,7 +148,12 @@ class ParakeetService(Service[Parakeet]):
         return await self.first(lambda parakeet: parakeet.server())
 
     async def transcribe(
-        self, audio: Audio, *, language: str | None = None, times: bool = False, deadline: float | None = None
+        self,
+        audio: Audio | IncomingAudio,
+        *,
+        language: str | None = None,
+        times: bool = False,
+        deadline: float | None = None,
     ) -> Transcript:
         """As `Parakeet.transcribe`, by whichever server is well.
 

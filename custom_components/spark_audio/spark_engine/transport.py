@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-import secrets
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -20,8 +19,8 @@ from aiohttp import (
 )
 
 from .errors import Busy, Rejected, ServerFault, SparkError, TimedOut, Unauthorized, Unreachable
-
-type Json = str | int | float | bool | list[Json] | dict[str, Json] | None
+from .models import Json
+from .request_body import Body
 
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request that is being served; sent along, so that the logs of all parts can be read together."""
@@ -34,9 +33,6 @@ KEPT_OPEN = 4.0
 
 LONGEST_WAIT = 120.0
 """Seconds spent waiting for one streamed answer in all, so that a byte every now and then cannot go on for ever."""
-
-JOINED = 1 << 20
-"""Bytes of a request body up to which its parts are joined, so that a voice turn goes out in one send."""
 
 LARGEST_ANSWER = 64 << 20
 """Bytes of an answer that is read whole."""
@@ -62,24 +58,6 @@ _CUDA = (
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
-    """A request body and its Content-Type, in parts that are sent one after the other."""
-
-    content_type: str
-    parts: tuple[bytes, ...]
-
-    @property
-    def size(self) -> int:
-        """Bytes of the whole body."""
-        return sum(map(len, self.parts))
-
-    @property
-    def data(self) -> bytes:
-        """The whole body in one piece."""
-        return b"".join(self.parts)
-
-
-@dataclass(frozen=True, slots=True)
 class Reply:
     """An answer read whole. Its status is always below 400: anything else was raised."""
 
@@ -96,43 +74,6 @@ class Reply:
                 f"The server answered with {self.content_type} where JSON was expected.", status=self.status
             ) from err
         return document
-
-
-@dataclass(frozen=True, slots=True)
-class FilePart:
-    """A file in a form: `header`, then `data`, which is not copied."""
-
-    name: str
-    file_name: str
-    content_type: str
-    data: bytes = field(repr=False)
-    header: bytes = field(default=b"", repr=False)
-
-
-def json_body(document: Mapping[str, Json]) -> Body:
-    """A JSON request."""
-    return Body("application/json", (json.dumps(document).encode(),))
-
-
-def form_body(fields: Mapping[str, str], file: FilePart | None = None) -> Body:
-    """A multipart/form-data request, built by hand: a tenth of the time of a general form writer.
-
-    Names and file names are ours, never a caller's; values may hold anything, the boundary is random.
-    """
-    boundary = secrets.token_hex(16)
-    content_type = f"multipart/form-data; boundary={boundary}"
-    start = "".join(
-        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
-        for name, value in fields.items()
-    )
-    end = f"--{boundary}--\r\n"
-    if file is None:
-        return Body(content_type, ((start + end).encode(),))
-    start += (
-        f'--{boundary}\r\nContent-Disposition: form-data; name="{file.name}"; filename="{file.file_name}"\r\n'
-        f"Content-Type: {file.content_type}\r\n\r\n"
-    )
-    return Body(content_type, (start.encode() + file.header, file.data, f"\r\n{end}".encode()))
 
 
 class Transport:
@@ -235,18 +176,11 @@ class Transport:
         return await self._session.request(
             method,
             self.base_url + path,
-            data=body and (body.data if body.size <= JOINED else _in_turn(body.parts)),
+            data=body and body.payload(),
             headers=headers,
             allow_redirects=False,
             timeout=_NO_TOTAL,
         )
-
-
-async def _in_turn(parts: Sequence[bytes]) -> AsyncGenerator[bytes]:
-    for part in parts:
-        yield part
-        # Connections that were closed meanwhile show it now, so that a repeat does not take another one of them.
-        await asyncio.sleep(0)
 
 
 async def _read_bounded(response: ClientResponse) -> bytes:

@@ -10,6 +10,8 @@ from typing import Never
 
 from aiohttp import web
 from spark_engine.errors import SparkError
+from spark_engine.incoming import IncomingAudio
+from spark_engine.models import Audio, Transcript
 from spark_engine.services import ParakeetService
 from spark_engine.voices import normalize_language
 
@@ -19,9 +21,10 @@ from spark_audio_proxy.form import Form, received_form
 from spark_audio_proxy.journal import AudioPassed
 from spark_audio_proxy.keys import HEARING, JOURNAL, SETTINGS, SPARK, TRANSCODERS
 from spark_audio_proxy.problems import Problem, bad_request, error_object, problem_for
-from spark_audio_proxy.transcode.clean import clean_size, coming_samples, read_clean
+from spark_audio_proxy.streamed_upload import StreamedUpload
+from spark_audio_proxy.transcode.clean import coming_samples, read_clean, samples_size
 from spark_audio_proxy.transcode.decode import decode
-from spark_audio_proxy.windows import Cutter, Window, check_length, cut_windows
+from spark_audio_proxy.windows import Cutter, Window, bytes_in, check_length, cut_windows
 
 RESPONSE_FORMATS = ("json", "text", "verbose_json", "srt", "vtt")
 WITH_TIMES = ("verbose_json", "srt", "vtt")
@@ -107,13 +110,20 @@ async def _transcribed(
     if wants_words and not (await parakeet.server()).dialect.gives_words:
         raise no_words
     gate, journal = request.app[HEARING], request.app[JOURNAL]
+
+    async def ask(audio: Audio | IncomingAudio, *, first: bool = True) -> Transcript:
+        # A turn for each window: a long recording must not make everybody wait, nor one that is still coming.
+        async with gate.turn(first=first):
+            return await parakeet.transcribe(audio, language=wanted.language, times=wanted.times)
+
     async for window in _windows(request, wanted):
         start, seconds = window.start, window.audio.seconds
         if start == 0 and seconds < SHORTEST:
             raise bad_request(f"The recording is shorter than {SHORTEST} seconds.", "file", "audio_too_short")
-        # A turn for each window: a long recording must not make everybody wait, nor one that is still coming.
-        async with gate.turn(first=start == 0):
-            transcript = await parakeet.transcribe(window.audio, language=wanted.language, times=wanted.times)
+        if isinstance(window.audio, StreamedUpload):
+            transcript = await window.audio.asked(ask)
+        else:
+            transcript = await ask(window.audio, first=start == 0)
         del window
         journal.tell(AudioPassed("heard", seconds))
         # Of an unknown server only its answer tells.
@@ -143,10 +153,14 @@ async def _windows(request: web.Request, wanted: TranscriptionRequest) -> AsyncG
                 yield window
                 del window
         else:
+            size, blocks = samples_size(wanted.file), coming_samples(wanted.file, wanted.rest)
+            check_length(size, settings.max_audio)
+            if size <= bytes_in(settings.window):
+                yield Window(0.0, StreamedUpload(size, blocks))
+                return
             # No more is read before the window that is complete was heard.
-            check_length(clean_size(wanted.file) or 0, settings.max_audio)
             cutter = Cutter(settings.window, settings.max_audio)
-            async for block in coming_samples(wanted.file, wanted.rest):
+            async for block in blocks:
                 cutter.add(block)
                 while cutter.is_full:
                     yield await run(cutter.cut)

@@ -69,10 +69,16 @@ def clean_size(beginning: BytesIO) -> int | None:
     return header.start + header.announced
 
 
-async def coming_samples(beginning: BytesIO, rest: AsyncIterable[bytes]) -> AsyncGenerator[bytes | memoryview]:
+def samples_size(beginning: BytesIO) -> int:
+    """Bytes of samples in the file that begins like this, which `clean_size` knows."""
+    header = _read_header(memoryview(beginning.getvalue()))
+    return header.announced if header and header.announced else 0
+
+
+async def coming_samples(beginning: BytesIO, rest: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
     """The samples, in blocks, of a file that `clean_size` knows, while it is still coming."""
-    data = memoryview(beginning.getvalue())
-    if header := _read_header(data):
+    data = beginning.getvalue()
+    if header := _read_header(memoryview(data)):
         yield data[header.start :]
     async for block in rest:
         yield block

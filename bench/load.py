@@ -17,15 +17,22 @@ from .errors import BenchError
 BLOCK_DEADLINE = 60.0
 """Seconds for one block of requests."""
 
+SLICE = 0.002
+"""Seconds of a slow line that are sent in one piece."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A POST, ready to be sent. `preamble` counts the bytes of the answer before its first audio: a WAV header's."""
+    """A POST, ready to be sent. `preamble` counts the bytes of the answer before its first audio: a WAV header's.
+
+    `line` is how fast it is sent, in bytes a second; None sends it at once.
+    """
 
     path: str
     headers: Mapping[str, str]
     body: bytes
     preamble: int = 0
+    line: float | None = None
 
     def head(self, url: URL) -> bytes:
         """The request line and headers for this server."""
@@ -155,13 +162,26 @@ class Connection(asyncio.Protocol):
         self._answer, self._preamble, self._first = Answer(), request.preamble, 0.0
         self._done = asyncio.get_running_loop().create_future()
         self._begun = time.perf_counter()
-        self._transport.writelines([head, request.body])
+        if request.line is None:
+            self._transport.writelines([head, request.body])
+        else:
+            self._transport.write(head)
+            await _send_slowly(self._transport, request.body, request.line)
         return await self._done
 
     def close(self) -> None:
         """Hang up."""
         if self._transport is not None:
             self._transport.abort()
+
+
+async def _send_slowly(transport: asyncio.Transport, body: bytes, line: float) -> None:
+    """As a line lets it through, counted from the start, so that a late piece does not delay those behind it."""
+    size, begun = round(line * SLICE), time.perf_counter()
+    for at in range(0, len(body), size):
+        piece = body[at : at + size]
+        await asyncio.sleep(begun + (at + len(piece)) / line - time.perf_counter())
+        transport.write(piece)
 
 
 async def run_block(

@@ -18,7 +18,7 @@ from .machine import this_machine, used_cpu, used_memory
 from .processes import Child, started
 from .proxy_health import Health, many_files, probe_under_load
 from .proxy_peers import NGINX, ORIGINAL, ROOMY, Peer, nginx, original, ours
-from .proxy_report import DIRECT, RECORDING_SECONDS, Case, Memory, aims, charts, tables
+from .proxy_report import DIRECT, LINE_SECONDS, RECORDING_SECONDS, Case, Memory, aims, charts, tables
 from .report import Report
 from .requests import BYTES_PER_SECOND, Pair, recording, speech, transcription
 
@@ -29,6 +29,9 @@ TEXTS = {
     "three sentences": "The kitchen light is on now. It is warm outside. The front door is still locked.",
 }
 """About 6 s of speech each."""
+
+LINES = {"20 Mbit/s": 2.5e6, "100 Mbit/s": 12.5e6}
+"""Bytes a second to what stands in between, and on from there: Wi-Fi at the end of the garden, and an old switch."""
 
 MEMORY_LIMITS = {
     "as shipped, 128 MiB of uploads": (),
@@ -46,20 +49,21 @@ OK, BUSY = 200, 429
 class Plan:
     """How much is asked: for numbers of callers, the requests that each of them sends in a round.
 
-    `held` are the slow requests under which `probes` ask for health.
+    `lines` are the requests over each slow line, `held` the slow ones under which `probes` ask for health.
     """
 
     rounds: int
     transcriptions: tuple[tuple[int, int], ...]
     speeches: tuple[tuple[int, int], ...]
+    lines: int
     uploads: int
     upload_bytes: int
     held: int
     probes: int
 
 
-FULL = Plan(5, ((1, 60), (32, 20)), ((1, 3), (32, 1)), 32, 20_000_000, 1000, 120)
-QUICK = Plan(2, ((1, 30), (32, 6)), ((1, 1), (32, 1)), 32, 5_000_000, 200, 40)
+FULL = Plan(5, ((1, 60), (32, 20)), ((1, 3), (32, 1)), 4, 32, 20_000_000, 1000, 120)
+QUICK = Plan(2, ((1, 30), (32, 6)), ((1, 1), (32, 1)), 1, 32, 5_000_000, 200, 40)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,23 +83,28 @@ async def answer(*, quick: bool = False) -> Report:
 async def measure(plan: Plan) -> Report:
     """Measure by this plan. Raises BenchError."""
     machine, begun = this_machine(), time.monotonic()
+    wav_on_line = recording(LINE_SECONDS)
     wav = transcription(recording(RECORDING_SECONDS))
     heard = [Case("transcription", wav, callers, each) for callers, each in plan.transcriptions]
     spoken = [Case(name, speech(text), *load) for name, text in TEXTS.items() for load in plan.speeches]
+    lines = [Case(name, transcription(wav_on_line, line), 1, plan.lines) for name, line in LINES.items()]
     peers, packages = await _peers()
     with many_files():
         async with started("bench.upstream") as upstream:
             await _measure_in_turn([*heard, *spoken], plan.rounds, upstream, [*peers, ours(*ROOMY)])
             memory = await _measure_memories(plan, peers, upstream)
+        for case in lines:
+            async with started("bench.upstream", "--line", str(LINES[case.name])) as upstream:
+                await _measure_in_turn([case], plan.rounds, upstream, [*peers, ours(*ROOMY)])
         health = [await _measure_health(plan, peer) for peer in (*peers, ours(*ROOMY)) if peer.name != NGINX]
     seconds = time.monotonic() - begun
     return Report(
         QUESTION,
         machine,
         seconds,
-        tables(packages, heard, spoken, memory, health),
+        tables(packages, heard, lines, spoken, memory, health),
         aims(heard, spoken, memory, health),
-        charts(heard, spoken, memory, machine),
+        charts(heard, lines, spoken, memory, machine),
     )
 
 

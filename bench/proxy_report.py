@@ -17,6 +17,8 @@ from .upstream import FIRST_AUDIO, PACE, RECOGNITION
 DIRECT = "direct"
 
 RECORDING_SECONDS = 5.0
+LINE_SECONDS = 10.0
+"""Seconds of a recording, and of one that goes over slow lines."""
 
 MANY = 32
 """Callers at which throughput is compared."""
@@ -89,13 +91,14 @@ class Memory:
 def tables(
     packages: Sequence[Package],
     heard: Sequence[Case],
+    lines: Sequence[Case],
     spoken: Sequence[Case],
     memory: Sequence[Memory],
     health: Sequence[Health],
 ) -> tuple[Table, ...]:
-    """What was compared, transcription, speech, memory, health."""
+    """What was compared, transcription, the same over slow lines, speech, memory, health."""
     compared = Table("What was compared", ("what", ""), tuple((each.name, each.version) for each in packages))
-    return compared, _transcriptions(heard), _speeches(spoken), _memory(memory), _health(health)
+    return compared, _transcriptions(heard), _lines(lines), _speeches(spoken), _memory(memory), _health(health)
 
 
 def _transcriptions(cases: Sequence[Case]) -> Table:
@@ -113,6 +116,22 @@ def _transcriptions(cases: Sequence[Case]) -> Table:
         "last byte",
         ("callers", "way", "p50 ms", "p95 ms", "requests/s", "added p50 ms", "CPU ms/request", "requests/s x nginx's"),
         tuple(row(case, way) for case in cases for way in case.blocks),
+    )
+
+
+def _lines(cases: Sequence[Case]) -> Table:
+    return Table(
+        f"Transcription of a {LINE_SECONDS:.0f} s WAV, one caller, over one slow line to what stands in between and "
+        f"another on from there; the upstream answers {1000 * RECOGNITION:.0f} ms after its last byte",
+        ("line", "way", "p50 ms", "added p50 ms"),
+        tuple(
+            (
+                *(case.name, way, spread(case.medians(way, _whole))),
+                None if way == DIRECT else case.added(way, _whole),
+            )
+            for case in cases
+            for way in case.blocks
+        ),
     )
 
 
@@ -206,7 +225,11 @@ def aims(
 
 
 def charts(
-    heard: Sequence[Case], spoken: Sequence[Case], memory: Sequence[Memory], machine: Machine
+    heard: Sequence[Case],
+    lines: Sequence[Case],
+    spoken: Sequence[Case],
+    memory: Sequence[Memory],
+    machine: Machine,
 ) -> tuple[Chart, ...]:
     """What is added to a request, how many of them pass, and the memory that they take."""
     note = (
@@ -218,6 +241,10 @@ def charts(
     costs = (
         *(_group(case, "added to a transcription, one caller", _added_whole, ADDED) for case in alone),
         *(_group(case, "CPU of a transcription, one caller", Case.cpu_each, CPU) for case in alone),
+        *(
+            _group(case, f"added to one of {LINE_SECONDS:.0f} s, over lines of {case.name}", _added_whole)
+            for case in lines
+        ),
         *(_group(case, f"added to the first audio, {case.name}", _added_first, ADDED) for case in spoken_alone),
     )
     passed = tuple(
@@ -241,7 +268,7 @@ def charts(
     )
 
 
-def _group(case: Case, title: str, figure: Callable[[Case, str], Spread], aim: float) -> Group:
+def _group(case: Case, title: str, figure: Callable[[Case, str], Spread], aim: float | None = None) -> Group:
     bars = (
         Bar(way, _from_zero(figure(case, way)), ours=way == OURS, aim=aim if way == OURS else None)
         for way in case.blocks

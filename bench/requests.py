@@ -1,7 +1,7 @@
 """The requests that are sent, each as the upstream takes it and as the proxy takes it."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from spark_engine.audio import wav_header, write_wav
 from spark_engine.models import SAMPLE_WIDTH, Audio
@@ -29,10 +29,10 @@ def recording(seconds: float) -> bytes:
     return write_wav(Audio(noise, SAMPLE_RATE))
 
 
-def transcription(wav: bytes) -> Pair:
-    """OpenAI's form, which both of them take."""
+def transcription(wav: bytes, line: float | None = None) -> Pair:
+    """OpenAI's form, which both of them take; sent at so many bytes a second."""
     body = form_body({"model": "whisper-1", "language": "en-US"}, FilePart("file", "speech.wav", "audio/wav", wav))
-    request = _request(upstream.TRANSCRIPTIONS, body)
+    request = replace(_request(upstream.TRANSCRIPTIONS, body), line=line)
     return Pair(request, request)
 
 

@@ -65,10 +65,14 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """How fast it is: seconds to a transcript, and how many times faster than it sounds speech is made."""
+    """How fast it is: seconds to a transcript, and how many times faster than it sounds speech is made.
+
+    `line` is how fast recordings come in, in bytes a second; 0 for as fast as they are sent.
+    """
 
     recognition: float = RECOGNITION
     pace: float = PACE
+    line: float = 0.0
 
 
 DONE = web.AppKey("counts", Counts)
@@ -77,10 +81,14 @@ TIMES = web.AppKey("times", Times)
 
 async def transcribe(request: web.Request) -> web.Response:
     """Take a recording of any size, keeping nothing of it."""
+    times, now = request.app[TIMES], asyncio.get_running_loop().time
+    begun, size = now(), 0
     with request.app[DONE].one_more():
-        async for _ in request.content.iter_any():
-            pass
-        await asyncio.sleep(request.app[TIMES].recognition)
+        async for piece in request.content.iter_any():
+            size += len(piece)
+            if times.line:
+                await asyncio.sleep(begun + size / times.line - now())
+        await asyncio.sleep(times.recognition)
         return web.json_response({"text": "Turn on the kitchen light."})
 
 
@@ -131,6 +139,7 @@ def _times() -> Times:
     parser = argparse.ArgumentParser(prog="bench.upstream")
     parser.add_argument("--recognition", type=float, default=RECOGNITION, metavar="SECONDS")
     parser.add_argument("--pace", type=float, default=PACE, metavar="TIMES")
+    parser.add_argument("--line", type=float, default=0.0, metavar="BYTES_PER_SECOND")
     return Times(**vars(parser.parse_args()))
 
 

@@ -29,6 +29,7 @@ TINY = proxy.Plan(
     rounds=1,
     transcriptions=((1, 2), (2, 1)),
     speeches=((1, 1),),
+    lines=1,
     uploads=2,
     upload_bytes=BYTES_PER_SECOND,
     held=3,
@@ -217,10 +218,13 @@ async def test_a_run_prints_both_ways_and_keeps_the_figures(
         "not measured, it cannot be had here: no network",
     ):
         assert row in printed
-    compared, heard, spoken, memory, health = json.loads(file.read_text())["tables"]
+    compared, heard, slow, spoken, memory, health = json.loads(file.read_text())["tables"]
     assert [row["what"] for row in compared["rows"]] == ["Spark Audio proxy", "nginx", ORIGINAL]
     assert [(row["callers"], row["way"]) for row in heard["rows"]] == [
         *((1, "direct"), (1, "proxy"), (2, "direct"), (2, "proxy"))
+    ]
+    assert [(row["line"], row["way"]) for row in slow["rows"]] == [
+        (line, way) for line in proxy.LINES for way in ("direct", "proxy")
     ]
     assert [(row["text"], row["way"]) for row in spoken["rows"]] == [
         (text, way) for text in proxy.TEXTS for way in ("direct", "proxy")

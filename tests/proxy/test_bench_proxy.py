@@ -69,9 +69,12 @@ def test_what_is_added_is_told_round_by_round() -> None:
 def test_tables_name_every_way() -> None:
     """What was not asked of the direct way is empty, and so is a latency that nobody has."""
     packages = [Package(NGINX, "9.8.7")]
-    _, heard, spoken, memory, health = tables(packages, [case("t", 1)], [case("one sentence", 1)], MEMORY, HEALTH)
+    heard, lines, spoken = [case("t", 1)], [case("20 Mbit/s", 1)], [case("one sentence", 1)]
+    _, heard, slow, spoken, memory, health = tables(packages, heard, lines, spoken, MEMORY, HEALTH)
     assert [row[1] for row in heard.rows] == [DIRECT, NGINX, ORIGINAL, OURS]
     assert heard.rows[0][5:] == (None, None, None)
+    assert [row[:2] for row in slow.rows] == [("20 Mbit/s", way) for way in (DIRECT, NGINX, ORIGINAL, OURS)]
+    assert [row[-1] for row in slow.rows][0::3] == [None, Spread(*[pytest.approx(1.5)] * 3)]
     assert spoken.rows[0][-1] is None
     assert [row[2:4] for row in memory.rows] == [(32, 0), (26, 6), (32, 0)]
     assert [row[3:] for row in health.rows] == [(0, None, None), (2, 1.0, 3.0)]
@@ -98,7 +101,7 @@ def test_charts_can_be_drawn_whatever_was_measured() -> None:
     """A way that adds less than nothing has a bar, too; the memory is that of all uploads."""
     faster = case("t", 1)
     faster.blocks[NGINX] = [block(19), block(23)]
-    drawn = charts([faster, case("t", 32)], [case("one sentence", 1)], MEMORY, this_machine())
+    drawn = charts([faster, case("t", 32)], [case("20 Mbit/s", 1)], [case("one sentence", 1)], MEMORY, this_machine())
     assert [chart.name for chart in drawn] == ["bench-proxy-added", "bench-proxy-throughput", "bench-proxy-memory"]
     for chart in drawn:
         assert as_svg(chart)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from aiohttp import web
-from spark_audio_proxy import __main__, form, form_reader, limits
+from spark_audio_proxy import __main__, form, form_reader, limits, streamed_upload
 from spark_audio_proxy.api.speech import LARGEST_REQUEST
 from spark_audio_proxy.config import Settings
 from spark_audio_proxy.transcode import decode
@@ -89,7 +89,8 @@ def test_the_bounds_are_those_of_the_code() -> None:
     rates = decode.SAMPLE_RATES
     assert said == {
         "an upload": f"{usual.max_upload >> 20} MiB, counted unpacked; {form.UPLOAD_PAUSE:.0f} s without a byte, "
-        f"{form.LONGEST_UPLOAD / 60:.0f} minutes in all, {form.SLOWEST_UPLOAD >> 10} KiB/s where its length is known",
+        f"{form.LONGEST_UPLOAD / 60:.0f} minutes in all, {form.SLOWEST_UPLOAD >> 10} KiB/s where its length is known; "
+        f"{streamed_upload.PROMPT:.0f} s of a turn at Parakeet while it comes",
         "all uploads together, in memory": f"{usual.bytes_in_flight >> 20} MiB; {limits.MOST_WAITING} more wait unread",
         "a form": f"{form_reader.MOST_PARTS} parts, 16 headers each, {form_reader.LARGEST_FIELD >> 20} MiB for a field",
         "JSON": f"{LARGEST_REQUEST >> 20} MiB to speak; {form.MOST_VALUES:,} values",

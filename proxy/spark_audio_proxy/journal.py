@@ -20,7 +20,8 @@ REMEMBERED = 120
 
 
 type Outcome = Literal["ok", "rejected", "busy", "failed", "cut", "gone"]
-"""`rejected` is the request's own fault, `cut` an answer that broke off, `gone` a client that did not wait for it."""
+"""`rejected` is the request's own fault, `cut` an answer that broke off, `gone` a client that did not wait for it or
+stopped taking it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,11 @@ from .api import ALWAYS_OPEN, OPEN_LISTS
 from .foreign import is_foreign, is_own_host
 from .journal import Journal, Outcome, RequestServed
 from .keys import JOURNAL, SETTINGS
-from .problems import CUT, STARTED, Handler, Problem
+from .problems import CLIENT_GONE, CUT, STARTED, Handler, Problem
 
 LOGGER = logging.getLogger("spark_audio_proxy.access")
 
 REQUEST_ID_KEY = web.RequestKey("request_id", str)
-CLIENT_GONE = 499
-"""Logged where nobody was left to take the answer."""
 
 _SANE_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _CORS_DAY = "86400"
@@ -77,7 +75,7 @@ def _outcome(status: int) -> Outcome:
     match status:
         case 429:
             return "busy"
-        case 499:
+        case _ if status == CLIENT_GONE:
             return "gone"
         case _ if status >= 500:
             return "failed"

@@ -9,6 +9,8 @@ from http import HTTPStatus
 from aiohttp import web
 from spark_engine.errors import Busy, Held, Rejected, ServerFault, SparkError, TimedOut, Unauthorized, Unreachable
 
+from .streamed_answer import StreamedAnswer
+
 LOGGER = logging.getLogger(__name__)
 
 FAULT_RETRY = 60
@@ -16,6 +18,9 @@ UNREACHABLE_RETRY = 30
 BUSY_RETRY = 5
 LONGEST_SILENT_RETRY = 10
 """Seconds above which clients are told not to retry by themselves: OpenAI's would sleep it out silently."""
+
+CLIENT_GONE = 499
+"""The status, for our log alone, where nobody was left to take the answer."""
 
 type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -97,7 +102,7 @@ CUT = web.RequestKey("cut", bool)
 async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn every exception into an error object; after the first byte, cut the connection instead."""
     try:
-        return await handler(request)
+        return await _ended(await handler(request))
     except web.HTTPException as error:
         if error.status < 400:
             raise
@@ -110,12 +115,30 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
     except SparkError as error:
         LOGGER.warning("%s %s: %s", request.method, request.path, error.message)
         return _end(request, problem_for(error))
-    except ConnectionError:
-        # The client has gone; there is nobody to answer.
-        raise
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and _is_gone(request):
+            return _unheard(request)
         LOGGER.exception("%s %s failed", request.method, request.path)
         return _end(request, Problem(500, "Internal error; the proxy's log has the details."))
+
+
+async def _ended(response: web.StreamResponse) -> web.StreamResponse:
+    """The answer, and where it is a stream, all of it: aiohttp would not tell that nobody takes the end."""
+    if isinstance(response, StreamedAnswer):
+        await response.write_eof()
+    return response
+
+
+def _is_gone(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
+
+
+def _unheard(request: web.Request) -> web.Response:
+    """What aiohttp is given where there is nobody to answer: it would log the traceback of an error."""
+    if request.transport is not None:
+        # Half closed by somebody who reads no more, it would be kept open for what is still in its buffer.
+        request.transport.abort()
+    return web.Response(status=CLIENT_GONE)
 
 
 def _end(request: web.Request, problem: Problem) -> web.StreamResponse:

@@ -4,7 +4,8 @@ from collections.abc import AsyncGenerator
 
 import pytest
 from aiohttp import ClientSession
-from spark_engine.models import SpeechStyle
+from spark_engine import speaking
+from spark_engine.models import Audio, SpeechStyle
 from spark_engine.spark import UNSPEAKABLE_PAUSE, Spark, SparkAddress
 
 from tests.fakes import magpie
@@ -45,6 +46,27 @@ async def test_text_that_is_being_written_begins_with_a_clause(session: ClientSe
         "as you wished.",
         text,
     ]
+
+
+async def test_speed_is_that_of_the_listener(session: ClientSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It decides what goes together; the audio stays as Magpie speaks."""
+    speeds: list[float] = []
+
+    def watched(
+        sentences: AsyncGenerator[str], synthesize: speaking.Synthesize, *, speed: float
+    ) -> AsyncGenerator[Audio]:
+        speeds.append(speed)
+        return speaking.speak(sentences, synthesize, speed=speed)
+
+    monkeypatch.setattr("spark_engine.spark.speak", watched)
+    async with running(magpie.nim()) as fake:
+        spark = Spark(session, SparkAddress(magpie_url=fake.url))
+        usual, fast = [
+            [piece async for piece in spark.speak("The light is on.", SpeechStyle(), **chosen)]
+            for chosen in ({}, {"speed": 4.0})
+        ]
+    assert speeds == [1.0, 4.0]
+    assert sum(piece.seconds for piece in usual) == sum(piece.seconds for piece in fast)
 
 
 async def test_nothing_to_say_is_a_short_silence(session: ClientSession) -> None:

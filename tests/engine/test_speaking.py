@@ -35,7 +35,7 @@ class SlowMagpie:
 
     def speak(self, sentences: AsyncGenerator[str]) -> AsyncGenerator[Audio]:
         """What is tested, with this Magpie and its clock."""
-        return speak(sentences, self.synthesize, lambda: self.now)
+        return speak(sentences, self.synthesize, clock=lambda: self.now)
 
     def allow(self, text: str) -> None:
         """Let this utterance be synthesised."""
@@ -153,26 +153,32 @@ class QuickMagpie:
         self.now += len(text) / 8
         yield Audio(bytes(round(self.seconds * 200)), 100)
 
-    def speak(self, sentences: AsyncGenerator[str]) -> AsyncGenerator[Audio]:
+    def speak(self, sentences: AsyncGenerator[str], speed: float = 1.0) -> AsyncGenerator[Audio]:
         """What is tested, with this Magpie and its clock."""
-        return speak(sentences, self.synthesize, lambda: self.now)
+        return speak(sentences, self.synthesize, speed=speed, clock=lambda: self.now)
 
 
 SENTENCES = ("One.", "Two.", "Three.", "Four.", "Five.")
 
 
 @pytest.mark.parametrize(
-    ("seconds", "asked"),
+    ("seconds", "speed", "asked"),
     [
-        (60.0, ["One.", "Two. Three. Four. Five."]),
-        (3.0, ["One.", "Two. Three.", "Four. Five."]),
-        (0.5, list(SENTENCES)),
+        (60.0, 1.0, ["One.", "Two. Three. Four. Five."]),
+        (3.0, 1.0, ["One.", "Two. Three.", "Four. Five."]),
+        (0.5, 1.0, list(SENTENCES)),
+        # As heard: 3 s, 0.75 s and 6 s of audio.
+        (12.0, 4.0, ["One.", "Two. Three.", "Four. Five."]),
+        (3.0, 4.0, list(SENTENCES)),
+        (3.0, 0.5, ["One.", "Two. Three. Four. Five."]),
     ],
 )
-async def test_sentences_go_together_while_there_is_enough_to_hear(seconds: float, asked: list[str]) -> None:
-    """The first one never waits; the less ahead of playback, the fewer at once."""
+async def test_sentences_go_together_while_there_is_enough_to_hear(
+    seconds: float, speed: float, asked: list[str]
+) -> None:
+    """The first one never waits; the less ahead of playback, the fewer at once, at whatever speed it is played."""
     magpie = QuickMagpie(seconds=seconds)
-    async for _ in magpie.speak(texts(*SENTENCES)):
+    async for _ in magpie.speak(texts(*SENTENCES), speed):
         pass
     assert magpie.asked == asked
 
@@ -312,6 +318,8 @@ def test_a_listener_plays_on_or_begins_again() -> None:
     assert heard(Progress(), second, 10.0).heard_by == 11.0
     assert heard(Progress(heard_by=12.0), second, 10.0).heard_by == 13.0
     assert heard(Progress(heard_by=9.0), second, 10.0).heard_by == 11.0
+    assert heard(Progress(heard_by=12.0), second, 10.0, speed=4.0).heard_by == 12.25
+    assert heard(Progress(heard_by=9.0), second, 10.0, speed=0.5).heard_by == 12.0
 
 
 def test_what_has_no_full_stop_gets_one() -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
+from aiohttp.test_utils import TestClient, TestServer
 from spark_audio_proxy.problems import answer_problems
 
 type Client = TestClient[web.Request, web.Application]
@@ -63,14 +63,3 @@ async def test_a_redirection_is_none(client: Client) -> None:
     """It passes."""
     async with client.get("/elsewhere", allow_redirects=False) as response:
         assert (response.status, response.headers["Location"]) == (302, "/there")
-
-
-async def test_nobody_is_answered_who_has_gone(caplog: pytest.LogCaptureFixture) -> None:
-    """Nor is it an error of ours."""
-
-    async def write_too_late(_: web.Request) -> web.StreamResponse:
-        raise ConnectionResetError
-
-    with pytest.raises(ConnectionResetError):
-        await answer_problems(make_mocked_request("GET", "/"), write_too_late)
-    assert caplog.records == []

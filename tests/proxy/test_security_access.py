@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from aiohttp import web
-from spark_audio_proxy import __main__, form, form_reader, limits, streamed_upload
+from spark_audio_proxy import __main__, form, form_reader, limits, streamed_answer, streamed_upload
 from spark_audio_proxy.api.speech import LARGEST_REQUEST
 from spark_audio_proxy.config import Settings
 from spark_audio_proxy.transcode import decode
@@ -97,5 +97,7 @@ def test_the_bounds_are_those_of_the_code() -> None:
         "a recording": f"{usual.max_audio / 3600:.0f} hours; {rates[0] // 1000} to {rates[-1] // 1000} kHz; "
         f"{decode.LARGEST_BLOCK >> 20} MiB in one piece in the decoder, whatever its header says",
         "a connection without a request": f"{__main__.IDLE:.0f} s",
+        "an answer on its way (speech, events, what is relayed)": f"{streamed_answer.UNTAKEN:.0f} s without a byte "
+        "taken, once all buffers are full",
         "requests": f"{usual.concurrency} at once for each service, {usual.queue} wait",
     }

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json as jsonlib
+from collections.abc import AsyncGenerator
 from io import BytesIO
 from math import ceil
 
@@ -10,6 +11,8 @@ import pytest
 from aiohttp import ClientError, web
 from spark_audio_proxy.transcode.decode import decode
 from spark_engine.audio import WavReader
+from spark_engine.models import Audio, SpeechStyle
+from spark_engine.spark import Spark
 from spark_engine.text import UTTERANCE_AIM
 
 from tests.fakes import magpie
@@ -82,6 +85,23 @@ async def test_speed_changes_the_length(proxy: Proxy, speed: float) -> None:
     """By time-stretching; the first and last window of the stretcher may cost a little."""
     _, _, audio = await say(proxy, response_format="wav", speed=speed)
     assert seconds_in(audio) == pytest.approx(SECONDS / speed, rel=0.02)
+
+
+async def test_speed_counts_for_what_is_made_ahead(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine is told how fast its speech will be played."""
+    speeds: list[float] = []
+    speak = Spark.speak
+
+    def watched(
+        spark: Spark, text: str | AsyncGenerator[str], style: SpeechStyle, *, speed: float
+    ) -> AsyncGenerator[Audio]:
+        speeds.append(speed)
+        return speak(spark, text, style, speed=speed)
+
+    monkeypatch.setattr(Spark, "speak", watched)
+    await say(proxy)
+    await say(proxy, speed=4)
+    assert speeds == [1.0, 4.0]
 
 
 async def test_the_first_sound_leaves_before_the_second_sentence_exists(start_proxy: StartProxy) -> None:

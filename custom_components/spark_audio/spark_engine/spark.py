@@ -70,15 +70,19 @@ class Spark:
                 if member.watchdog:
                     group.create_task(member.watchdog.run(), name=f"watchdog {member.name}")
 
-    async def speak(self, text: str | AsyncGenerator[str], style: SpeechStyle) -> AsyncGenerator[Audio]:
+    async def speak(
+        self, text: str | AsyncGenerator[str], style: SpeechStyle, *, speed: float = 1.0
+    ) -> AsyncGenerator[Audio]:
         """Speak text that is all there, or that is still being written: what there is to hear begins sooner then.
 
-        All pieces have the same sample rate. Text with nothing to say gives a short silence. Raises SparkError.
+        All pieces have the same sample rate and the voice's own tempo; `speed` tells at how many times that tempo the
+        caller will play them. Text with nothing to say gives a short silence. Raises SparkError.
         """
         if self.magpie is None:
             raise RuntimeError("this Spark has no Magpie")
         magpie, spoken = self.magpie, False
-        async with aclosing(speak(utterances(text), lambda piece: magpie.synthesize(piece, style))) as pieces:
+        speech = speak(utterances(text), lambda piece: magpie.synthesize(piece, style), speed=speed)
+        async with aclosing(speech) as pieces:
             async for audio in pieces:
                 spoken = True
                 yield audio

@@ -42,9 +42,12 @@ class Progress:
     """What the last request took for each character."""
 
 
-def heard(progress: Progress, audio: Audio, now: float) -> Progress:
-    """Progress after more audio: played behind what there was, or from now on where the listener waited for it."""
-    return replace(progress, heard_by=max(progress.heard_by, now) + audio.seconds)
+def heard(progress: Progress, audio: Audio, now: float, speed: float = 1.0) -> Progress:
+    """Progress after more audio: played behind what there was, or from now on where the listener waited for it.
+
+    At twice the `speed`, a listener has heard it in half its length.
+    """
+    return replace(progress, heard_by=max(progress.heard_by, now) + audio.seconds / speed)
 
 
 def how_many(waiting: Sequence[str], progress: Progress, now: float) -> int:
@@ -68,14 +71,19 @@ def together(sentences: Sequence[str]) -> str:
 
 
 async def speak(
-    sentences: AsyncGenerator[str], synthesize: Synthesize, clock: Callable[[], float] = monotonic
+    sentences: AsyncGenerator[str],
+    synthesize: Synthesize,
+    *,
+    speed: float = 1.0,
+    clock: Callable[[], float] = monotonic,
 ) -> AsyncGenerator[Audio]:
     """Audio of all sentences in order, one request at a time, AHEAD of what the caller has taken.
 
     An error is raised where it belongs: after all audio that came before it. Whatever ends this generator ends the
-    request in flight and closes `sentences`. Raises what `sentences` and `synthesize` raise. `clock` tells seconds.
+    request in flight and closes `sentences`. Raises what `sentences` and `synthesize` raise. `speed` is the listener's:
+    how many times shorter the audio will have been made when it is played. `clock` tells seconds.
     """
-    speech = _Speech(sentences, synthesize, clock)
+    speech = _Speech(sentences, synthesize, speed, clock)
     tasks = (asyncio.create_task(speech.produce()), asyncio.create_task(speech.read()))
     try:
         with suppress(asyncio.QueueShutDown):
@@ -95,8 +103,10 @@ async def speak(
 class _Speech:
     """What the task that reads, the one that synthesises and their caller share."""
 
-    def __init__(self, sentences: AsyncGenerator[str], synthesize: Synthesize, clock: Callable[[], float]) -> None:
-        self._sentences, self._synthesize, self._clock = sentences, synthesize, clock
+    def __init__(
+        self, sentences: AsyncGenerator[str], synthesize: Synthesize, speed: float, clock: Callable[[], float]
+    ) -> None:
+        self._sentences, self._synthesize, self._speed, self._clock = sentences, synthesize, speed, clock
         self._waiting: asyncio.Queue[str] = asyncio.Queue(WAITING)
         self._sounds = asyncio.Event()
         self._progress = Progress()
@@ -134,7 +144,7 @@ class _Speech:
         began = self._clock()
         async with aclosing(self._synthesize(utterance)) as pieces:
             async for audio in pieces:
-                self._progress = heard(self._progress, audio, self._clock())
+                self._progress = heard(self._progress, audio, self._clock(), self._speed)
                 self.made.put_nowait(audio)
                 self._sounds.set()
         self.made.put_nowait(None)

@@ -7,6 +7,7 @@ from contextlib import suppress
 from aiohttp import web
 
 from spark_audio_proxy.keys import JOURNAL
+from spark_audio_proxy.streamed_answer import StreamedAnswer
 
 from .health import describe, only_for_us
 
@@ -18,7 +19,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     """`event: status` with the document of `GET /api/status`; first at once, then on every change."""
     only_for_us(request)
     journal = request.app[JOURNAL]
-    response = web.StreamResponse(
+    response = StreamedAnswer(
         headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     )
     await response.prepare(request)

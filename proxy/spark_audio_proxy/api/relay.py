@@ -2,11 +2,14 @@
 
 import asyncio
 import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from aiohttp import ClientConnectorError, ClientError, ClientResponse, ClientTimeout, web
 
 from spark_audio_proxy.keys import SESSION, SETTINGS
 from spark_audio_proxy.problems import Problem
+from spark_audio_proxy.streamed_answer import StreamedAnswer
 
 LOGGER = logging.getLogger(__name__)
 
@@ -36,17 +39,24 @@ async def relay(request: web.Request) -> web.StreamResponse:
     except ClientError as err:
         raise Problem(502, "The language model server's answer broke off.", code="upstream_fault") from err
     async with upstream:
-        response = web.StreamResponse(status=upstream.status, reason=upstream.reason)
+        response = StreamedAnswer(status=upstream.status, reason=upstream.reason)
         for name, value in upstream.headers.items():
             if name.lower() not in _ENDS_HERE | _OURS_TO_SAY and not name.lower().startswith("access-control-"):
                 response.headers.add(name, value)
         await response.prepare(request)
-        try:
-            async for piece in upstream.content.iter_any():
+        async with aclosing(_pieces(upstream)) as pieces:
+            async for piece in pieces:
                 await response.write(piece)
-        except ClientError as err:
-            raise Problem(502, "The language model server broke off in the middle.", code="upstream_fault") from err
     return response
+
+
+async def _pieces(upstream: ClientResponse) -> AsyncGenerator[bytes]:
+    """The body as it comes. Raises Problem 502 where it breaks off."""
+    try:
+        async for piece in upstream.content.iter_any():
+            yield piece
+    except ClientError as err:
+        raise Problem(502, "The language model server broke off in the middle.", code="upstream_fault") from err
 
 
 async def _ask(request: web.Request, path: str) -> ClientResponse:

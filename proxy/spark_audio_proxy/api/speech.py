@@ -4,13 +4,12 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from dataclasses import dataclass
 
 from aiohttp import web
-from spark_engine.models import Audio, SpeechStyle
+from spark_engine.models import Json, SpeechStyle
 from spark_engine.services import MagpieService
-from spark_engine.transport import Json
 from spark_engine.voices import find_voice, normalize_language
 
 from spark_audio_proxy.config import Settings
@@ -18,8 +17,9 @@ from spark_audio_proxy.form import body_chunks, read_json
 from spark_audio_proxy.journal import AudioPassed
 from spark_audio_proxy.keys import JOURNAL, SETTINGS, SPARK, SPEAKING, TRANSCODERS
 from spark_audio_proxy.problems import Problem, bad_request
-from spark_audio_proxy.transcode.encode import FORMATS, AudioFormat, Encoder, create_encoder
-from spark_audio_proxy.transcode.stretch import Stretch
+from spark_audio_proxy.streamed_answer import StreamedAnswer
+from spark_audio_proxy.transcode.coder import Coder
+from spark_audio_proxy.transcode.encode import FORMATS, AudioFormat
 
 LARGEST_REQUEST = 4 << 20
 """Bytes of JSON: the longest text in the widest characters, and room for `instructions`."""
@@ -121,7 +121,6 @@ async def _check_voice(magpie: MagpieService, wanted: SpeechRequest, settings: S
 
 async def _encoded(request: web.Request, wanted: SpeechRequest) -> AsyncGenerator[bytes]:
     """Bytes of the wanted format, none of them empty. What takes time runs off the event loop."""
-    coder: _Coder | None = None
     style = SpeechStyle(wanted.voice, wanted.language)
 
     async def run[*Ts](work: Callable[[*Ts], bytes], *arguments: *Ts) -> bytes:
@@ -129,15 +128,14 @@ async def _encoded(request: web.Request, wanted: SpeechRequest) -> AsyncGenerato
             return work(*arguments)
         return await asyncio.get_running_loop().run_in_executor(request.app[TRANSCODERS], work, *arguments)
 
-    async with aclosing(request.app[SPARK].speak(wanted.text, style)) as spoken:
-        async for audio in spoken:
-            request.app[JOURNAL].tell(AudioPassed("spoken", audio.seconds))
-            if coder is None:
-                coder = _Coder(wanted, audio.sample_rate)
-            if piece := await run(coder.encode, audio):
-                yield piece
-    if coder is not None and (rest := await run(coder.finish)):
-        yield rest
+    with closing(Coder(wanted.audio_format, wanted.speed)) as coder:
+        async with aclosing(request.app[SPARK].speak(wanted.text, style, speed=wanted.speed)) as spoken:
+            async for audio in spoken:
+                request.app[JOURNAL].tell(AudioPassed("spoken", audio.seconds))
+                if piece := await run(coder.encode, audio):
+                    yield piece
+        if rest := await run(coder.finish):
+            yield rest
 
 
 def _is_trivial(wanted: SpeechRequest) -> bool:
@@ -145,22 +143,7 @@ def _is_trivial(wanted: SpeechRequest) -> bool:
     return wanted.audio_format.name == "wav" and wanted.speed == 1.0
 
 
-class _Coder:
-    """PCM to bytes, stretched on the way where another speed is wanted."""
-
-    def __init__(self, wanted: SpeechRequest, sample_rate: int) -> None:
-        self._encoder: Encoder = create_encoder(wanted.audio_format, sample_rate)
-        self._stretch = None if wanted.speed == 1.0 else Stretch(sample_rate, wanted.speed)
-
-    def encode(self, audio: Audio) -> bytes:
-        return self._encoder.encode(self._stretch.feed(audio.pcm) if self._stretch else audio.pcm)
-
-    def finish(self) -> bytes:
-        rest = self._encoder.encode(self._stretch.finish()) if self._stretch else b""
-        return rest + self._encoder.finish()
-
-
-class _Stream(web.StreamResponse):
+class _Stream(StreamedAnswer):
     """Its headers leave together with the first sound, in one packet."""
 
     _send_headers_immediately = False

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -21,6 +22,7 @@ from spark_audio_proxy.form import Form, received_form
 from spark_audio_proxy.journal import AudioPassed
 from spark_audio_proxy.keys import HEARING, JOURNAL, SETTINGS, SPARK, TRANSCODERS
 from spark_audio_proxy.problems import Problem, bad_request, error_object, problem_for
+from spark_audio_proxy.streamed_answer import StreamedAnswer
 from spark_audio_proxy.streamed_upload import StreamedUpload
 from spark_audio_proxy.transcode.clean import coming_samples, read_clean, samples_size
 from spark_audio_proxy.transcode.decode import decode
@@ -184,21 +186,22 @@ def _answer(heard: formats.Heard, wanted: TranscriptionRequest) -> web.Response:
 
 async def _stream(request: web.Request, parts: AsyncGenerator[formats.Part]) -> web.StreamResponse:
     """Server-sent events: a delta for each window as soon as it is heard, the whole at the end."""
-    # Waited for before the headers go out: what is wrong from the start keeps its status.
-    heard = [await anext(parts)]
-    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
-    await response.prepare(request)
-    await _send_delta(response, heard[0].transcript.text)
-    try:
-        async for part in parts:
-            heard.append(part)
-            await _send_delta(response, part.transcript.text, " ")
-    except SparkError as err:
-        await _send(response, error_object(problem_for(err)))
-        return response
-    except Problem as problem:
-        await _send(response, error_object(problem))
-        return response
+    response = StreamedAnswer(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
+    async with aclosing(parts):
+        # Waited for before the headers go out: what is wrong from the start keeps its status.
+        heard = [await anext(parts)]
+        await response.prepare(request)
+        await _send_delta(response, heard[0].transcript.text)
+        try:
+            async for part in parts:
+                heard.append(part)
+                await _send_delta(response, part.transcript.text, " ")
+        except SparkError as err:
+            await _send(response, error_object(problem_for(err)))
+            return response
+        except Problem as problem:
+            await _send(response, error_object(problem))
+            return response
     whole = formats.join(heard)
     await _send(response, {"type": "transcript.text.done", "text": whole.text, "usage": formats.usage(whole)})
     return response

@@ -2,6 +2,7 @@
 
 import ctypes
 from collections.abc import Generator, Iterator
+from contextlib import closing
 from io import BytesIO
 
 import av
@@ -11,6 +12,7 @@ from av.error import FFmpegError
 from spark_engine.parakeet import SAMPLE_RATE
 
 from .clean import clean_samples
+from .filters import THREADS, free_filters
 from .sniff import SNIFFED, sniff
 
 _FORMATS = "wav, mp3, m4a, mp4, webm, ogg, opus, flac, aac"
@@ -64,8 +66,11 @@ def _slices(samples: memoryview) -> Generator[memoryview]:
 def _decoded(file: BytesIO, container: str) -> Generator[bytes]:
     found = False
     try:
-        with av.open(file, "r", format=container, io_open=refuse, options=_OPTIONS) as media:
-            for pcm in _resampled(media.decode(_audio_track(media))):
+        with (
+            av.open(file, "r", format=container, io_open=refuse, options=_OPTIONS) as media,
+            closing(_resampled(media.decode(_audio_track(media)))) as blocks,
+        ):
+            for pcm in blocks:
                 found = found or bool(pcm)
                 yield pcm
     except (FFmpegError, OSError, EOFError) as err:
@@ -95,11 +100,14 @@ def refuse(url: str, flags: int, options: object) -> BytesIO:
     raise PermissionError(f"refused: {url!r} ({flags}, {options})")
 
 
-def _resampled(frames: Iterator[av.AudioFrame]) -> Iterator[bytes]:
-    resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
-    for frame in frames:
-        yield from map(_samples, resampler.resample(frame))
-    yield from map(_samples, resampler.resample(None))
+def _resampled(frames: Iterator[av.AudioFrame]) -> Generator[bytes]:
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE, threads=THREADS)
+    try:
+        for frame in frames:
+            yield from map(_samples, resampler.resample(frame))
+        yield from map(_samples, resampler.resample(None))
+    finally:
+        free_filters(resampler)
 
 
 def _samples(frame: av.AudioFrame) -> bytes:

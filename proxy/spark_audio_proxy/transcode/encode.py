@@ -8,6 +8,8 @@ from typing import Protocol, cast, override
 import av
 from spark_engine.audio import wav_header
 
+from .filters import THREADS, free_filters
+
 PCM_RATE = 24_000
 """Hz of OpenAI's `pcm`."""
 
@@ -19,7 +21,10 @@ class Encoder(Protocol):
         """What is ready after these samples; may be empty."""
 
     def finish(self) -> bytes:
-        """What is left, trailers included."""
+        """What is left, trailers included; then it is closed."""
+
+    def close(self) -> None:
+        """Free what libav holds, also in the middle. Nothing more can be encoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +90,15 @@ class _WavEncoder(Encoder):
     def finish(self) -> bytes:
         return self._header
 
+    @override
+    def close(self) -> None:
+        pass
+
 
 class _PcmEncoder(Encoder):
     def __init__(self, sample_rate: int) -> None:
         self._sample_rate = sample_rate
-        self._resampler = av.AudioResampler(format="s16", layout="mono", rate=PCM_RATE)
+        self._resampler = av.AudioResampler(format="s16", layout="mono", rate=PCM_RATE, threads=THREADS)
 
     @override
     def encode(self, pcm: bytes) -> bytes:
@@ -97,7 +106,13 @@ class _PcmEncoder(Encoder):
 
     @override
     def finish(self) -> bytes:
-        return self._resample(None)
+        rest = self._resample(None)
+        self.close()
+        return rest
+
+    @override
+    def close(self) -> None:
+        free_filters(self._resampler)
 
     def _resample(self, frame: av.AudioFrame | None) -> bytes:
         if frame is not None:
@@ -148,7 +163,16 @@ class _ContainerEncoder(Encoder):
     def finish(self) -> bytes:
         self._mux(None)
         self._container.close()
-        return self._sink.take()
+        rest = self._sink.take()
+        self.close()
+        return rest
+
+    @override
+    def close(self) -> None:
+        # Where its file is closed a muxer writes no trailer: nobody waits for it, and nothing can go wrong.
+        self._sink.close()
+        self._container.close()
+        free_filters(self._stream.codec_context)
 
     def _mux(self, frame: av.AudioFrame | None) -> None:
         for packet in self._stream.encode(frame):

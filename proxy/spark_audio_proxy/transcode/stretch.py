@@ -6,6 +6,7 @@ from av.error import BlockingIOError as NothingYet
 from av.error import EOFError as Finished
 
 from .encode import audio_frame
+from .filters import THREADS, free_filters
 
 
 class Stretch:
@@ -16,6 +17,7 @@ class Stretch:
         self._sample_rate = sample_rate
         self._position = 0
         self._graph = av.filter.Graph()
+        self._graph.threads = THREADS
         source = self._graph.add_abuffer(format="s16", layout="mono", sample_rate=sample_rate)
         steps = [speed] if speed >= 0.5 else [0.5, speed / 0.5]
         filters = [self._graph.add("atempo", f"{step:.4f}") for step in steps]
@@ -29,9 +31,15 @@ class Stretch:
         return self._pull()
 
     def finish(self) -> bytes:
-        """What is left."""
+        """What is left; then it is closed."""
         self._graph.push(None)
-        return self._pull()
+        rest = self._pull()
+        self.close()
+        return rest
+
+    def close(self) -> None:
+        """Free what libav holds, also in the middle."""
+        free_filters(self._graph)
 
     def _pull(self) -> bytes:
         ready: list[bytes] = []

@@ -1,0 +1,87 @@
+"""Answers that are sent while they are made, and given up where nobody takes them."""
+
+import asyncio
+import logging
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from fcntl import ioctl
+from termios import TIOCOUTQ
+from typing import override
+
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+
+LOGGER = logging.getLogger(__name__)
+
+UNTAKEN = 60.0
+"""Seconds without a byte taken after which a caller is gone: it holds one of a few places at a service against all
+others. A player may pause for as long, and before that for what the buffers on the way hold: half a minute of mp3."""
+
+
+class StreamedAnswer(web.StreamResponse):
+    """Waits for its caller with each write, and cuts the connection where nothing is taken for UNTAKEN seconds.
+
+    Whoever is cut off like that has gone as if by itself: the handler is cancelled, or its next write fails.
+    """
+
+    _watched: AbstractContextManager[None] = nullcontext()
+
+    @override
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        if request.transport is not None:
+            self._watched = _Watched(f"{request.method} {request.path}", request.transport, request.writer)
+        return await super().prepare(request)
+
+    @override
+    async def write(self, data: bytes | bytearray | memoryview) -> None:
+        with self._watched:
+            await super().write(data)
+
+    @override
+    async def write_eof(self, data: bytes = b"") -> None:
+        with self._watched:
+            await super().write_eof(data)
+
+
+class _Watched(AbstractContextManager[None]):
+    """Looks after a connection for as long as a write takes."""
+
+    def __init__(self, what: str, transport: asyncio.Transport, writer: AbstractStreamWriter) -> None:
+        self._what, self._transport, self._writer = what, transport, writer
+
+    @override
+    def __enter__(self) -> None:
+        self._before = self._taken()
+        self._start()
+
+    @override
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def _start(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(UNTAKEN, self._look)
+
+    def _look(self) -> None:
+        taken = self._taken()
+        if taken == self._before:
+            LOGGER.info("%s: nothing was taken for %d s", self._what, UNTAKEN)
+            self._transport.abort()
+        else:
+            self._before = taken
+            self._start()
+
+    def _taken(self) -> int:
+        """Bytes of this answer that have arrived at the caller's machine; of others before it, some may be missing."""
+        return self._writer.output_size - self._transport.get_write_buffer_size() - _in_kernel(self._transport)
+
+
+def _in_kernel(transport: asyncio.Transport) -> int:
+    """Bytes that were sent and not acknowledged; zero where the system does not tell.
+
+    Our own buffer alone would not show that somebody listens: megabytes may be in the kernel's, which asks for more
+    only once a third of it is empty. Minutes of mp3.
+    """
+    try:
+        return int.from_bytes(ioctl(transport.get_extra_info("socket").fileno(), TIOCOUTQ, bytes(4)), sys.byteorder)
+    except ValueError, OSError:
+        return 0

@@ -25,7 +25,7 @@ def main(arguments: Sequence[str]) -> None:
             (dist / "NOTES.md").write_text(notes((ROOT / "CHANGELOG.md").read_text(), tag, number))
     except ReleaseError as error:
         raise SystemExit(f"scripts/package: {error}") from None
-    pack(ROOT / "custom_components/spark_audio", dist / json.loads((ROOT / "hacs.json").read_text())["filename"])
+    pack(ROOT, dist / json.loads((ROOT / "hacs.json").read_text())["filename"])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The integration as HACS downloads it: the content of its folder, the same bytes whoever packs it."""
+"""The integration as HACS downloads it: the content of its folder and the licence, the same bytes whoever packs it."""
 
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -9,18 +9,32 @@ READABLE = 0o644
 UNIX = 3
 
 
-def files(folder: Path) -> list[Path]:
-    """The files of the integration, relative to its folder, in the zip's order. What Python has cached is left out."""
-    found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return sorted((path for path in found if "__pycache__" not in path.parts), key=Path.as_posix)
+INTEGRATION = Path("custom_components/spark_audio")
+LICENSE = Path("LICENSE")
 
 
-def pack(folder: Path, archive: Path) -> None:
-    """Write the content of `folder` into the zip file `archive`, without the folder's own name, as HACS expects."""
+def files(checkout: Path) -> dict[Path, Path]:
+    """Where each file lies within the zip, in its order, and where it is: the integration's, and the licence with them.
+
+    HACS unpacks the zip into the integration's folder, where Home Assistant minds no licence. What Python has cached is
+    left out.
+    """
+    folder = checkout / INTEGRATION
+    found = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
+    found = {place: path for place, path in found.items() if "__pycache__" not in place.parts}
+    return dict(sorted({**found, LICENSE: checkout / LICENSE}.items(), key=_name))
+
+
+def pack(checkout: Path, archive: Path) -> None:
+    """Write the integration of `checkout` into the zip file `archive`, without its folder's name, as HACS expects."""
     with ZipFile(archive, "w", ZIP_DEFLATED) as writing:
-        for path in files(folder):
-            entry = ZipInfo(path.as_posix(), MOMENT)
+        for place, path in files(checkout).items():
+            entry = ZipInfo(place.as_posix(), MOMENT)
             entry.compress_type = ZIP_DEFLATED
             entry.create_system = UNIX
             entry.external_attr = READABLE << 16
-            writing.writestr(entry, (folder / path).read_bytes())
+            writing.writestr(entry, path.read_bytes())
+
+
+def _name(file: tuple[Path, Path]) -> str:
+    return file[0].as_posix()

@@ -1,13 +1,11 @@
 """Speech for Assist from NVIDIA Parakeet and Magpie on the user's own GPU box."""
 
 from homeassistant.const import Platform
-from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers import device_registry as dr
-from homeassistant.helpers.device_registry import DeviceEntryType
+from homeassistant.core import HomeAssistant
 
 from .connection import is_through_proxy
 from .data import SparkConfigEntry, SparkData
-from .entity import device_identifier, spark_identifier
+from .devices import add_spark, describe_servers
 from .record import remove_records
 from .repairs import forget_issues, update_issues
 from .spark_engine.spark import Spark
@@ -24,10 +22,12 @@ async def async_setup_entry(hass: HomeAssistant, entry: SparkConfigEntry) -> boo
     coordinator = ProxyCoordinator(hass, entry) if is_through_proxy(entry.data) else WatchingCoordinator(hass, entry)
     await coordinator.async_config_entry_first_refresh()
     entry.runtime_data = SparkData(coordinator=coordinator)
-    _add_device(hass, entry)
+    add_spark(hass, entry)
     await hass.config_entries.async_forward_entry_setups(entry, _platforms(coordinator.spark))
+    entry.async_on_unload(coordinator.async_add_listener(lambda: describe_servers(hass, entry)))
     entry.async_on_unload(coordinator.async_add_listener(lambda: update_issues(hass, entry)))
     entry.async_on_unload(lambda: forget_issues(hass, entry))
+    describe_servers(hass, entry)
     update_issues(hass, entry)
     coordinator.start()
     return True
@@ -51,22 +51,3 @@ def _platforms(spark: Spark) -> list[Platform]:
         Platform.BUTTON,
         Platform.EVENT,
     ]
-
-
-@callback
-def _add_device(hass: HomeAssistant, entry: SparkConfigEntry) -> None:
-    """The Spark, which its services hang on; devices of services that it does not have any more go."""
-    registry = dr.async_get(hass)
-    registry.async_get_or_create(
-        config_entry_id=entry.entry_id,
-        entry_type=DeviceEntryType.SERVICE,
-        identifiers={spark_identifier(entry.entry_id)},
-        manufacturer="NVIDIA",
-        translation_key="spark",
-        translation_placeholders={"title": entry.title},
-    )
-    names = entry.runtime_data.coordinator.data
-    kept = {spark_identifier(entry.entry_id), *(device_identifier(entry.entry_id, name) for name in names)}
-    for device in dr.async_entries_for_config_entry(registry, entry.entry_id):
-        if device.identifiers.isdisjoint(kept):
-            registry.async_remove_device(device.id)

@@ -8,6 +8,8 @@ from contextvars import ContextVar
 from homeassistant.core import HomeAssistant
 from homeassistant.util.language import matches
 
+from .retold import Retold
+
 _STEPPING_IN: ContextVar[bool] = ContextVar("stepping_in", default=False)
 
 
@@ -55,23 +57,6 @@ def language_of(hass: HomeAssistant, wanted: str, supported: list[str]) -> str:
     if fitting := matches(wanted, supported, hass.config.country):
         return fitting[0]
     raise FallbackFailed(f"it does not know {wanted}")
-
-
-class Retold:
-    """Text that can be told again from its beginning, even while it is still being written. One listener at a time."""
-
-    def __init__(self, text: AsyncGenerator[str]) -> None:
-        """Nothing is read yet."""
-        self._text = text
-        self._read: list[str] = []
-
-    async def again(self) -> AsyncGenerator[str]:
-        """All of it."""
-        for chunk in self._read:
-            yield chunk
-        async for chunk in self._text:
-            self._read.append(chunk)
-            yield chunk
 
 
 @asynccontextmanager

@@ -142,7 +142,11 @@ def _written(known: Known) -> Document:
         return {"services": services}
     return {
         "services": services,
-        "magpie": {"dialect": known.magpie.dialect.name, "repertoire": asdict(known.magpie.repertoire)},
+        "magpie": {
+            "dialect": known.magpie.dialect.name,
+            "repertoire": asdict(known.magpie.repertoire),
+            "version": known.magpie.version,
+        },
     }
 
 
@@ -165,4 +169,4 @@ def _magpie(document: Mapping[str, Any]) -> MagpieServer:
         sample_rates=tuple(stored["sample_rates"]),
         model=stored["model"],
     )
-    return MagpieServer(dialect, repertoire)
+    return MagpieServer(dialect, repertoire, document.get("version"))

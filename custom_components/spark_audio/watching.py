@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Coroutine, Mapping
+from dataclasses import replace
 from typing import Any, override
 
 from aiohttp import ClientSession
@@ -15,7 +16,7 @@ from .record import StoredAttempts
 from .restart_targets import create_target
 from .spark_engine.canary import Canary
 from .spark_engine.errors import SparkError
-from .spark_engine.health import Outcome, Policy
+from .spark_engine.health import Outcome, Policy, State
 from .spark_engine.incidents import Transition
 from .spark_engine.magpie import Magpie
 from .spark_engine.parakeet import Parakeet
@@ -23,7 +24,7 @@ from .spark_engine.remote import Remote
 from .spark_engine.restart import RestartTarget
 from .spark_engine.services import Member
 from .spark_engine.spark import Spark
-from .spark_engine.status import status_of
+from .spark_engine.status import ServerKind, kind_of, status_of
 from .spark_engine.watchdog import Watchdog, WatchdogSettings
 
 LOGGER = logging.getLogger(__name__)
@@ -39,6 +40,8 @@ class WatchingCoordinator(SparkCoordinator):
         super().__init__(hass, entry)
         session = session_for(hass, entry.data)
         self._watchdogs: dict[str, Watchdog] = {}
+        self._kinds: dict[str, ServerKind] = {}
+        self._seen_well: set[str] = set()
 
         def watch(name: str, canary: Canary) -> Watchdog:
             self._watchdogs[name] = _watchdog(hass, session, entry, name, canary)
@@ -77,12 +80,31 @@ class WatchingCoordinator(SparkCoordinator):
 
     @callback
     def _look(self) -> Statuses:
-        now = {name: status_of(member) for name, member in self._members.items()}
+        now = {name: replace(status_of(member), kind=self._kinds.get(name)) for name, member in self._members.items()}
         self._look_at_voices(self.data or {}, now)
+        self._look_at_kinds(now)
         canaries = [status.last_canary for status in now.values() if status.last_canary]
         if any(canary.observation.outcome is Outcome.UNAUTHORIZED for canary in canaries):
             self.config_entry.async_start_reauth_if_available(self.hass)
         return now
+
+    @callback
+    def _look_at_kinds(self, now: Statuses) -> None:
+        """Learn what a server is, each time that it turns out well: it was asked then, and its client knows."""
+        well = {name for name, status in now.items() if status.state is State.HEALTHY}
+        for name in well - self._seen_well:
+            self._in_background(self._learn_kind(name), f"kind of {name}")
+        self._seen_well = well
+
+    async def _learn_kind(self, name: str) -> None:
+        try:
+            kind = kind_of(await self._members[name].client.server())
+        except SparkError as err:
+            LOGGER.debug("What %s is stays as it was: %s", name, err)
+            return
+        if kind != self._kinds.get(name):
+            self._kinds[name] = kind
+            self.async_set_updated_data({**self.data, name: replace(self.data[name], kind=kind)})
 
     async def _find_other_owners(self) -> None:
         """Whether what we restart is a proxy that restarts the same service itself."""

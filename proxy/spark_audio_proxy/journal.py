@@ -149,17 +149,19 @@ class JournaledWatchdog(Watchdog):
     @override
     @contextmanager
     def watching(self) -> Generator[None]:
-        started, error = self.clock.monotonic(), None
+        started = self.clock.monotonic()
         self._journal.under_way[self.name] += 1
         try:
             with super().watching():
                 yield
         except SparkError as err:
-            error = err
+            self._journal.tell(UpstreamAsked(self.name, self.clock.monotonic() - started, err))
             raise
+        else:
+            # One that was called off has no outcome: its caller has gone, or its upload was late.
+            self._journal.tell(UpstreamAsked(self.name, self.clock.monotonic() - started, None))
         finally:
             self._journal.under_way[self.name] -= 1
-            self._journal.tell(UpstreamAsked(self.name, self.clock.monotonic() - started, error))
 
     def _changed(self, change: Transition) -> None:
         self._journal.tell(StateChanged(self.name, change, self._by_hand and change.after is State.RESTARTING))

@@ -1,21 +1,33 @@
 """Home Assistant with Spark Audio in it, and the servers it talks to."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers.storage import Store
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension
+from syrupy.assertion import SnapshotAssertion
 
 # Before Home Assistant looks for custom integrations: it finds them through this package's path.
 import custom_components.spark_audio
+from custom_components.spark_audio.spark_engine import health
 from custom_components.spark_audio.spark_engine.spark import Spark
 from tests.fakes import magpie as fake_magpie
 from tests.fakes import parakeet as fake_parakeet
 from tests.fakes.server import FakeServer, running
 
+from .config_forms import direct
+from .docker_api import healing
+from .other_engines import EARS, MOUTH
+
 INTEGRATION = Path(custom_components.spark_audio.__file__).parent
+
+# Before the test plugin puts a dictionary in place of the disk.
+_ON_DISK = {name: getattr(Store, name) for name in ("_async_load", "_async_write_data", "async_remove")}
 
 
 @pytest.fixture(autouse=True)
@@ -24,13 +36,35 @@ def integration_found(enable_custom_integrations: None) -> None:
 
 
 @pytest.fixture(autouse=True)
-def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No canaries: one among the requests would hide what a test is about. Tests of watching put their own here."""
+def unwatched(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No canaries, but for tests that are about them: among the requests they would hide what a test is about."""
 
     async def look_away(_: Spark) -> None:
         pass
 
-    monkeypatch.setattr(Spark, "watch", look_away)
+    if "watched" not in request.fixturenames:
+        monkeypatch.setattr(Spark, "watch", look_away)
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Canaries at a hundredth of the usual waits; their real lengths are tested on a fake clock."""
+    monkeypatch.setattr(health, "SUSPECT_INTERVAL", 0.05)
+    monkeypatch.setattr(health, "DOWN_INTERVAL", 0.05)
+    monkeypatch.setattr(health, "GAVE_UP_INTERVAL", 0.05)
+
+
+@pytest.fixture
+def disk(hass: HomeAssistant) -> Generator[None]:
+    """Home Assistant's real storage, in the test's own folder: records of restarts are read back from there."""
+    with patch.multiple(Store, **_ON_DISK):
+        yield
+
+
+@pytest.fixture
+def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
+    """Home Assistant's own way to write entities and documents down."""
+    return snapshot.use_extension(HomeAssistantSnapshotExtension)
 
 
 @pytest.fixture
@@ -43,6 +77,13 @@ def hass_config_dir(hass_tmp_config_dir: str) -> str:
 async def parakeet(socket_enabled: None) -> AsyncGenerator[FakeServer]:
     """A Parakeet in good health."""
     async with running(fake_parakeet.openai()) as server:
+        yield server
+
+
+@pytest.fixture
+async def api(parakeet: FakeServer) -> AsyncGenerator[FakeServer]:
+    """A Docker API that heals Parakeet."""
+    async with running(healing(parakeet)) as server:
         yield server
 
 
@@ -86,5 +127,14 @@ def state_of(hass: HomeAssistant, entity_id: str) -> str:
 async def entry(hass: HomeAssistant, assist: None, parakeet: FakeServer, magpie: FakeServer) -> MockConfigEntry:
     """A Spark with both services, loaded."""
     entry = entry_for(parakeet.url, magpie.url)
+    assert await set_up(hass, entry)
+    return entry
+
+
+@pytest.fixture
+async def both(hass: HomeAssistant, parakeet: FakeServer, magpie: FakeServer) -> MockConfigEntry:
+    """A Spark with both services, and a fallback for each."""
+    options = {"fallback_stt": EARS, "fallback_tts": MOUTH}
+    entry = MockConfigEntry(domain="spark_audio", data=direct(parakeet.url, magpie.url), options=options)
     assert await set_up(hass, entry)
     return entry

@@ -19,6 +19,13 @@ from homeassistant.components.tts import TextToSpeechEntity, TtsAudioType
 from homeassistant.components.tts.const import DATA_COMPONENT as TTS_COMPONENT
 from homeassistant.core import HomeAssistant
 
+from tests.fakes import server as fake
+from tests.fakes.magpie import SYNTHESIZE_ONLINE
+from tests.fakes.parakeet import TRANSCRIPTIONS
+
+HEAR, SPEAK = ("POST", TRANSCRIPTIONS), ("POST", SYNTHESIZE_ONLINE)
+CUDA = fake.json({"detail": "CUDA error: an illegal memory access was encountered"}, status=500)
+
 EARS = "stt.other_ears"
 MOUTH = "tts.other_mouth"
 

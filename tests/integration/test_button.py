@@ -1,6 +1,5 @@
 """What a person can ask of a service, and what they are told when it cannot be done."""
 
-from collections.abc import Generator
 from unittest.mock import patch
 
 import pytest
@@ -9,23 +8,20 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import snapshot_platform
-from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension
 from syrupy.assertion import SnapshotAssertion
 
 from tests.fakes import server as fake
 from tests.fakes.server import FakeServer, running
 
 from .conftest import state_of
+from .docker_api import docker, healing
 from .watched import (
     CHECK,
     HEALTH,
     RESTART,
     STATUS,
-    docker,
     fake_proxy,
-    healing,
     load,
-    on_the_disk,
     only,
     press,
     proxy_entry,
@@ -34,22 +30,9 @@ from .watched import (
     watched_entry,
 )
 
-pytestmark = pytest.mark.usefixtures("assist")
+pytestmark = pytest.mark.usefixtures("assist", "disk")
 
 RESTART_ROUTE = ("POST", "/api/services/parakeet/restart")
-
-
-@pytest.fixture
-def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
-    """Home Assistant's own way to write entities down."""
-    return snapshot.use_extension(HomeAssistantSnapshotExtension)
-
-
-@pytest.fixture(autouse=True)
-def disk(hass: HomeAssistant) -> Generator[None]:
-    """Restarts are written down before they are sent."""
-    with on_the_disk():
-        yield
 
 
 @pytest.mark.usefixtures("socket_enabled")

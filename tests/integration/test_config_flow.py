@@ -1,35 +1,28 @@
 """The config flow: every step, and every wrong thing a user can enter, told on the field that is wrong."""
 
-from collections.abc import AsyncGenerator
-from typing import Any
-
 import pytest
-from homeassistant.config_entries import SOURCE_USER, ConfigEntryState, ConfigFlowResult
+from homeassistant.config_entries import SOURCE_USER, ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
-from homeassistant.helpers import device_registry as dr
-from homeassistant.helpers import entity_registry as er
 from homeassistant.setup import async_setup_component
-from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.spark_audio.const import DOMAIN
 from custom_components.spark_audio.spark_engine import parakeet as engine
 from custom_components.spark_audio.spark_engine import probe
 from custom_components.spark_audio.spark_engine.audio import read_wav
-from custom_components.spark_audio.urls import normalize_url, title
+from custom_components.spark_audio.urls import normalize_url
 from tests.fakes import faults
 from tests.fakes import magpie as fake_magpie
 from tests.fakes import server as fake
 from tests.fakes.magpie import LIST_VOICES
 from tests.fakes.parakeet import TRANSCRIPTIONS
-from tests.fakes.server import FakeServer, Handler, running
+from tests.fakes.server import FakeServer, Handler
 
-from .conftest import entry_for, set_up
+from .config_forms import MAGPIE, PARAKEET, choose, direct, submit
+from .conftest import entry_for
 
 pytestmark = pytest.mark.usefixtures("assist")
-
-PARAKEET, MAGPIE = "parakeet_url", "magpie_url"
 
 ANSWERS: dict[str, tuple[Handler, str]] = {
     "nothing there": (fake.json({"detail": "Not Found"}, status=404), "not_parakeet"),
@@ -57,25 +50,6 @@ WIRE: dict[str, tuple[faults.Fault, str, str]] = {
     "dies": (faults.reset_before_answer, "server_fault", "server_fault"),
     "not HTTP": (faults.not_http, "server_fault", "server_fault"),
 }
-
-
-async def choose(hass: HomeAssistant, menu: ConfigFlowResult, connection: str) -> ConfigFlowResult:
-    """The form behind one line of the menu."""
-    assert menu["type"] is FlowResultType.MENU
-    return await hass.config_entries.flow.async_configure(menu["flow_id"], {"next_step_id": connection})
-
-
-async def submit(hass: HomeAssistant, connection: str = "direct", /, **user_input: Any) -> ConfigFlowResult:
-    """A Spark added by these answers."""
-    menu = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
-    form = await choose(hass, menu, connection)
-    return await hass.config_entries.flow.async_configure(form["flow_id"], user_input)
-
-
-def direct(parakeet_url: str | None, magpie_url: str | None, **changes: Any) -> dict[str, Any]:
-    """An entry's data for a direct connection."""
-    data = {"connection": "direct", PARAKEET: parakeet_url, MAGPIE: magpie_url, "proxy_url": None}
-    return {**data, "api_key": None, "verify_ssl": True, **changes}
 
 
 async def test_menu(hass: HomeAssistant) -> None:
@@ -292,108 +266,3 @@ async def test_other_pair_is_no_duplicate(hass: HomeAssistant, parakeet: FakeSer
     result = await submit(hass, **{PARAKEET: parakeet.url, MAGPIE: magpie.url})
     assert result["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
-
-
-@pytest.fixture
-async def elsewhere(socket_enabled: None) -> AsyncGenerator[FakeServer]:
-    """Another Magpie."""
-    async with running(fake_magpie.nim()) as server:
-        yield server
-
-
-async def reconfigure(
-    hass: HomeAssistant, entry: MockConfigEntry, connection: str = "direct", /, **user_input: Any
-) -> ConfigFlowResult:
-    """The reconfigure step, filled in."""
-    menu = await entry.start_reconfigure_flow(hass)
-    assert menu["step_id"] == "reconfigure"
-    form = await choose(hass, menu, connection)
-    assert (form["type"], form["step_id"]) == (FlowResultType.FORM, connection)
-    return await hass.config_entries.flow.async_configure(form["flow_id"], user_input)
-
-
-async def test_reconfigure_shows_what_is_known(hass: HomeAssistant, entry: MockConfigEntry) -> None:
-    """The form starts with the URLs in use."""
-    form = await choose(hass, await entry.start_reconfigure_flow(hass), "direct")
-    schema = form["data_schema"]
-    assert schema is not None
-    suggested = {str(field): (field.description or {}).get("suggested_value") for field in schema.schema}
-    assert {name: url for name, url in suggested.items() if url} == entry.data
-
-
-async def test_reconfigure(
-    hass: HomeAssistant, entry: MockConfigEntry, parakeet: FakeServer, elsewhere: FakeServer
-) -> None:
-    """The new URL is used at once, by the same entities."""
-    before = set(er.async_get(hass).entities)
-    result = await reconfigure(hass, entry, **{PARAKEET: parakeet.url, MAGPIE: elsewhere.url})
-    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
-    await hass.async_block_till_done()
-    assert entry.data == direct(parakeet.url, elsewhere.url)
-    assert entry.state is ConfigEntryState.LOADED
-    assert set(er.async_get(hass).entities) == before
-
-
-async def test_reconfigure_without_change(
-    hass: HomeAssistant, entry: MockConfigEntry, parakeet: FakeServer, magpie: FakeServer
-) -> None:
-    """An entry is no duplicate of itself."""
-    result = await reconfigure(hass, entry, **{PARAKEET: parakeet.url, MAGPIE: magpie.url})
-    assert result["reason"] == "reconfigure_successful"
-    await hass.async_block_till_done()
-
-
-async def test_reconfigure_to_a_duplicate(
-    hass: HomeAssistant, entry: MockConfigEntry, parakeet: FakeServer, elsewhere: FakeServer
-) -> None:
-    """Another entry's pair is refused."""
-    entry_for(parakeet.url, elsewhere.url).add_to_hass(hass)
-    result = await reconfigure(hass, entry, **{PARAKEET: parakeet.url, MAGPIE: elsewhere.url})
-    assert result["reason"] == "already_configured"
-
-
-async def test_reconfigure_with_errors(hass: HomeAssistant, entry: MockConfigEntry, parakeet: FakeServer) -> None:
-    """What does not work is not kept."""
-    before = dict(entry.data)
-    result = await reconfigure(hass, entry, **{PARAKEET: parakeet.url, MAGPIE: faults.refused()})
-    assert (result["step_id"], result["errors"]) == ("direct", {MAGPIE: "cannot_connect"})
-    assert entry.data == before
-
-
-async def test_reconfigure_removes_a_service(
-    hass: HomeAssistant, entry: MockConfigEntry, parakeet: FakeServer, magpie: FakeServer
-) -> None:
-    """A service that is taken out takes its device and entities with it, and comes back when it is entered again."""
-    result = await reconfigure(hass, entry, **{PARAKEET: parakeet.url})
-    assert result["reason"] == "reconfigure_successful"
-    await hass.async_block_till_done()
-    assert devices(hass, entry) == ["Parakeet"]
-    entities = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
-    assert "tts" not in [entity.domain for entity in entities]
-
-    await reconfigure(hass, entry, **{PARAKEET: parakeet.url, MAGPIE: magpie.url})
-    await hass.async_block_till_done()
-    assert devices(hass, entry) == ["Magpie", "Parakeet"]
-
-
-def devices(hass: HomeAssistant, entry: MockConfigEntry) -> list[str]:
-    """The names of the devices of the entry's services."""
-    found = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
-    return sorted(device.name or "" for device in found if device.via_device_id)
-
-
-@pytest.mark.parametrize(("old", "new"), [("old-host", "127.0.0.1"), ("My Spark", "My Spark")])
-async def test_reconfigure_and_title(hass: HomeAssistant, parakeet: FakeServer, old: str, new: str) -> None:
-    """The title follows the host, unless somebody chose another."""
-    entry = MockConfigEntry(domain=DOMAIN, title=old, data={PARAKEET: "http://old-host", MAGPIE: None})
-    assert await set_up(hass, entry)
-    await reconfigure(hass, entry, **{PARAKEET: parakeet.url})
-    await hass.async_block_till_done()
-    assert entry.title == new
-
-
-def test_title_of_two_hosts() -> None:
-    """Two hosts are both named."""
-    assert title({PARAKEET: "http://a:1", MAGPIE: "http://b:1"}) == "a, b"
-    assert title({PARAKEET: "http://a:1", MAGPIE: "http://a:2"}) == "a"
-    assert title({PARAKEET: None, MAGPIE: "http://[::1]:2"}) == "::1"

@@ -11,8 +11,8 @@ from custom_components.spark_audio import coordinator as module
 from custom_components.spark_audio.spark_engine.remote import Remote
 from custom_components.spark_audio.spark_engine.transport import Transport
 from tests.fakes import server as fake
-from tests.fakes.magpie import LIST_VOICES, SYNTHESIZE_ONLINE
-from tests.fakes.server import FakeServer
+from tests.fakes.magpie import LIST_VOICES, SYNTHESIZE_ONLINE, nemo_speech
+from tests.fakes.server import FakeServer, running
 
 from .conftest import set_up, state_of
 from .pipeline import TTS
@@ -43,6 +43,16 @@ class TestVoices:
         assert hass.states.async_entity_ids("tts") == [TTS]
         assert entry.runtime_data.magpie == before
         assert before is not None
+
+    async def test_so_does_what_it_is(self, hass: HomeAssistant, socket_enabled: None) -> None:
+        """Its dialect, its model, and the version that it told."""
+        async with running(nemo_speech()) as server:
+            entry = await load(hass, watched_entry(None, server.url))
+            before = entry.runtime_data.magpie
+            assert before.version == "0.1.0"
+            server.answers = dict.fromkeys(server.answers, fake.json({"detail": "initializing"}, status=503))
+            assert await hass.config_entries.async_reload(entry.entry_id)
+            assert entry.runtime_data.magpie == before
 
     async def test_an_empty_list_changes_nothing(self, hass: HomeAssistant, magpie: FakeServer) -> None:
         """A NIM lists no voices while its model is loading."""

@@ -6,7 +6,6 @@ import pytest
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.components.diagnostics import get_diagnostics_for_config_entry
-from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from syrupy.assertion import SnapshotAssertion
 
@@ -25,7 +24,6 @@ from .watched import (
     load,
     press,
     proxy_entry,
-    quicken,
     service,
     status,
     until,
@@ -37,12 +35,6 @@ pytestmark = pytest.mark.usefixtures("assist")
 SECRET = "hook-with-a-secret-path"
 
 
-@pytest.fixture
-def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
-    """Home Assistant's own way to write documents down."""
-    return snapshot.use_extension(HomeAssistantSnapshotExtension)
-
-
 @pytest.mark.usefixtures("socket_enabled")
 async def test_through_the_proxy(
     hass: HomeAssistant, hass_client: ClientSessionGenerator, snapshot: SnapshotAssertion
@@ -51,7 +43,9 @@ async def test_through_the_proxy(
     assert await async_setup_component(hass, "diagnostics", {})
     async with fake_proxy() as proxy:
         change = {"at": MOMENT, "from": "healthy", "to": "wedged", "evidence": "CUDA error"}
-        proxy.answers[STATUS] = status(service("parakeet", "wedged", history=[change]))
+        proxy.answers[STATUS] = status(
+            service("parakeet", "wedged", history=[change], dialect="openai", model="parakeet-tdt-0.6b")
+        )
         entry = await load(hass, proxy_entry(proxy.url))
         document = await get_diagnostics_for_config_entry(hass, hass_client, entry)
         port = proxy.url.rpartition(":")[2]
@@ -76,13 +70,9 @@ async def test_nothing_secret(hass: HomeAssistant, hass_client: ClientSessionGen
         assert secret not in text
 
 
+@pytest.mark.usefixtures("watched")
 class TestTransitions:
     """Of a Spark that is watched from here."""
-
-    @pytest.fixture(autouse=True)
-    def unwatched(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """These need some."""
-        quicken(monkeypatch)
 
     async def test_they_are_there(
         self, hass: HomeAssistant, hass_client: ClientSessionGenerator, parakeet: FakeServer

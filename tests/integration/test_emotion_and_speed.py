@@ -1,6 +1,6 @@
 """Emotion and speed: as options, as options of an action, and in what is cached."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import pytest
@@ -15,6 +15,8 @@ from custom_components.spark_audio.const import AS_IS, DOMAIN
 from custom_components.spark_audio.spark_engine.audio import read_wav
 from custom_components.spark_audio.spark_engine.magpie_dialects import NIM, MagpieServer
 from custom_components.spark_audio.spark_engine.magpie_readers import Repertoire
+from custom_components.spark_audio.spark_engine.models import Audio, SpeechStyle
+from custom_components.spark_audio.spark_engine.spark import Spark
 from custom_components.spark_audio.spark_engine.voices import parse_voice
 from custom_components.spark_audio.voice_choice import VoiceChoice
 from custom_components.spark_audio.voice_names import emotions
@@ -22,13 +24,13 @@ from tests.fakes import server as fake
 from tests.fakes.magpie import LIST_VOICES, SYNTHESIZE_ONLINE, in_pieces, spoken
 from tests.fakes.server import FakeServer
 
+from .config_forms import direct
 from .conftest import set_up
+from .hearing import warnings
+from .option_forms import submit
 from .pipeline import TTS
 from .player import decode
-from .test_config_flow import direct
-from .test_options import submit
-from .test_stt import warnings
-from .test_tts import ARIA, ARIA_CALM, POST, RATE, TEXT, cached, entity_of, stream
+from .speaking import ARIA, ARIA_CALM, POST, RATE, TEXT, cached, entity_of, stream
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
 
@@ -171,6 +173,27 @@ async def test_speed_changes_the_length(
     assert len(await decode(await response.read())) == pytest.approx(length / 2, rel=0.1)
     _, data = await entity_of(hass).async_get_tts_audio(TEXT, "en-US", {"speed": 0.5})
     assert read_wav(data or b"").seconds == pytest.approx(length / 2 / 16_000 * 2, rel=0.05)
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+async def test_speed_counts_for_what_is_made_ahead(
+    hass: HomeAssistant, entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine is told how fast its speech will be played."""
+    speeds: list[float] = []
+    speak = Spark.speak
+
+    def watched(
+        spark: Spark, text: str | AsyncGenerator[str], style: SpeechStyle, *, speed: float
+    ) -> AsyncGenerator[Audio]:
+        speeds.append(speed)
+        return speak(spark, text, style, speed=speed)
+
+    monkeypatch.setattr(Spark, "speak", watched)
+    await stream(hass, TEXT)
+    await stream(hass, TEXT, speed=2)
+    await entity_of(hass).async_get_tts_audio(TEXT, "en-US", {"speed": 0.5})
+    assert speeds == [1.0, 2.0, 0.5]
     await hass.async_block_till_done(wait_background_tasks=True)
 
 

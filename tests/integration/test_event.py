@@ -5,7 +5,6 @@ from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import snapshot_platform
-from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension
 from syrupy.assertion import SnapshotAssertion
 
 from custom_components.spark_audio.event import INCIDENT as DESCRIPTION
@@ -19,12 +18,6 @@ from .watched import fake_proxy, only, proxy_entry
 pytestmark = pytest.mark.usefixtures("assist")
 
 ONE, TWO, THREE = (Transition(at, State.HEALTHY, State.SUSPECT, "") for at in (1.0, 2.0, 3.0))
-
-
-@pytest.fixture
-def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
-    """Home Assistant's own way to write entities down."""
-    return snapshot.use_extension(HomeAssistantSnapshotExtension)
 
 
 @pytest.mark.usefixtures("socket_enabled")

@@ -18,10 +18,10 @@ from tests.fakes import faults
 from tests.fakes.server import FakeServer
 
 from .conftest import entry_for, set_up
+from .hearing import SPEECH, warnings
 from .pipeline import create_pipeline, run_pipeline, run_text
 from .player import decode
-from .test_stt import SPEECH, warnings
-from .test_tts import TEXT, cached
+from .speaking import TEXT, cached
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
 

@@ -26,8 +26,8 @@ from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.proxy import STATUS, proxy
 from tests.fakes.server import FakeServer, Handler, running
 
+from .config_forms import direct, reconfigure, submit
 from .conftest import set_up
-from .test_config_flow import direct, reconfigure, submit
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
 

@@ -15,11 +15,11 @@ from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.proxy import proxy
 from tests.fakes.server import FakeServer, running
 
+from .config_forms import direct
 from .conftest import set_up
 from .pipeline import create_pipeline, run_pipeline
-from .test_config_flow import direct
+from .speaking import TEXT, entity_of
 from .test_proxy_flow import KEY, PROXY, through_proxy
-from .test_tts import TEXT, entity_of
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
 

@@ -1,6 +1,5 @@
 """The record of restarts on the disk: never lost by a crash in the wrong moment, never taken for fresh."""
 
-from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -12,21 +11,11 @@ from tests.fakes.server import FakeServer
 from .watched import (
     HEALTH,
     load,
-    on_the_disk,
-    quicken,
     until,
     watched_entry,
 )
 
-pytestmark = pytest.mark.usefixtures("assist")
-
-
-@pytest.fixture(autouse=True)
-def unwatched(hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
-    """These are about watching."""
-    quicken(monkeypatch)
-    with on_the_disk():
-        yield
+pytestmark = pytest.mark.usefixtures("assist", "watched", "disk")
 
 
 class TestRecord:

@@ -1,7 +1,5 @@
 """What a person has to do something about."""
 
-from collections.abc import AsyncGenerator
-
 import pytest
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
@@ -13,9 +11,10 @@ from custom_components.spark_audio.record import StoredAttempts
 from custom_components.spark_audio.repairs import ISSUES
 from custom_components.spark_audio.spark_engine.clock import SystemClock
 from tests.fakes import server as fake
-from tests.fakes.server import FakeServer, running
+from tests.fakes.server import FakeServer
 
 from .conftest import state_of
+from .docker_api import docker
 from .test_contract import TRANSLATIONS
 from .watched import (
     BROKEN,
@@ -23,39 +22,25 @@ from .watched import (
     HEALTH,
     HEAR,
     STATUS,
-    docker,
     fake_proxy,
-    healing,
     load,
-    on_the_disk,
     press,
     proxy_entry,
-    quicken,
     service,
     status,
     until,
     watched_entry,
 )
 
-pytestmark = pytest.mark.usefixtures("assist")
+pytestmark = pytest.mark.usefixtures("assist", "watched", "disk", "repairs")
 
 FIX = "/api/repairs/issues/fix"
 
 
-@pytest.fixture(autouse=True)
-async def unwatched(hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[None]:
-    """These are about watching."""
-    quicken(monkeypatch)
-    assert await async_setup_component(hass, "repairs", {})
-    with on_the_disk():
-        yield
-
-
 @pytest.fixture
-async def api(parakeet: FakeServer) -> AsyncGenerator[FakeServer]:
-    """A Docker API that heals Parakeet."""
-    async with running(healing(parakeet)) as server:
-        yield server
+async def repairs(hass: HomeAssistant) -> None:
+    """Where a person is shown issues."""
+    assert await async_setup_component(hass, "repairs", {})
 
 
 def issues(hass: HomeAssistant) -> list[str]:

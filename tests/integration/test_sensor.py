@@ -9,7 +9,6 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util.dt import utcnow
 from pytest_homeassistant_custom_component.common import snapshot_platform
-from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension
 from syrupy.assertion import SnapshotAssertion
 
 from custom_components.spark_audio.sensor import DIAGNOSTICS, HEALTH
@@ -26,12 +25,6 @@ from .test_contract import TRANSLATIONS
 from .watched import STATUS, fake_proxy, load, only, proxy_entry, service, status, watched_entry
 
 pytestmark = pytest.mark.usefixtures("assist")
-
-
-@pytest.fixture
-def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
-    """Home Assistant's own way to write entities down."""
-    return snapshot.use_extension(HomeAssistantSnapshotExtension)
 
 
 @pytest.fixture

@@ -23,8 +23,9 @@ from tests.fakes import server as fake
 from tests.fakes.server import FakeServer, running
 
 from .conftest import set_up, state_of
+from .docker_api import healing
+from .hearing import warnings
 from .pipeline import STT, TTS
-from .test_stt import warnings
 from .watched import (
     BROKEN,
     CHECK,
@@ -35,7 +36,6 @@ from .watched import (
     RESTART,
     STATUS,
     fake_proxy,
-    healing,
     incidents,
     load,
     press,

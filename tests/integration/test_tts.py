@@ -2,64 +2,27 @@
 
 import asyncio
 import json
-import logging
 from collections.abc import AsyncGenerator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 from homeassistant.components.conversation.const import DATA_COMPONENT
 from homeassistant.components.tts import async_create_stream
-from homeassistant.components.tts.const import DATA_COMPONENT as TTS_COMPONENT
 from homeassistant.components.tts.entity import TTSAudioRequest
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import HomeAssistantError
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator, WebSocketGenerator
 
-from custom_components.spark_audio.languages import magpie_languages
 from custom_components.spark_audio.spark_engine.audio import UNKNOWN_SIZE, read_wav
-from custom_components.spark_audio.spark_engine.magpie_dialects import NIM, MagpieServer
-from custom_components.spark_audio.spark_engine.magpie_readers import Repertoire
-from custom_components.spark_audio.spark_engine.voices import parse_voice
-from custom_components.spark_audio.tts import MagpieEntity
-from custom_components.spark_audio.voice_names import labelled
 from tests.fakes import faults
-from tests.fakes import server as fake
-from tests.fakes.magpie import LIST_VOICES, SYNTHESIZE_ONLINE, in_pieces, spoken, stream_pcm
-from tests.fakes.server import FakeServer, Handler
+from tests.fakes.magpie import LIST_VOICES, SYNTHESIZE, SYNTHESIZE_ONLINE, nim_offline, spoken
+from tests.fakes.server import FakeServer, running
 
 from .conftest import entry_for, set_up
 from .pipeline import TTS, create_pipeline, run_text
 from .player import decode, inspect
 from .slow_agent import BEGINNING, REST, SlowAgent
-
-POST = ("POST", SYNTHESIZE_ONLINE)
-RATE = 44_100
-TEXT = "The kitchen light is on."
-ARIA = "Magpie-Multilingual.EN-US.Aria"
-ARIA_CALM = "Magpie-Multilingual.EN-US.Aria.Calm"
-FAILS: dict[str, tuple[Handler, str]] = {
-    "CUDA": (fake.json({"detail": "CUDA error: unspecified launch failure"}, status=500), "Magpie failed."),
-    "loading": (fake.json({"detail": "loading"}, status=503), "Magpie is busy."),
-    "refuses key": (fake.json({"detail": "no"}, status=401), "Magpie refuses the key."),
-    "refuses request": (fake.json({"detail": "bad voice"}, status=400), "Magpie refuses the request."),
-    "empty 200": (in_pieces(), "Magpie failed."),
-    "dies at once": (in_pieces(then_reset=True), "Magpie failed."),
-}
-
-
-async def stream(hass: HomeAssistant, text: str, language: str | None = None, **options: Any) -> list[bytes]:
-    """The chunks of a WAV stream, as the entity made them: no conversion in between."""
-    result = async_create_stream(hass, TTS, language, {"preferred_format": "wav", **options})
-    result.async_set_message(text)
-    return [chunk async for chunk in result.async_stream_result()]
-
-
-def cached(hass: HomeAssistant) -> list[Path]:
-    """The speech that Home Assistant keeps on disk."""
-    return list(Path(hass.config.path("tts")).iterdir())
+from .speaking import ARIA, RATE, TEXT, entity_of, stream
 
 
 async def test_one_header_with_the_first_samples(
@@ -97,6 +60,34 @@ async def test_first_sentence_sounds_while_the_second_is_written(hass: HomeAssis
     whole = first + b"".join([chunk async for chunk in chunks])
     expected = spoken("The first sentence is complete.", RATE) + spoken("The second one is not.", RATE)
     assert read_wav(whole).pcm == expected
+
+
+LONG = "The lamp in the kitchen and the one in the hall are on, as you wished."
+
+
+async def test_what_is_all_there_is_spoken_in_whole_sentences(
+    hass: HomeAssistant, entry: MockConfigEntry, magpie: FakeServer
+) -> None:
+    """An announcement does not begin with a clause, which sounds worse and, from a Magpie that streams, no sooner."""
+    assert read_wav(b"".join(await stream(hass, LONG))).pcm == spoken(LONG, RATE)
+    assert [asked.fields["text"] for asked in magpie.posts(SYNTHESIZE_ONLINE)] == [LONG]
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+async def test_what_does_not_stream_begins_with_a_clause(
+    hass: HomeAssistant, assist: None, socket_enabled: None
+) -> None:
+    """Where a sentence is not heard before all of it was made; but nobody hears anything of a file before its end."""
+    async with running(nim_offline()) as offline:
+        assert await set_up(hass, entry_for(magpie_url=offline.url))
+        await stream(hass, LONG)
+        await entity_of(hass).async_get_tts_audio(LONG, "en-US", {})
+        assert [asked.fields["text"] for asked in offline.posts(SYNTHESIZE)] == [
+            "The lamp in the kitchen and the one in the hall are on,",
+            "as you wished.",
+            LONG,
+        ]
+        await hass.async_block_till_done(wait_background_tasks=True)
 
 
 async def test_answer_is_spoken_while_the_agent_still_thinks(
@@ -187,68 +178,6 @@ async def test_players(
     await hass.async_block_till_done(wait_background_tasks=True)
 
 
-@pytest.mark.parametrize(("answer", "told"), FAILS.values(), ids=FAILS.keys())
-async def test_magpie_fails(
-    hass: HomeAssistant,
-    hass_client: ClientSessionGenerator,
-    entry: MockConfigEntry,
-    magpie: FakeServer,
-    caplog: pytest.LogCaptureFixture,
-    answer: Handler,
-    told: str,
-) -> None:
-    """No audio is an error to the player, never a 200 with nothing in it; the log says why, nothing is kept."""
-    magpie.answers[POST] = answer
-    result = async_create_stream(hass, TTS)
-    result.async_set_message(TEXT)
-    client = await hass_client()
-    assert (await client.get(result.url)).status == 500
-    await hass.async_block_till_done(wait_background_tasks=True)
-    errors = [record for record in caplog.records if record.levelno >= logging.ERROR]
-    assert [told in record.getMessage() for record in errors] == [True] * len(errors)
-    assert errors
-    assert not any(record.exc_info for record in errors)
-    assert cached(hass) == []
-
-
-async def test_fails_in_the_middle(hass: HomeAssistant, entry: MockConfigEntry, magpie: FakeServer) -> None:
-    """Half an answer is never kept: the next time it is spoken whole."""
-    magpie.answers[POST] = in_pieces(spoken(TEXT, RATE)[:50_000], then_reset=True)
-    result = async_create_stream(hass, TTS, None, {"preferred_format": "wav"})
-    result.async_set_message(TEXT)
-    heard: list[bytes] = []
-    with pytest.raises(HomeAssistantError) as failed:
-        await _drain(result.async_stream_result(), heard)
-    assert read_wav(b"".join(heard)).pcm == spoken(TEXT, RATE)[:50_000]
-    assert failed.value.translation_key == "server_fault"
-    await hass.async_block_till_done(wait_background_tasks=True)
-    assert cached(hass) == []
-
-    magpie.answers[POST] = stream_pcm
-    assert read_wav(b"".join(await stream(hass, TEXT))).pcm == spoken(TEXT, RATE)
-    await hass.async_block_till_done(wait_background_tasks=True)
-    assert len(cached(hass)) == 1
-
-
-async def test_second_sentence_fails(hass: HomeAssistant, entry: MockConfigEntry, magpie: FakeServer) -> None:
-    """What was said before the failure is heard, and nothing of it is kept."""
-
-    async def once(request: web.Request) -> web.StreamResponse:
-        magpie.answers[POST] = FAILS["CUDA"][0]
-        return await stream_pcm(request)
-
-    magpie.answers[POST] = once
-    result = async_create_stream(hass, TTS, None, {"preferred_format": "wav"})
-    result.async_set_message("This can be heard. This cannot.")
-    chunks = result.async_stream_result()
-    heard: list[bytes] = []
-    with pytest.raises(HomeAssistantError, match="CUDA"):
-        await _drain(chunks, heard)
-    assert read_wav(b"".join(heard)).pcm == spoken("This can be heard.", RATE)
-    await hass.async_block_till_done(wait_background_tasks=True)
-    assert cached(hass) == []
-
-
 @pytest.mark.parametrize("text", ["🙂", "**", "...", "```\nprint(1)\n```"])
 async def test_nothing_to_say(
     hass: HomeAssistant, hass_client: ClientSessionGenerator, entry: MockConfigEntry, magpie: FakeServer, text: str
@@ -266,154 +195,6 @@ async def test_nothing_to_say(
     await hass.async_block_till_done(wait_background_tasks=True)
 
 
-async def test_speech_is_cached_per_voice(hass: HomeAssistant, entry: MockConfigEntry, magpie: FakeServer) -> None:
-    """The same words in another voice are spoken anew, in the same voice they are not."""
-
-    async def voices() -> list[str]:
-        await hass.async_block_till_done(wait_background_tasks=True)
-        return [asked.fields["voice"] for asked in magpie.posts(SYNTHESIZE_ONLINE)]
-
-    await stream(hass, TEXT)
-    await stream(hass, TEXT)
-    assert await voices() == [ARIA]
-    await stream(hass, TEXT, voice=ARIA)
-    assert await voices() == [ARIA]
-    await stream(hass, TEXT, voice=ARIA_CALM)
-    assert await voices() == [ARIA, ARIA_CALM]
-
-
-async def test_new_default_voice_is_heard(hass: HomeAssistant, entry: MockConfigEntry, magpie: FakeServer) -> None:
-    """Speech in the cache is not taken for that of another default voice, though nobody named one either time."""
-    await stream(hass, TEXT)
-    await hass.async_block_till_done(wait_background_tasks=True)
-    magpie.answers["GET", LIST_VOICES] = fake.json({"en-US": {"voices": ["Magpie-Multilingual.EN-US.Jason"]}})
-    assert await hass.config_entries.async_reload(entry.entry_id)
-    await stream(hass, TEXT)
-    await hass.async_block_till_done(wait_background_tasks=True)
-    asked = [asked.fields["voice"] for asked in magpie.posts(SYNTHESIZE_ONLINE)]
-    assert asked == [ARIA, "Magpie-Multilingual.EN-US.Jason"]
-
-
-@pytest.mark.parametrize(
-    ("language", "voice", "sent"),
-    [
-        (None, None, ARIA),
-        ("de-DE", None, "Magpie-Multilingual.DE-DE.Aria"),
-        ("de-DE", "Leo", "Magpie-Multilingual.DE-DE.Leo"),
-        ("de-DE", "Magpie-Multilingual.EN-US.Leo", "Magpie-Multilingual.EN-US.Leo"),
-        ("en-US", "sofia.happy", "Magpie-Multilingual.EN-US.Sofia.Happy"),
-    ],
-)
-async def test_language_and_voice(
-    hass: HomeAssistant, entry: MockConfigEntry, magpie: FakeServer, language: str | None, voice: str | None, sent: str
-) -> None:
-    """A language speaks with its own voice, unless somebody chose one."""
-    await stream(hass, TEXT, language, **({"voice": voice} if voice else {}))
-    await hass.async_block_till_done(wait_background_tasks=True)
-    assert [asked.fields["voice"] for asked in magpie.posts(SYNTHESIZE_ONLINE)] == [sent]
-
-
-async def test_unknown_voice(
-    hass: HomeAssistant, entry: MockConfigEntry, magpie: FakeServer, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A voice that is not there, not any more perhaps: the language's own speaks, and the log says so once."""
-    await stream(hass, TEXT, voice="Darth")
-    await stream(hass, "Something else.", "de-DE", voice="Darth")
-    await hass.async_block_till_done(wait_background_tasks=True)
-    assert [asked.fields["voice"] for asked in magpie.posts(SYNTHESIZE_ONLINE)] == [
-        ARIA,
-        "Magpie-Multilingual.DE-DE.Aria",
-    ]
-    [line] = [record.getMessage() for record in caplog.records if "Darth" in record.getMessage()]
-    assert line == "Magpie has no voice Darth any more; the default voice of en-US speaks instead"
-
-
-async def test_unknown_language_and_option(hass: HomeAssistant, entry: MockConfigEntry) -> None:
-    """Home Assistant refuses what the entity does not announce."""
-    with pytest.raises(HomeAssistantError, match="Language 'xx' not supported"):
-        async_create_stream(hass, TTS, "xx")
-    with pytest.raises(HomeAssistantError, match="pitch"):
-        async_create_stream(hass, TTS, None, {"pitch": 2})
-
-
-async def test_voices_for_the_user_to_choose(hass_ws_client: WebSocketGenerator, entry: MockConfigEntry) -> None:
-    """The list of a language: its own voices, the default one first, with names that people read."""
-    ws = await hass_ws_client()
-    await ws.send_json_auto_id({"type": "tts/engine/voices", "engine_id": TTS, "language": "en-US"})
-    voices = (await ws.receive_json())["result"]["voices"]
-    assert voices[:3] == [
-        {"voice_id": ARIA, "name": "Aria"},
-        {"voice_id": f"{ARIA}.Neutral", "name": "Aria · Neutral"},
-        {"voice_id": ARIA_CALM, "name": "Aria · Calm"},
-    ]
-    assert {voice["voice_id"].split(".")[1] for voice in voices} == {"EN-US"}
-    assert len({voice["name"] for voice in voices}) == len(voices) == 20
-
-    await ws.send_json_auto_id({"type": "tts/engine/voices", "engine_id": TTS, "language": "xx"})
-    assert (await ws.receive_json())["result"]["voices"] is None
-
-
-@pytest.mark.parametrize(
-    ("names", "language", "expected"),
-    [
-        (["M.EN-US.Mia.PleasantSurprised"], "en-US", ["Mia · Pleasant surprised"]),
-        (["M.EN-US.Mia", "M.EN-GB.Mia"], "en-US", ["Mia", "Mia (en-GB)"]),
-        (["A.EN-US.Mia", "B.EN-US.Mia"], "en-US", ["Mia (A.EN-US.Mia)", "Mia (B.EN-US.Mia)"]),
-        (["Mia"], "fr-FR", ["Mia"]),
-    ],
-)
-def test_names_of_voices(names: list[str], language: str, expected: list[str]) -> None:
-    """No two voices look alike."""
-    assert [label for _, label in labelled([parse_voice(name) for name in names], language)] == expected
-
-
-@pytest.mark.parametrize(
-    ("config_language", "country", "default"),
-    [("en", "US", "en-US"), ("en", "GB", "en-US"), ("de", "AT", "de-DE"), ("es", "ES", "es-US"), ("nl", "NL", "en-US")],
-)
-async def test_default_language(
-    hass: HomeAssistant,
-    assist: None,
-    magpie: FakeServer,
-    config_language: str,
-    country: str,
-    default: str,
-) -> None:
-    """The user's own language where Magpie has it."""
-    hass.config.language, hass.config.country = config_language, country
-    assert await set_up(hass, entry_for(magpie_url=magpie.url))
-    entity = entity_of(hass)
-    assert entity.supported_languages == ["de-DE", "en-US", "es-US", "fr-FR", "it-IT"]
-    assert entity.default_language == default
-    voice = f"Magpie-Multilingual.{default.upper()}.Aria"
-    assert entity.default_options == {"voice": voice, "speed": 1.0, "sample_rate": RATE}
-
-
-@pytest.mark.parametrize(
-    ("names", "told", "expected"),
-    [
-        (["M.EN-US.Mia", "M.DE-DE.Mia"], [], ["de-DE", "en-US"]),
-        (["M.EN-US.Mia"], ["fr-FR"], ["en-US"]),
-        (["Mia"], ["FR_fr", "en"], ["en", "fr-FR"]),
-        (["Mia", "M.EN-GB.Mia"], ["de"], ["de", "en-GB"]),
-    ],
-)
-def test_languages_of_magpie(names: list[str], told: list[str], expected: list[str]) -> None:
-    """What the voices say counts; what the server says is for voices that say nothing."""
-    repertoire = Repertoire(tuple(map(parse_voice, names)), languages=tuple(told))
-    assert magpie_languages(MagpieServer(NIM, repertoire)) == expected
-
-
-async def test_bare_speakers(hass: HomeAssistant, assist: None, magpie: FakeServer) -> None:
-    """Voices that name no language speak every one that Magpie knows."""
-    magpie.answers["GET", LIST_VOICES] = fake.json({"any": {"voices": ["Aria", "Leo"]}})
-    assert await set_up(hass, entry_for(magpie_url=magpie.url))
-    await stream(hass, TEXT, "fr-FR")
-    await hass.async_block_till_done(wait_background_tasks=True)
-    [asked] = magpie.posts(SYNTHESIZE_ONLINE)
-    assert (asked.fields["voice"], asked.fields["language"]) == ("Aria", "fr-FR")
-
-
 async def test_whole_file(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     """Callers that want one file get one, with its true length in the header."""
     extension, data = await entity_of(hass).async_get_tts_audio(TEXT, "en-US", {})
@@ -421,14 +202,6 @@ async def test_whole_file(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     assert data is not None
     assert int.from_bytes(data[40:44], "little") == len(data) - 44
     assert read_wav(data).pcm == spoken(TEXT, RATE)
-
-
-async def test_whole_file_fails(hass: HomeAssistant, entry: MockConfigEntry, magpie: FakeServer) -> None:
-    """The same errors as when streaming."""
-    magpie.answers[POST] = FAILS["CUDA"][0]
-    with pytest.raises(HomeAssistantError) as failed:
-        await entity_of(hass).async_get_tts_audio(TEXT, "en-US", {})
-    assert failed.value.translation_key == "server_fault"
 
 
 async def test_listener_goes_away(hass: HomeAssistant, assist: None, socket_enabled: None) -> None:
@@ -457,19 +230,5 @@ async def test_listener_goes_away(hass: HomeAssistant, assist: None, socket_enab
         await gone.wait()
 
 
-async def _drain(chunks: AsyncGenerator[bytes], into: list[bytes]) -> None:
-    async for chunk in chunks:
-        into.append(chunk)
-
-
 async def _text() -> AsyncGenerator[str]:
     yield TEXT
-
-
-def entity_of(hass: HomeAssistant) -> MagpieEntity:
-    """The entity behind the pipeline."""
-    # Its id is in the language of the home.
-    [entity_id] = hass.states.async_entity_ids("tts")[:1]
-    entity = hass.data[TTS_COMPONENT].get_entity(entity_id)
-    assert isinstance(entity, MagpieEntity)
-    return entity

@@ -26,8 +26,8 @@ from tests.fakes import server as fake
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import FakeServer
 
+from .option_forms import submit
 from .pipeline import create_pipeline, run_pipeline
-from .test_options import submit
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled", "microphone")
 

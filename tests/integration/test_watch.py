@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from typing import override
 
@@ -18,44 +17,25 @@ from custom_components.spark_audio.spark_engine.audio import silence
 from custom_components.spark_audio.spark_engine.clock import SystemClock
 from tests.fakes import faults
 from tests.fakes import server as fake
-from tests.fakes.server import FakeServer, running
+from tests.fakes.server import FakeServer
 
 from .conftest import state_of
+from .docker_api import DOCKER_RESTART, docker
 from .watched import (
     BROKEN,
     CHECK,
-    DOCKER_RESTART,
     HEALTH,
     HEAR,
     INCIDENT,
     RESTART,
-    docker,
-    healing,
     incidents,
     load,
-    on_the_disk,
     press,
-    quicken,
     until,
     watched_entry,
 )
 
-pytestmark = pytest.mark.usefixtures("assist")
-
-
-@pytest.fixture(autouse=True)
-def unwatched(hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
-    """These are about watching."""
-    quicken(monkeypatch)
-    with on_the_disk():
-        yield
-
-
-@pytest.fixture
-async def api(parakeet: FakeServer) -> AsyncGenerator[FakeServer]:
-    """A Docker API that heals Parakeet."""
-    async with running(healing(parakeet)) as server:
-        yield server
+pytestmark = pytest.mark.usefixtures("assist", "watched", "disk")
 
 
 def record(hass: HomeAssistant, entry_id: str) -> list[float]:

@@ -18,7 +18,7 @@ from tests.fakes.server import FakeServer
 
 from .pipeline import TTS
 from .player import decode, probe
-from .test_tts import POST, RATE, TEXT, entity_of, stream
+from .speaking import POST, RATE, TEXT, entity_of, stream
 
 WISHES: dict[str, tuple[dict[str, Any], int]] = {
     "nothing": ({}, 64),

@@ -21,7 +21,7 @@ from tests.fakes import faults
 from tests.fakes.proxy import proxy
 from tests.fakes.server import FakeServer, running
 
-from .test_config_flow import submit
+from .config_forms import submit
 from .test_proxy_flow import KEY, PROXY, through_proxy
 from .watched import KEY as REAL_KEY
 from .watched import real_proxy

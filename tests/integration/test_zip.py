@@ -28,7 +28,7 @@ def imported() -> list[str]:
 def unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Path]:
     """The zip, unpacked as HACS does, in place of the checkout: nothing of that is imported yet, or found any more."""
     folder = tmp_path / "custom_components/spark_audio"
-    pack(INTEGRATION, tmp_path / "spark_audio.zip")
+    pack(INTEGRATION.parents[1], tmp_path / "spark_audio.zip")
     ZipFile(tmp_path / "spark_audio.zip").extractall(folder)
     for name in imported():
         monkeypatch.delitem(sys.modules, name)

@@ -4,20 +4,16 @@ import asyncio
 import os
 import re
 from collections.abc import AsyncGenerator
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from unittest.mock import patch
 
-import pytest
-from aiohttp import web
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import Platform
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.helpers.event import async_track_state_change_event
-from homeassistant.helpers.storage import Store
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.spark_audio.spark_engine import health
 from tests.fakes import server as fake
 from tests.fakes.magpie import spark_audio
 from tests.fakes.parakeet import CUDA, TRANSCRIPTIONS
@@ -36,22 +32,6 @@ HEALTH = "sensor.parakeet_health"
 RESTART = "button.parakeet_restart"
 CHECK = "button.parakeet_check_now"
 INCIDENT = "event.parakeet_incident"
-
-
-# Before the test plugin puts a dictionary in place of the disk.
-_ON_DISK = {name: getattr(Store, name) for name in ("_async_load", "_async_write_data", "async_remove")}
-
-
-def on_the_disk() -> AbstractContextManager[object]:
-    """Home Assistant's real storage, in the test's own folder: records of restarts are read back from there."""
-    return patch.multiple(Store, **_ON_DISK)
-
-
-def quicken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hundredth of the usual waits; their real lengths are tested on a fake clock."""
-    monkeypatch.setattr(health, "SUSPECT_INTERVAL", 0.05)
-    monkeypatch.setattr(health, "DOWN_INTERVAL", 0.05)
-    monkeypatch.setattr(health, "GAVE_UP_INTERVAL", 0.05)
 
 
 def watched_entry(parakeet_url: str | None = None, magpie_url: str | None = None, **options: object) -> MockConfigEntry:
@@ -124,25 +104,6 @@ def incidents(hass: HomeAssistant, entity_id: str = INCIDENT) -> list[str]:
 async def press(hass: HomeAssistant, entity_id: str) -> None:
     """Press a button as a person does."""
     await hass.services.async_call("button", "press", {"entity_id": entity_id}, blocking=True)
-
-
-def healing(server: FakeServer, *routes: tuple[str, str]) -> FakeServer:
-    """A restart hook and a Docker API at once, whose restarts bring the server's healthy answer back."""
-    well = server.answers[HEAR]
-
-    async def restart(_: web.Request) -> web.Response:
-        server.answers[HEAR] = well
-        return web.Response(status=204)
-
-    return FakeServer(dict.fromkeys([("POST", "/restart"), DOCKER_RESTART], restart))
-
-
-DOCKER_RESTART = ("POST", "/v1.44/containers/parakeet/restart")
-
-
-def docker(api: FakeServer) -> dict[str, object]:
-    """The options that restart Parakeet by Docker's API."""
-    return {"restart_kind": "docker", "parakeet_restart_docker": f"{api.url}#parakeet"}
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ import pytest
 import spark_engine
 import yaml
 
-from release.integration_zip import files, pack
+from release.integration_zip import LICENSE, files, pack
 from release.versions import ReleaseError, notes, version
 
 ROOT = Path(__file__).parents[2]
@@ -23,8 +23,8 @@ CHANGELOG = "# Changelog\n\n## 1.2.0 (2026-12-01)\n\n- Hears.\n- Speaks.\n\n## 1
 
 
 def test_the_zip_is_the_folder(tmp_path: Path) -> None:
-    """Each file at the place where HACS unpacks it, and nothing that Python left there."""
-    pack(INTEGRATION, tmp_path / "spark_audio.zip")
+    """Each file at the place where HACS unpacks it, the licence beside them, and nothing that Python left there."""
+    pack(ROOT, tmp_path / "spark_audio.zip")
     ZipFile(tmp_path / "spark_audio.zip").extractall(tmp_path / "unpacked")
     tracked = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "."],
@@ -33,22 +33,25 @@ def test_the_zip_is_the_folder(tmp_path: Path) -> None:
         text=True,
         check=True,
     ).stdout.split("\0")
-    wanted = {Path(name) for name in tracked if name and (INTEGRATION / name).exists()}
-    assert {path.relative_to(tmp_path / "unpacked") for path in _files_of(tmp_path / "unpacked")} == wanted
-    for name in wanted:
-        assert (tmp_path / "unpacked" / name).read_bytes() == (INTEGRATION / name).read_bytes()
+    wanted = {Path(name): INTEGRATION / name for name in tracked if name and (INTEGRATION / name).exists()}
+    wanted[LICENSE] = ROOT / "LICENSE"
+    assert {path.relative_to(tmp_path / "unpacked") for path in _files_of(tmp_path / "unpacked")} == set(wanted)
+    for name, original in wanted.items():
+        assert (tmp_path / "unpacked" / name).read_bytes() == original.read_bytes()
 
 
 def test_the_zip_is_the_same_wherever_it_is_made(tmp_path: Path) -> None:
     """Another folder, other dates, other rights, another order on the disk, and caches: the same bytes."""
     copy = tmp_path / "copy"
-    for path in reversed(files(INTEGRATION)):
-        (copy / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(INTEGRATION / path, copy / path)
-        (copy / path).chmod(0o600)
-    (copy / "__pycache__").mkdir()
-    (copy / "__pycache__/const.cpython-314.pyc").write_bytes(b"cached")
-    pack(INTEGRATION, tmp_path / "one.zip")
+    for original in reversed(files(ROOT).values()):
+        path = copy / original.relative_to(ROOT)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(original, path)
+        path.chmod(0o600)
+    cache = copy / INTEGRATION.relative_to(ROOT) / "__pycache__"
+    cache.mkdir()
+    (cache / "const.cpython-314.pyc").write_bytes(b"cached")
+    pack(ROOT, tmp_path / "one.zip")
     pack(copy, tmp_path / "two.zip")
     one, two = (hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("one.zip", "two.zip"))
     assert one == two

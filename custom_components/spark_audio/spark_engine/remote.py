@@ -96,7 +96,8 @@ def _service(item: Mapping[str, Json], budget: Budget, automatic: bool) -> Servi
 
 def _kind(item: Mapping[str, Json]) -> ServerKind | None:
     dialect = _optional(_text, item.get("dialect"))
-    return ServerKind(dialect=dialect, model=_optional(_text, item.get("model"))) if dialect else None
+    model, version = (_optional(_text, item.get(name)) for name in ("model", "version"))
+    return ServerKind(dialect=dialect, model=model, version=version) if dialect else None
 
 
 def _canary(value: Json) -> CanaryResult:

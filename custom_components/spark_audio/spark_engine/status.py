@@ -6,8 +6,19 @@ from .budget import in_window
 from .health import State
 from .incidents import CanaryResult, Transition
 from .magpie import Magpie
+from .magpie_dialects import MagpieServer
 from .parakeet import Parakeet
+from .parakeet_dialects import ParakeetServer
 from .services import Member
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServerKind:
+    """What a server was found out to be. None for what it does not tell."""
+
+    dialect: str
+    model: str | None = None
+    version: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,6 +28,8 @@ class ServiceStatus:
     name: str
     """`parakeet`, `parakeet-2`, ..., `magpie`."""
     url: str
+    kind: ServerKind | None = None
+    """What it is, None while that is not known."""
     watched: bool = False
     """Whether anybody watches over it; if not, its state stays unknown."""
     state: State = State.UNKNOWN
@@ -40,6 +53,11 @@ class ProxyStatus:
 
     proxy_id: str | None
     services: tuple[ServiceStatus, ...]
+
+
+def kind_of(server: ParakeetServer | MagpieServer) -> ServerKind:
+    """What probing has found out."""
+    return ServerKind(dialect=server.dialect.name, model=server.model, version=server.version)
 
 
 def status_of(member: Member[Parakeet] | Member[Magpie]) -> ServiceStatus:

@@ -115,7 +115,12 @@ async def _describe(member: AnyMember) -> Document:
     try:
         if member.state not in _DOWN:
             server = await member.client.server()
-            document |= {"server": str(server), "dialect": server.dialect.name, "model": server.model}
+            document |= {
+                "server": str(server),
+                "dialect": server.dialect.name,
+                "model": server.model,
+                "version": server.version,
+            }
             if isinstance(server, MagpieServer):
                 document["voices"] = len(server.voices)
     except SparkError as err:

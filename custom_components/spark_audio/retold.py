@@ -1,0 +1,56 @@
+"""Text on its way to an engine: told as often as it takes to be spoken, and whole where it is all there."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+
+class Retold:
+    """Text that can be told again from its beginning, even while it is still being written. One listener at a time."""
+
+    def __init__(self, text: AsyncGenerator[str]) -> None:
+        """Nothing is read yet."""
+        self._text = text
+        self._read: list[str] = []
+        self._ended = False
+        self._reading: asyncio.Task[None] | None = None
+
+    async def whole(self) -> str | None:
+        """The text where it comes in one piece whose end nobody has to wait for; None where it is being written.
+
+        Home Assistant hands over as a stream of one what was never written bit by bit. Waits for the first piece.
+        """
+        if not self._read and not self._ended:
+            await self._read_on()
+        if not self._ended:
+            self._begin_reading()
+        return "".join(self._read) if self._ended and len(self._read) < 2 else None
+
+    async def again(self) -> AsyncGenerator[str]:
+        """All of it. A listener who leaves does not end the writing: the next one hears what this one waited for."""
+        told = 0
+        while True:
+            while told < len(self._read):
+                yield self._read[told]
+                told += 1
+            if self._ended:
+                return
+            await self._read_on()
+
+    async def _read_on(self) -> None:
+        """Wait for one more piece, or the end. Raises what the text raises, to everybody who asks."""
+        reading = self._begin_reading()
+        # Awaited itself it would be cancelled with its listener.
+        await asyncio.wait([reading])
+        reading.result()
+        self._reading = None
+
+    def _begin_reading(self) -> asyncio.Task[None]:
+        """Read one more piece, or the end. The task is done at once where that is there already."""
+        self._reading = self._reading or asyncio.create_task(self._read_piece(), eager_start=True)
+        return self._reading
+
+    async def _read_piece(self) -> None:
+        async for piece in self._text:
+            self._read.append(piece)
+            return
+        self._ended = True

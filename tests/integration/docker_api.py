@@ -1,0 +1,24 @@
+"""A Docker API, and a restart hook, that heal a fake Parakeet: what the tests of restarting share."""
+
+from aiohttp import web
+
+from tests.fakes.parakeet import TRANSCRIPTIONS
+from tests.fakes.server import FakeServer
+
+DOCKER_RESTART = ("POST", "/v1.44/containers/parakeet/restart")
+
+
+def healing(server: FakeServer) -> FakeServer:
+    """A restart hook and a Docker API at once, whose restarts bring the server's healthy answer back."""
+    well = server.answers["POST", TRANSCRIPTIONS]
+
+    async def restart(_: web.Request) -> web.Response:
+        server.answers["POST", TRANSCRIPTIONS] = well
+        return web.Response(status=204)
+
+    return FakeServer(dict.fromkeys([("POST", "/restart"), DOCKER_RESTART], restart))
+
+
+def docker(api: FakeServer) -> dict[str, object]:
+    """The options that restart Parakeet by Docker's API."""
+    return {"restart_kind": "docker", "parakeet_restart_docker": f"{api.url}#parakeet"}

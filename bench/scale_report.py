@@ -1,6 +1,6 @@
 """How the proxy's costs grow: tables, aims and charts. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .figures import percentile
@@ -154,74 +154,71 @@ def aims(recordings: Sequence[Recording], texts: Sequence[Text]) -> tuple[Aim, .
 def charts(
     callers: Sequence[Callers], recordings: Sequence[Recording], texts: Sequence[Text], machine: Machine
 ) -> tuple[Chart, ...]:
-    """Callers served, memory beyond the file, and time to the first audio, each as the work grows."""
+    """Callers served, CPU and memory for recordings, and time to the first audio, each as the work grows."""
     note = f"{machine.cores} cores, {machine.cpu}; load average before the run {machine.load:.2f}."
-    ways = dict.fromkeys(each.way for each in callers)
-    formats = dict.fromkeys(each.audio_format for each in recordings)
     return (
-        Chart(
-            "bench-scale-callers",
-            "Transcriptions served, by callers at once",
-            "per second",
+        _callers_served(callers, note),
+        _cpu_for_recordings(recordings, note),
+        _memory_for_recordings(recordings, note),
+        _first_audio_of_texts(texts, note),
+    )
+
+
+def _callers_served(callers: Sequence[Callers], note: str) -> Chart:
+    groups = tuple(
+        Group(
+            way,
             tuple(
-                Group(
-                    way,
-                    tuple(
-                        Bar(_some(each), len(each.served) / each.seconds, ours=way != "direct")
-                        for each in callers
-                        if each.way == way
-                    ),
-                )
-                for way in ways
+                Bar(_some(each), len(each.served) / each.seconds, ours=way != "direct")
+                for each in callers
+                if each.way == way
             ),
-            f"{note} As shipped, four at a time are served, 32 wait, and more are refused with 429.",
-        ),
-        Chart(
-            "bench-scale-recordings",
-            "CPU for a minute of audio, by the length of the recording",
-            "ms",
+        )
+        for way in dict.fromkeys(each.way for each in callers)
+    )
+    return Chart(
+        "bench-scale-callers",
+        "Transcriptions served, by callers at once",
+        "per second",
+        groups,
+        f"{note} As shipped, four at a time are served, 32 wait, and more are refused with 429.",
+    )
+
+
+def _cpu_for_recordings(recordings: Sequence[Recording], note: str) -> Chart:
+    return Chart(
+        "bench-scale-recordings",
+        "CPU for a minute of audio, by the length of the recording",
+        "ms",
+        _by_format(recordings, lambda each: each.cpu_per_minute),
+        note,
+    )
+
+
+def _memory_for_recordings(recordings: Sequence[Recording], note: str) -> Chart:
+    return Chart(
+        "bench-scale-memory",
+        "Memory beyond the file, by the length of the recording",
+        "MiB",
+        _by_format(recordings, lambda each: each.beyond_upload),
+        note,
+    )
+
+
+def _first_audio_of_texts(texts: Sequence[Text], note: str) -> Chart:
+    bars = tuple(Bar(f"{each.characters} characters", 1000 * each.first, ours=True) for each in texts)
+    return Chart("bench-scale-texts", "First audio, by the length of the text", "ms", (Group("as WAV", bars),), note)
+
+
+def _by_format(recordings: Sequence[Recording], figure: Callable[[Recording], float]) -> tuple[Group, ...]:
+    return tuple(
+        Group(
+            name,
             tuple(
-                Group(
-                    name,
-                    tuple(
-                        Bar(length(each.seconds), each.cpu_per_minute, ours=True)
-                        for each in recordings
-                        if each.audio_format == name
-                    ),
-                )
-                for name in formats
+                Bar(length(each.seconds), figure(each), ours=True) for each in recordings if each.audio_format == name
             ),
-            note,
-        ),
-        Chart(
-            "bench-scale-memory",
-            "Memory beyond the file, by the length of the recording",
-            "MiB",
-            tuple(
-                Group(
-                    name,
-                    tuple(
-                        Bar(length(each.seconds), each.beyond_upload, ours=True)
-                        for each in recordings
-                        if each.audio_format == name
-                    ),
-                )
-                for name in formats
-            ),
-            note,
-        ),
-        Chart(
-            "bench-scale-texts",
-            "First audio, by the length of the text",
-            "ms",
-            (
-                Group(
-                    "as WAV",
-                    tuple(Bar(f"{each.characters} characters", 1000 * each.first, ours=True) for each in texts),
-                ),
-            ),
-            note,
-        ),
+        )
+        for name in dict.fromkeys(each.audio_format for each in recordings)
     )
 
 

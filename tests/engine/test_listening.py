@@ -2,94 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
 
 import pytest
 from spark_engine.errors import Busy, ServerFault, SparkError, TimedOut
-from spark_engine.listening import HUSH, MOST_GUESSES, Heard, Listening, TooLong
+from spark_engine.listening import HUSH, MOST_GUESSES, Listening, TooLong
 from spark_engine.models import Audio, Transcript
-from spark_engine.turn_end import LONGEST_TURN, TurnRule
-from spark_engine.voice_activity import FRAME, ONSET
+from spark_engine.turn_end import TurnRule
+from spark_engine.voice_activity import FRAME
 
-SPOKEN, SILENT = b"\x10\x27" * (FRAME // 2), bytes(FRAME)
-NOISE, SLAM = b"\x05\x00" * (FRAME // 2), b"\x0f\x27" * (FRAME // 2)
-
-RULE = TurnRule(complete=0.4, unfinished=1.2)
-
-
-def detector(frame: bytes) -> float:
-    """Loud is speech; noise is not."""
-    return 0.9 if frame == SPOKEN else 0.1
-
-
-@dataclass
-class SlowParakeet:
-    """Transcribes when the test lets it: the transcript is the number of spoken frames it heard."""
-
-    asked: list[int] = field(default_factory=list)
-    cancelled: int = 0
-    go: asyncio.Event = field(default_factory=asyncio.Event)
-    error: SparkError | None = None
-    text: str = "{} frames."
-
-    async def transcribe(self, audio: Audio) -> Transcript:
-        """Wait for the test."""
-        frames = [audio.pcm[at : at + FRAME] for at in range(0, len(audio.pcm), FRAME)]
-        self.asked.append(frames.count(SPOKEN))
-        try:
-            await self.go.wait()
-        except asyncio.CancelledError:
-            self.cancelled += 1
-            raise
-        if self.error:
-            raise self.error
-        return Transcript(self.text.format(frames.count(SPOKEN)))
-
-
-@dataclass
-class Speaker:
-    """Feeds a listener, as fast as the words are spoken by the listener's clock; `pace` 0 stops the clock."""
-
-    parakeet: SlowParakeet
-    frames: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)
-    pace: float = 0.01
-    heard: int = 0
-
-    @property
-    def now(self) -> float:
-        """The listener's clock, in seconds."""
-        return self.heard * self.pace
-
-    async def stream(self) -> AsyncGenerator[bytes]:
-        """What is said, until the speaker ends."""
-        while (frame := await self.frames.get()) is not None:
-            self.heard += 1
-            yield frame
-            # A microphone leaves time between its frames.
-            await asyncio.sleep(0)
-
-    async def say(self, frame: bytes, count: int) -> None:
-        """So many frames of 10 ms, heard one after the other."""
-        for _ in range(count):
-            self.frames.put_nowait(frame)
-        for _ in range(3 * count + 5):
-            await asyncio.sleep(0)
-
-    async def end(self) -> None:
-        """Home Assistant's detector ends the stream."""
-        self.frames.put_nowait(None)
-        await asyncio.sleep(0)
-
-
-def start(parakeet: SlowParakeet, pace: float = 0.01, **how: object) -> tuple[Speaker, asyncio.Task[Heard]]:
-    """A listener and who talks to it."""
-    speaker = Speaker(parakeet, pace=pace)
-    listening = Listening(
-        transcribe=parakeet.transcribe,
-        clock=lambda: speaker.now,
-        **({"detector": detector} | how),  # type: ignore[arg-type]
-    )
-    return speaker, asyncio.create_task(listening.listen(speaker.stream()))
+from tests.engine.spoken_frames import NOISE, RULE, SILENT, SPOKEN, SlowParakeet, Speaker, detector, start
 
 
 async def test_the_answer_is_there_when_the_stream_ends() -> None:
@@ -332,99 +253,3 @@ async def test_a_time_out_is_told_and_not_waited_for_again() -> None:
     await speaker.end()
     heard = await listener
     assert (heard.transcript, str(heard.timed_out)) == (None, "no answer")
-
-
-async def test_a_complete_sentence_ends_the_turn() -> None:
-    """After the rule's seconds of silence, and with the transcript that was made in it."""
-    parakeet = SlowParakeet()
-    parakeet.go.set()
-    speaker, listener = start(parakeet, rule=RULE)
-    await speaker.say(SPOKEN, 50)
-    await speaker.say(SILENT, 39)
-    assert not listener.done()
-    await speaker.say(SILENT, 1)
-    assert (await listener).transcript == Transcript("50 frames.")
-    assert (speaker.heard, parakeet.asked) == (90, [50])
-
-
-async def test_an_unfinished_sentence_gets_more_time() -> None:
-    """And the speaker goes on."""
-    parakeet = SlowParakeet(text="Turn on the")
-    parakeet.go.set()
-    speaker, listener = start(parakeet, rule=RULE)
-    await speaker.say(SPOKEN, 50)
-    await speaker.say(SILENT, 119)
-    assert not listener.done()
-    parakeet.text = "Turn on the kitchen light."
-    await speaker.say(SPOKEN, 50)
-    await speaker.say(SILENT, 60)
-    heard = await listener
-    assert heard.transcript == Transcript("Turn on the kitchen light.")
-    assert heard.audio.pcm.count(SPOKEN) == 100
-    assert speaker.heard == 50 + 119 + 50 + 40
-
-
-async def test_an_unfinished_sentence_ends_as_well() -> None:
-    """Nobody waits for ever."""
-    parakeet = SlowParakeet(text="Turn on the")
-    parakeet.go.set()
-    speaker, listener = start(parakeet, rule=RULE)
-    await speaker.say(SPOKEN, 50)
-    await speaker.say(SILENT, 130)
-    assert (await listener).transcript == Transcript("Turn on the")
-    assert speaker.heard == 50 + 120
-
-
-@pytest.mark.parametrize("how", [{"may_guess": lambda: False}, {}])
-async def test_what_is_not_understood_in_time_counts_as_unfinished(how: dict[str, object]) -> None:
-    """A recogniser that is slow, or must not be asked."""
-    parakeet = SlowParakeet()
-    speaker, listener = start(parakeet, rule=RULE, **how)
-    await speaker.say(SPOKEN, 50)
-    await speaker.say(SILENT, 119)
-    assert speaker.heard == 169
-    await speaker.say(SILENT, 10)
-    assert speaker.heard == 170
-    parakeet.go.set()
-    assert len((await listener).audio.pcm) == 170 * FRAME
-
-
-async def test_a_sound_that_may_be_speech_is_waited_for() -> None:
-    """The detector needs some time; a word that has just begun must not be cut off."""
-    parakeet = SlowParakeet()
-    parakeet.go.set()
-    speaker, listener = start(parakeet, rule=RULE)
-    await speaker.say(SPOKEN, 50)
-    await speaker.say(SILENT, 39)
-    await speaker.say(SLAM, ONSET - 5)
-    assert not listener.done()
-    await speaker.say(SPOKEN, 20)
-    await speaker.say(SILENT, 50)
-    assert (await listener).audio.pcm.count(SPOKEN) == 70
-
-
-async def test_a_sound_that_is_no_speech_does_not_keep_the_turn_open() -> None:
-    """The washing machine goes on and on."""
-    parakeet = SlowParakeet()
-    parakeet.go.set()
-    speaker, listener = start(parakeet, rule=RULE)
-    await speaker.say(SPOKEN, 50)
-    await speaker.say(SLAM, 100)
-    assert (await listener).transcript == Transcript("50 frames.")
-    assert speaker.heard == 50 + ONSET
-
-
-async def test_the_longest_turn() -> None:
-    """As long as Home Assistant's own, with or without words."""
-    speaker, listener = start(SlowParakeet(), rule=RULE)
-    await speaker.say(SILENT, 1600)
-    assert (await listener).audio.seconds == LONGEST_TURN
-
-
-async def test_before_the_first_word_there_is_no_end() -> None:
-    """People think before they speak."""
-    speaker, listener = start(SlowParakeet(), rule=RULE)
-    await speaker.say(SILENT, 1000)
-    assert not listener.done()
-    await speaker.end()
-    assert (await listener).transcript is None

@@ -16,7 +16,7 @@ from spark_engine.spark import split_places
 from spark_engine.transport import Transport
 from spark_engine.watchdog import Watchdog
 
-from tests.engine.test_watchdog import FakeServer, FakeTarget, MemoryStore
+from tests.engine.watchdog_scene import FakeServer, FakeTarget, MemoryStore
 
 PCM = Audio(b"\1\0", 16_000)
 

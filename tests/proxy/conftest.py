@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
+from embedded_spark import EmbeddedSpark
 from spark_audio_proxy.app import create_app
 from spark_audio_proxy.config import Settings
 from spark_audio_proxy.keys import SPARK
 from spark_engine.parakeet import Parakeet
 
 from tests.fakes import magpie, parakeet
+from tests.fakes.engines import FakeRecognizer, FakeSynthesizer
 from tests.fakes.server import FakeServer, running
+from tests.proxy.embedded_bench import Bench, HandClock
 
 
 @dataclass
@@ -71,3 +74,12 @@ async def never(_: web.Request) -> web.Response:
     """A handler that is never done."""
     await asyncio.Event().wait()
     raise AssertionError
+
+
+@pytest.fixture
+async def bench() -> AsyncGenerator[Bench]:
+    """Both servers of an embedded Spark without models, in good health."""
+    clock = HandClock()
+    spark = EmbeddedSpark(load_recognizer=FakeRecognizer, load_synthesizer=FakeSynthesizer, clock=clock)
+    async with spark, ClientSession() as client:
+        yield Bench(spark, clock, client)

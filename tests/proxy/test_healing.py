@@ -174,7 +174,8 @@ async def test_faults_on_the_wire(
         assert (await hear(proxy)).status == status
         await until(dog_of(proxy), state)
         await until(dog_of(proxy), State.RESTARTING)
-        await dog_of(proxy).stop()
+        # Its next canary is connecting already: a server that closes in between leaves the connection open.
+        await proxy.app.cleanup()
     assert len(restarts.posts(RESTART)) <= 1
     assert dog_of(proxy).restarts_left == 2
 

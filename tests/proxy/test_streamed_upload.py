@@ -20,7 +20,7 @@ from tests.proxy.healing import dog_of, until, watched
 from tests.proxy.recordings import tone
 from tests.proxy.test_form import part
 from tests.proxy.test_transcriptions import error_in, send, upload
-from tests.proxy.test_uploads import END, Hearing, calling, text_of
+from tests.proxy.uploading import END, Hearing, calling, text_of
 
 SPEECH = tone(5.0)
 BODY = part("language", b"de") + part("file", write_wav(SPEECH), "a.wav") + END

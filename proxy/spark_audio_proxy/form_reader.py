@@ -39,6 +39,8 @@ class FormReader:
             )
         except MultipartError as err:
             raise _broken(err) from err
+        except UnicodeEncodeError as err:
+            raise bad_request("The boundary in Content-Type is not UTF-8.") from err
 
     @property
     def open_file(self) -> BytesIO | None:
@@ -64,24 +66,29 @@ class FormReader:
     def ends_with_file(self, file_size: int, length: int) -> bool:
         """Whether nothing can follow the open file, which has `file_size` bytes, in a form of `length` bytes.
 
-        The sizes tell: what is left is too short for another part.
+        The sizes tell: what is left is too short for another part, even with what the parser may have kept of it.
         """
         to_come = file_size - (self._value.tell() if self._value else 0)
-        return 0 <= length - self.size - to_come <= self._longest_end
+        return to_come >= 0 and 0 <= length - self.size - to_come <= self._longest_end
 
     async def rest_of_file(self, file_size: int, chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
-        """What is still to come of the open file, to its end. Raises Problem 400 where it has not `file_size` bytes."""
+        """What is still to come of the open file: as much as is missing of `file_size` bytes, after `ends_with_file`.
+
+        A header that is wrong by a few bytes is forgiven as in a file that is held: what is behind its samples is no
+        sound, and those that are missing are silence. Raises Problem 400 where the form does not end there.
+        """
         left = file_size - (self._value.tell() if self._value else 0)
         async for chunk in chunks:
             for piece in self._pieces(chunk):
-                left -= len(piece)
-                if left < 0:
-                    raise bad_request("The recording is longer than its header says.", "file", "invalid_audio")
-                yield piece
+                if left:
+                    yield piece[:left]
+                    left -= min(left, len(piece))
         self.close()
-        if left:
+        if left > self._longest_end:
             message = f"The recording has {file_size - left} bytes, not {file_size} as its header says."
             raise bad_request(message, "file", "invalid_audio")
+        if left:
+            yield bytes(left)
 
     def _pieces(self, chunk: bytes) -> list[bytes]:
         """What a chunk holds of the open file, and nothing but that."""

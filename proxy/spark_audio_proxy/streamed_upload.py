@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from spark_engine.incoming import IncomingAudio
-from spark_engine.models import Audio
 from spark_engine.parakeet import SAMPLE_RATE
 
 PROMPT = 1.0
@@ -24,7 +23,7 @@ class StreamedUpload:
         """Length of the whole."""
         return self._audio.seconds
 
-    async def asked[T](self, ask: Callable[[Audio | IncomingAudio], Awaitable[T]]) -> T:
+    async def asked[T](self, ask: Callable[[IncomingAudio], Awaitable[T]]) -> T:
         """What `ask` answers, which begins now; it is called off, and made anew with the whole, where the rest is late.
 
         Raises what `ask` raises, and what reading raises.
@@ -41,4 +40,4 @@ class StreamedUpload:
             asking.cancel()
             # Whatever became of it, nothing of it may go on behind our back.
             await asyncio.gather(asking, return_exceptions=True)
-        return await ask(self._audio.whole()) if asking.cancelled() else asking.result()
+        return await ask(self._audio) if asking.cancelled() else asking.result()

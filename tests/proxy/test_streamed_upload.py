@@ -143,7 +143,7 @@ async def test_a_caller_who_leaves_ends_it(start_proxy: StartProxy) -> None:
     [
         (b'\r\n--x1\r\nContent-Disposition: form-data; name="x"\r\n\r\n', "shorter than its header says"),
         (b"\r\n--x1--" + b" " * 37, "as its header says"),
-        (b" " * 45, "longer than its header says"),
+        (b" " * 45, "incomplete"),
     ],
     ids=["another part", "the end", "no end"],
 )

@@ -132,7 +132,7 @@ async def test_samples_that_look_like_the_end_of_the_form(start_proxy: StartProx
     [
         (b'\r\n--x1\r\nContent-Disposition: form-data; name="x"\r\n\r\n', "shorter than its header says"),
         (b"\r\n--x1--" + b" " * 37, "not 1280044 as its header says"),
-        (b" " * 45, "longer than its header says"),
+        (b" " * 45, "incomplete"),
     ],
     ids=["another part", "the end", "no end"],
 )

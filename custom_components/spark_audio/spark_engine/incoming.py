@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 
-from .models import SAMPLE_WIDTH, Audio
+from .models import SAMPLE_WIDTH
 
 
 class IncomingAudio:
@@ -42,9 +42,3 @@ class IncomingAudio:
                 return
             if number == len(self._blocks):
                 await self._more.wait()
-
-    def whole(self) -> Audio:
-        """All of it, once it has come. Raises ValueError before that."""
-        if self._missing:
-            raise ValueError(f"{self._missing} of {self.size} bytes have not come yet.")
-        return Audio(b"".join(self._blocks), self.sample_rate)

@@ -36,6 +36,11 @@ class Retold:
                 return
             await self._read_on()
 
+    def close(self) -> None:
+        """Nobody listens any more: what is still being waited for is let go."""
+        if self._reading:
+            self._reading.cancel()
+
     async def _read_on(self) -> None:
         """Wait for one more piece, or the end. Raises what the text raises, to everybody who asks."""
         reading = self._begin_reading()

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from typing import Any, override
 
 from homeassistant.components.ffmpeg import get_ffmpeg_manager
@@ -154,7 +154,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
             except SparkError as err:
                 return await self._ask_another(err, text, request)
             pieces = _resumed(first, pieces)
-        return TTSAudioResponse("wav", wav_stream(self._translating(pieces), wide=may_be_wide(request.options)))
+        return TTSAudioResponse("wav", wav_stream(self._translating(pieces, text), wide=may_be_wide(request.options)))
 
     @override
     async def async_get_tts_audio(self, message: str, language: str, options: Mapping[str, Any]) -> TtsAudioType:
@@ -219,11 +219,12 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
         whole = await text.whole() if self._magpie.dialect.streams else None
         return text.again() if whole is None else whole
 
-    async def _translating(self, pieces: AsyncGenerator[Audio]) -> AsyncGenerator[Audio]:
+    async def _translating(self, pieces: AsyncGenerator[Audio], text: Retold) -> AsyncGenerator[Audio]:
         try:
-            async with aclosing(pieces):
-                async for audio in pieces:
-                    yield audio
+            with closing(text):
+                async with aclosing(pieces):
+                    async for audio in pieces:
+                        yield audio
         except SparkError as err:
             raise self._failure(err) from err
 

@@ -86,6 +86,29 @@ async def test_a_listener_who_leaves_does_not_end_the_writing() -> None:
     assert await heard(text) == ["a", "b"]
 
 
+async def test_what_nobody_listens_to_is_let_go() -> None:
+    """A turn that was called off: its writer may never come to an end."""
+    waited, let_go = asyncio.Event(), asyncio.Event()
+
+    async def writing() -> AsyncGenerator[str]:
+        yield "a"
+        try:
+            waited.set()
+            await asyncio.Event().wait()
+        finally:
+            let_go.set()
+
+    text = Retold(writing())
+    listener = asyncio.create_task(heard(text))
+    await waited.wait()
+    listener.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await listener
+    assert not let_go.is_set()
+    text.close()
+    await let_go.wait()
+
+
 @pytest.mark.parametrize("looked_ahead", [False, True])
 async def test_an_error_is_everybodys(*, looked_ahead: bool) -> None:
     """Behind what was written before it; text that broke off is never taken for all there is."""

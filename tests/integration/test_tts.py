@@ -230,5 +230,25 @@ async def test_listener_goes_away(hass: HomeAssistant, assist: None, socket_enab
         await gone.wait()
 
 
+async def test_text_that_nobody_hears_is_not_waited_for(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """A turn was called off while its answer was being written: its writer may never come to an end."""
+    waiting, let_go = asyncio.Event(), asyncio.Event()
+
+    async def writing() -> AsyncGenerator[str]:
+        yield "The first sentence is complete. "
+        yield "The second"
+        try:
+            waiting.set()
+            await asyncio.Event().wait()
+        finally:
+            let_go.set()
+
+    response = await entity_of(hass).async_stream_tts_audio(TTSAudioRequest("en-US", {}, writing()))
+    assert (await anext(response.data_gen)).startswith(b"RIFF")
+    await waiting.wait()
+    await response.data_gen.aclose()
+    await let_go.wait()
+
+
 async def _text() -> AsyncGenerator[str]:
     yield TEXT

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import cast
 
+import pytest
 from aiohttp import web
 from spark_engine.audio import read_wav
 from spark_engine.models import Audio
@@ -22,6 +23,17 @@ LONG = speech_with_pauses()
 
 WINDOW = 10.0
 END = b"--x1--\r\n"
+
+WRONG_ENDS = pytest.mark.parametrize(
+    ("tail", "message"),
+    [
+        (b'\r\n--x1\r\nContent-Disposition: form-data; name="x"\r\n\r\n', "shorter than its header says"),
+        (b"\r\n--x1--" + b" " * 37, "not {size} as its header says"),
+        (b" " * 45, "incomplete"),
+    ],
+    ids=["another part", "the end", "no end"],
+)
+"""What a form has in place of its last bytes, where its sizes promised its end, and what is said about that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,10 @@ with a region (`en-GB`), or one of Home Assistant's own (`es-419`). So every spe
 knows is listed.
 """
 
+from collections.abc import Iterable
+
 from .spark_engine.magpie_dialects import MagpieServer
-from .spark_engine.voices import languages, normalize_language
+from .spark_engine.voices import base_language, languages, normalize_language
 
 _REGIONS = {
     "bg": "BG",
@@ -19,9 +21,12 @@ _REGIONS = {
     "et": "EE",
     "fi": "FI",
     "fr": "FR BE CA CH",
+    "hi": "IN",
     "hr": "HR",
     "hu": "HU",
     "it": "IT CH",
+    "ja": "JP",
+    "ko": "KR",
     "lt": "LT",
     "lv": "LV",
     "mt": "MT",
@@ -34,14 +39,27 @@ _REGIONS = {
     "sl": "SI",
     "sv": "SE FI",
     "uk": "UA",
+    "vi": "VN",
+    "zh": "CN HK TW",
 }
-"""The 25 languages of Parakeet TDT v3, and the regions that Home Assistant's own speech services offer for them."""
+"""The languages of Parakeet TDT v3 and of Magpie, and the regions that Home Assistant's own speech services offer."""
 
-PARAKEET_LANGUAGES = [
-    tag
-    for language, regions in _REGIONS.items()
-    for tag in (language, *(f"{language}-{region}" for region in regions.split()))
-]
+_PARAKEET = "bg cs da de el en es et fi fr hr hu it lt lv mt nl pl pt ro ru sk sl sv uk"
+"""The 25 languages of Parakeet TDT v3."""
+
+
+def spellings(languages: Iterable[str]) -> list[str]:
+    """Every tag that a pipeline, a script or a player may use for one of these languages; each once."""
+    tags = (
+        tag
+        for language in languages
+        for base in (base_language(language),)
+        for tag in (language, base, *(f"{base}-{region}" for region in _REGIONS.get(base, "").split()))
+    )
+    return list(dict.fromkeys(tags))
+
+
+PARAKEET_LANGUAGES = spellings(_PARAKEET.split())
 
 _MAGPIE_LANGUAGES = ("de-DE", "en-US", "es-US", "fr-FR", "hi-IN", "it-IT", "ja-JP", "vi-VN", "zh-CN")
 """What the open Magpie model speaks; not every server tells."""

@@ -1,6 +1,7 @@
 """Any audio a browser or phone records, as 16 kHz mono PCM. Blocking: run it off the event loop."""
 
 import ctypes
+import logging
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from io import BytesIO
@@ -8,12 +9,14 @@ from io import BytesIO
 import av
 import av.frame
 from av.container import InputContainer
-from av.error import FFmpegError
+from av.error import FFmpegError, InvalidDataError
 from spark_engine.parakeet import SAMPLE_RATE
 
 from .clean import clean_samples
 from .filters import THREADS, free_filters
 from .sniff import SNIFFED, sniff
+
+LOGGER = logging.getLogger(__name__)
 
 _FORMATS = "wav, mp3, m4a, mp4, webm, ogg, opus, flac, aac"
 LARGEST_BLOCK = 64 << 20
@@ -68,7 +71,7 @@ def _decoded(file: BytesIO, container: str) -> Generator[bytes]:
     try:
         with (
             av.open(file, "r", format=container, io_open=refuse, options=_OPTIONS) as media,
-            closing(_resampled(media.decode(_audio_track(media)))) as blocks,
+            closing(_resampled(_frames(media, _audio_track(media)))) as blocks,
         ):
             for pcm in blocks:
                 found = found or bool(pcm)
@@ -93,6 +96,22 @@ def _audio_track(media: InputContainer) -> av.AudioStream:
     if codec.sample_rate and codec.sample_rate not in SAMPLE_RATES:
         raise ValueError(f"The audio has {codec.sample_rate} samples a second: no recorder does that.")
     return track
+
+
+def _frames(media: InputContainer, track: av.AudioStream) -> Generator[av.AudioFrame]:
+    """All frames that can be decoded: what is damaged in the middle is left out, and said in the log."""
+    damaged = 0
+    for packet in media.demux(track):
+        try:
+            frames = packet.decode()
+        except InvalidDataError:
+            damaged += 1
+            continue
+        for frame in frames:
+            if isinstance(frame, av.AudioFrame):
+                yield frame
+    if damaged:
+        LOGGER.warning("%d packets of a recording could not be decoded and were left out", damaged)
 
 
 def refuse(url: str, flags: int, options: object) -> BytesIO:

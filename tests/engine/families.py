@@ -77,8 +77,8 @@ HEARING = {
         fake=parakeet.shadowfita,
         dialect="shadowfita",
         model=None,
-        plain={},
-        timed={"include_timestamps": "true"},
+        plain={"should_chunk": "false"},
+        timed={"should_chunk": "false", "include_timestamps": "true"},
         transcript=Transcript(TEXT, segments=SEGMENTS, words=TIMED_WORDS),
     ),
     "runparakeet": Hearing(

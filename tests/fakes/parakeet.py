@@ -165,6 +165,9 @@ def shadowfita() -> FakeServer:
     """Shadowfita: no models, no formats, NeMo's names for times."""
 
     def answer(form: Mapping[str, object]) -> web.Response:
+        if form.get("should_chunk") != "false":
+            # Its chunker calls what is not there any more.
+            return _detail("Internal server error", 500)
         if form.get("include_timestamps") != "true":
             return web.json_response({"text": TEXT, "timestamps": None})
         offsets = {"start_offset": 1, "end_offset": 4}

@@ -44,6 +44,8 @@ class ParakeetDialect:
     read: Callable[[Json], Transcript] = read_openai
     """The transcript in an answer. Raises KeyError, TypeError or ValueError where there is none."""
     path: str = "/v1/audio/transcriptions"
+    longest: float | None = None
+    """Seconds of audio that one request may hold; None where there is no limit that a window could reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +129,17 @@ GROXAXO = ParakeetDialect(
 SHADOWFITA = ParakeetDialect(
     name="shadowfita",
     recognise=lambda answers: answers.posts_to("/transcribe") and answers.document("/healthz") == {"status": "ok"},
-    plain={},
-    timed={"include_timestamps": "true"},
+    plain={"should_chunk": "false"},
+    timed={"should_chunk": "false", "include_timestamps": "true"},
     gives_segments=True,
     gives_words=True,
     read=read_shadowfita,
+    longest=60.0,
 )
-"""Shadowfita: no response formats, no models, and times under NeMo's names."""
+"""Shadowfita: no response formats, no models, and times under NeMo's names.
+
+Since January 2026 it fails at everything that it is to cut into chunks itself, so each request is one chunk.
+"""
 
 RUNPARAKEET = ParakeetDialect(
     name="runparakeet",

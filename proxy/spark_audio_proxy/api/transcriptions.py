@@ -118,7 +118,8 @@ async def _transcribed(
         async with gate.turn(first=first):
             return await parakeet.transcribe(audio, language=wanted.language, times=wanted.times)
 
-    async for window in _windows(request, wanted):
+    longest = await _longest_window(parakeet, request.app[SETTINGS])
+    async for window in _windows(request, wanted, longest):
         start, seconds = window.start, window.audio.seconds
         if start == 0 and seconds < SHORTEST:
             raise bad_request(f"The recording is shorter than {SHORTEST} seconds.", "file", "audio_too_short")
@@ -134,8 +135,18 @@ async def _transcribed(
         yield formats.Part(start, seconds, transcript)
 
 
-async def _windows(request: web.Request, wanted: TranscriptionRequest) -> AsyncGenerator[Window]:
-    """Windows of the recording, none of them kept here; what takes time runs off the event loop.
+async def _longest_window(parakeet: ParakeetService, settings: Settings) -> float:
+    """Seconds of audio that one request may hold, by the settings and by what the server can take."""
+    try:
+        longest = (await parakeet.server()).dialect.longest
+    except SparkError:
+        # The request that follows tells what is wrong, or finds another server.
+        longest = None
+    return settings.window if longest is None else min(longest, settings.window)
+
+
+async def _windows(request: web.Request, wanted: TranscriptionRequest, longest: float) -> AsyncGenerator[Window]:
+    """Windows of the recording of at most `longest` seconds, none of them kept here; slow work runs off the event loop.
 
     Raises Problem 400 for what is no audio.
     """
@@ -143,11 +154,11 @@ async def _windows(request: web.Request, wanted: TranscriptionRequest) -> AsyncG
     run = partial(asyncio.get_running_loop().run_in_executor, request.app[TRANSCODERS])
 
     def start() -> Iterator[Window]:
-        return cut_windows(decode(wanted.file), settings.window, settings.max_audio)
+        return cut_windows(decode(wanted.file), longest, settings.max_audio)
 
     try:
         clean = read_clean(wanted.file) if wanted.rest is None else None
-        if clean is not None and clean.seconds <= min(settings.window, settings.max_audio):
+        if clean is not None and clean.seconds <= min(longest, settings.max_audio):
             yield Window(0.0, clean)
         elif wanted.rest is None:
             windows = await run(start)
@@ -157,11 +168,11 @@ async def _windows(request: web.Request, wanted: TranscriptionRequest) -> AsyncG
         else:
             size, blocks = samples_size(wanted.file), coming_samples(wanted.file, wanted.rest)
             check_length(size, settings.max_audio)
-            if size <= bytes_in(settings.window):
+            if size <= bytes_in(longest):
                 yield Window(0.0, StreamedUpload(size, blocks))
                 return
             # No more is read before the window that is complete was heard.
-            cutter = Cutter(settings.window, settings.max_audio)
+            cutter = Cutter(longest, settings.max_audio)
             async for block in blocks:
                 cutter.add(block)
                 while cutter.is_full:

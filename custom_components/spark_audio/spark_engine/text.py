@@ -27,6 +27,21 @@ _RULE = re.compile(r"[-*_=\s]{3,}")
 _BLOCK_SIGNS = 6
 """Characters that do not always show what a line is: the longest sign is `###### `."""
 
+_TAGS = (
+    "a abbr article aside audio b blockquote body br button caption center cite code dd del details div dl dt em figure"
+    " font footer form h1 h2 h3 h4 h5 h6 head header hr html i iframe img input ins kbd label li link main mark meta"
+    " nav ol option p pre q s samp script section select small span strike strong style sub summary sup svg table tbody"
+    " td tfoot th thead time title tr tt u ul var video"
+    # SSML, which models were trained to write as well.
+    " amazon:effect break emphasis lang phoneme prosody say-as speak voice w"
+)
+"""Names of tags in HTML and SSML. Whatever else stands between comparison signs is meant to be spoken."""
+
+_TAG = (
+    rf"<!--.*?-->|</?(?:{'|'.join(_TAGS.split())})"
+    r"(?:\s+[\w:@.-]+\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'|[^\s\"'<>]+))*\s*/?>"
+)
+
 _INLINE = (
     (re.compile(r"!\[([^\]]*)\]\([^)]*\)"), r"\1"),
     (re.compile(r"\[([^\]]+)\]\([^)]*\)"), r"\1"),
@@ -36,7 +51,7 @@ _INLINE = (
         ),
         r"\1",
     ),
-    (re.compile(r"<[^<>]{0,200}>"), " "),
+    (re.compile(_TAG, re.IGNORECASE | re.DOTALL), " "),
     (re.compile(r"^\s*(?:#{1,6}\s+|>\s*|[-*+•]\s+)+"), ""),
     (re.compile(r"(\*\*\*|\*\*|\*|~~|`+)(?=\S)(.+?)(?<=\S)\1"), r"\2"),
     (re.compile(r"(?<!\w)(__|_)(?=\S)(.+?)(?<=\S)\1(?!\w)"), r"\2"),

@@ -34,7 +34,7 @@ from .data import SparkConfigEntry
 from .entity import SparkEntity
 from .errors import translated
 from .fallback import FallbackFailed, first_sound_in_time, is_stepping_in, language_of, stepping_in
-from .languages import magpie_languages
+from .languages import magpie_languages, spellings
 from .retold import Retold
 from .spark_engine.audio import write_wav
 from .spark_engine.errors import ServerFault, SparkError, Unauthorized, Unreachable
@@ -43,7 +43,7 @@ from .spark_engine.models import Audio, SpeechStyle
 from .stretch import read_speed, stretched
 from .voice_choice import VoiceChoice
 from .voice_names import offered
-from .wav_output import PREFERRED, may_be_wide, wav_stream
+from .wav_output import CLAIMED, PREFERRED, may_be_wide, wav_stream
 
 LOGGER = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
         self._sample_rate = int(entry.options.get(CONF_SAMPLE_RATE, DEFAULT_SAMPLE_RATE))
         self._edition: str | None = None
         self._speed = float(entry.options.get(CONF_SPEED, 1.0))
-        self._attr_supported_options = [ATTR_VOICE, CONF_EMOTION, CONF_SPEED, *PREFERRED]
+        self._attr_supported_options = [ATTR_VOICE, CONF_EMOTION, CONF_SPEED, *CLAIMED]
         self._home = (hass.config.language, hass.config.country)
         self._learn(magpie)
 
@@ -106,7 +106,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
         """Take up what the Magpie can say. The default language moves only where it cannot be spoken any more."""
         self._magpie = magpie
         languages, options = magpie_languages(magpie), self._entry.options
-        self._attr_supported_languages = languages
+        self._attr_supported_languages = spellings(languages)
         if (chosen := options.get(CONF_LANGUAGE)) in languages:
             self._attr_default_language = chosen
         elif getattr(self, "_attr_default_language", None) not in languages:
@@ -116,6 +116,13 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
             magpie, self._attr_default_language, options.get(CONF_VOICES, {}), options.get(CONF_EMOTION, AS_IS)
         )
         self._set_defaults()
+
+    def _spoken(self, language: str) -> str:
+        """The language that is spoken for a tag: of any region, where it is not spoken in that one."""
+        languages = magpie_languages(self._magpie)
+        if language in languages:
+            return language
+        return next(iter(matches(language, languages, self._home[1])), language)
 
     def _set_defaults(self) -> None:
         """All that decides how a text sounds: it is part of the key under which Home Assistant caches speech."""
@@ -135,6 +142,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
     @callback
     @override
     def async_get_supported_voices(self, language: str) -> list[OfferedVoice] | None:
+        language = self._spoken(language)
         chosen = self._choice.chosen.get(language)
         voices = [OfferedVoice(name, label) for name, label in offered(self._magpie.voices, language)]
         # New pipelines take the first one.
@@ -182,6 +190,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
 
     def _chosen(self, language: str, options: Mapping[str, Any]) -> tuple[SpeechStyle, float]:
         """How to speak, and how fast. Raises ServiceValidationError."""
+        language = self._spoken(language)
         voice = self._choice.voice(options.get(ATTR_VOICE), language, options.get(CONF_EMOTION))
         style = SpeechStyle(voice=voice.name, language=language, sample_rate=self._sample_rate)
         return style, read_speed(options.get(CONF_SPEED, self._speed))

@@ -1,6 +1,7 @@
 """Speech as the WAV file that Home Assistant is handed: when its header goes out, and how wide its samples are.
 
-Home Assistant lets ffmpeg make of it what the player wants, and ffmpeg holds back the first 64 KiB. So many bytes are
+From 2026.11 on Home Assistant takes the samples out of a streamed WAV itself, so that 16-bit ones are heard soonest.
+Before, it lets ffmpeg make of it what the player wants, and ffmpeg holds back the first 64 KiB. So many bytes are
 0.74 s of 44.1 kHz speech in 16-bit samples, and 0.19 s of the same speech in 64-bit ones. Mono either way: an MP3 has
 the channels of what it was made from.
 """
@@ -8,6 +9,7 @@ the channels of what it was made from.
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
+from homeassistant.components import tts
 from homeassistant.components.tts import (
     ATTR_PREFERRED_BITRATE,
     ATTR_PREFERRED_FORMAT,
@@ -28,6 +30,13 @@ _DETAILS = (
 PREFERRED = (ATTR_PREFERRED_FORMAT, *_DETAILS)
 """The options by which players say what they want. Home Assistant keeps from an engine those that it does not know."""
 
+UNWRAPS_WAV = hasattr(tts, "PcmFormat")
+"""Whether this is 2026.11 or newer."""
+
+CLAIMED = () if UNWRAPS_WAV else PREFERRED
+"""The options of players that the engine claims to know. From 2026.11 on Home Assistant does not convert what an engine
+claims: the engine would have to deliver exactly that."""
+
 
 def may_be_wide(options: Mapping[str, object]) -> bool:
     """Whether nothing but Home Assistant's converter gets to see how wide the samples are.
@@ -35,6 +44,8 @@ def may_be_wide(options: Mapping[str, object]) -> bool:
     It passes a WAV on as it is where no more than a WAV is wanted. A FLAC it makes as deep as what it was made from,
     which small players cannot play, unless it was told how deep.
     """
+    if UNWRAPS_WAV:
+        return False
     match options.get(ATTR_PREFERRED_FORMAT, "mp3"):
         case "mp3":
             return True

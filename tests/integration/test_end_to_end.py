@@ -31,6 +31,9 @@ PYTHON = os.environ.get("SPARK_AUDIO_PYTHON", str(ROOT / ".venv/bin/python"))
 RATE = 16_000
 KEY = "end-to-end"
 
+COMMAND = "please turn on the kitchen light"
+"""Begins softly: of a T at the very start the small recogniser makes a P on some processors."""
+
 
 class KitchenLight(LightEntity):
     """A light that is off."""
@@ -127,14 +130,14 @@ async def test_turn_on_the_kitchen_light(
     pipeline = await create_pipeline(ws)
     assert state_of(hass, light) == STATE_OFF
 
-    response = await client.post("/api/tts_get_url", json={"engine_id": TTS, "message": "turn on the kitchen light"})
+    response = await client.post("/api/tts_get_url", json={"engine_id": TTS, "message": COMMAND})
     spoken = await decode(await (await client.get((await response.json())["path"])).read())
     pause = silence(0.5, RATE).pcm
     run = await run_pipeline(ws, pipeline, pause + spoken + pause * 3, end_stage="tts", vad=True)
     await hass.async_block_till_done()
 
     assert run.data("stt-start")["audio_processing"]["requires_external_vad"] is False
-    assert words(run.heard) == words("turn on the kitchen light")
+    assert words(run.heard) == words(COMMAND)
     assert state_of(hass, light) == STATE_ON
 
     answer = run.data("tts-start")["tts_input"]

@@ -9,21 +9,20 @@ from aiohttp import web
 from homeassistant.components.tts import TTSAudioResponse, TtsAudioType, async_create_stream
 from homeassistant.components.tts.entity import TTSAudioRequest
 from homeassistant.core import HomeAssistant
-from homeassistant.core import State as EntityState
 from homeassistant.exceptions import HomeAssistantError
-from pytest_homeassistant_custom_component.common import MockConfigEntry, mock_restore_cache_with_extra_data
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_mock_restore_state_shutdown_restart,
+)
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.spark_audio import fallback
-from custom_components.spark_audio.const import DOMAIN
 from custom_components.spark_audio.retold import Retold
 from custom_components.spark_audio.spark_engine.audio import read_wav, silence, write_wav
 from tests.fakes import server as fake
 from tests.fakes.magpie import SYNTHESIZE_ONLINE, in_pieces, spoken, stream_pcm
 from tests.fakes.server import FakeServer
 
-from .config_forms import direct
-from .conftest import set_up
 from .hearing import warnings
 from .other_engines import CUDA, MOUTH, SPEAK, OtherMouth, add_mouth
 from .pipeline import TTS
@@ -75,17 +74,17 @@ async def test_magpie_is_heard_again(hass: HomeAssistant, both: MockConfigEntry,
 
 
 async def test_magpie_is_heard_again_after_a_restart(
-    hass: HomeAssistant, parakeet: FakeServer, magpie: FakeServer
+    hass: HomeAssistant, both: MockConfigEntry, magpie: FakeServer
 ) -> None:
     """That is kept, as the cache is."""
-    mock_restore_cache_with_extra_data(
-        hass, [(EntityState(TTS, "2026-11-01T00:00:00+00:00"), {"edition": "2026-11-01"})]
-    )
-    assert await set_up(hass, MockConfigEntry(domain=DOMAIN, data=direct(None, magpie.url)))
-    assert (entity_of(hass).default_options or {})["edition"] == "2026-11-01"
-    stored = entity_of(hass).extra_restore_state_data
-    assert stored is not None
-    assert stored.as_dict() == {"edition": "2026-11-01"}
+    await add_mouth(hass, OtherMouth(says_wav))
+    magpie.answers[SPEAK] = CUDA
+    assert await _heard(hass) == OTHER_WAV
+    before = (entity_of(hass).default_options or {})["edition"]
+    assert await hass.config_entries.async_unload(both.entry_id)
+    await async_mock_restore_state_shutdown_restart(hass)
+    assert await hass.config_entries.async_setup(both.entry_id)
+    assert (entity_of(hass).default_options or {})["edition"] == before
 
 
 async def test_text_is_told_again_from_its_beginning(
@@ -157,7 +156,7 @@ async def test_what_is_tried_again(
 
 
 def _raises(_: str) -> TtsAudioType:
-    raise RuntimeError("They said: my code is 1234")
+    raise RuntimeError("They said: my code is swordfish")
 
 
 @pytest.mark.parametrize(
@@ -186,7 +185,7 @@ async def test_another_cannot_speak(
     magpie.answers[SPEAK] = CUDA
     with pytest.raises(HomeAssistantError, match=f"Then {MOUTH} was asked, but {told}") as failed:
         await entity_of(hass).async_stream_tts_audio(TTSAudioRequest(language, {}, _text()))
-    assert "1234" not in str(failed.value)
+    assert "swordfish" not in str(failed.value)
     assert warnings(caplog) == []
 
 

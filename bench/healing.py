@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from aiohttp import ClientError, ClientSession, FormData
-from spark_engine.audio import read_wav, write_wav
-from spark_engine.canary import canary_clip
+from spark_engine.healing.canary import canary_clip
 from spark_engine.models import Json
+from spark_engine.speech.audio import read_wav, write_wav
 
 from .errors import BenchError
 from .spark import SENTENCE

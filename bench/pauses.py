@@ -17,9 +17,9 @@ from pathlib import Path
 
 from aiohttp import ClientSession
 from embedded_spark import EmbeddedSpark
-from spark_engine.magpie import Magpie
 from spark_engine.models import SpeechStyle
-from spark_engine.transport import Transport
+from spark_engine.servers.magpie import Magpie
+from spark_engine.servers.transport import Transport
 
 from .errors import BenchError
 from .figures import percentile

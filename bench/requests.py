@@ -3,10 +3,9 @@
 import random
 from dataclasses import dataclass, replace
 
-from spark_engine.audio import wav_header, write_wav
-from spark_engine.models import SAMPLE_WIDTH, Audio
-from spark_engine.parakeet import SAMPLE_RATE
-from spark_engine.request_body import Body, FilePart, form_body, json_body
+from spark_engine.models import SAMPLE_RATE, SAMPLE_WIDTH, Audio
+from spark_engine.servers.bodies import Body, FilePart, form_body, json_body
+from spark_engine.speech.audio import wav_header, write_wav
 
 from . import upstream
 from .load import Request

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, FormData
-from spark_engine.audio import wav_header
+from spark_engine.speech.audio import wav_header
 
 from . import upstream
 from .errors import BenchError

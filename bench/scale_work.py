@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from spark_engine.parakeet import SAMPLE_RATE
+from spark_engine.models import SAMPLE_RATE
 
 from .errors import BenchError
 from .requests import recording

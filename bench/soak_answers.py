@@ -10,9 +10,9 @@ from io import BytesIO
 
 import av
 from av.error import FFmpegError
-from embedded_spark.nonsense import SECONDS_PER_CHARACTER
-from spark_engine.audio import read_wav
+from embedded_spark.garbage import SECONDS_PER_CHARACTER
 from spark_engine.models import Json
+from spark_engine.speech.audio import read_wav
 
 SLACK = 0.1
 """Seconds that a codec's frames may take away; they add up to as much, and silence at both ends."""

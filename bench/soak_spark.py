@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager, suppress
 
 from embedded_spark import EmbeddedSpark
 from embedded_spark.engines import Delivery, Line
-from embedded_spark.nonsense import SECONDS_PER_CHARACTER
+from embedded_spark.garbage import SECONDS_PER_CHARACTER
 from embedded_spark.wav import Recording
-from spark_engine.canary import canary_clip
+from spark_engine.healing.canary import canary_clip
 from yarl import URL
 
 from .spark import SENTENCE

@@ -4,7 +4,7 @@ from collections.abc import Generator
 
 from embedded_spark import EmbeddedSpark
 from embedded_spark.engines import Delivery, Line
-from embedded_spark.nonsense import SECONDS_PER_CHARACTER
+from embedded_spark.garbage import SECONDS_PER_CHARACTER
 from embedded_spark.wav import Recording
 
 SENTENCE = "Turn on the kitchen light."

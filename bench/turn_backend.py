@@ -15,7 +15,7 @@ from functools import cache
 import av
 from aiohttp import web
 from spark_audio_proxy.transcode.encode import FORMATS, audio_frame, create_encoder
-from spark_engine.canary import canary_clip
+from spark_engine.healing.canary import canary_clip
 from spark_engine.models import SAMPLE_WIDTH
 
 from .upstream import SECONDS_PER_CHARACTER, SYNTHESIZE_ONLINE, TRANSCRIPTIONS, VOICES, form_field

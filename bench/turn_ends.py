@@ -14,11 +14,11 @@ from aiohttp import ClientSession, FormData
 from homeassistant.components.assist_pipeline.vad import VoiceCommandSegmenter
 from pymicro_vad import MicroVad
 
-from custom_components.spark_audio.spark_engine.audio import write_wav
-from custom_components.spark_audio.spark_engine.listening import Listening
 from custom_components.spark_audio.spark_engine.models import Audio, Transcript
-from custom_components.spark_audio.spark_engine.turn_end import BALANCED, FAST, TurnRule
-from custom_components.spark_audio.spark_engine.voice_activity import FRAME, FRAMES_PER_SECOND, VoiceActivity
+from custom_components.spark_audio.spark_engine.speech.audio import write_wav
+from custom_components.spark_audio.spark_engine.speech.listening import Listening
+from custom_components.spark_audio.spark_engine.speech.turn_end import BALANCED, FAST, TurnRule
+from custom_components.spark_audio.spark_engine.speech.voice_activity import FRAME, FRAMES_PER_SECOND, VoiceActivity
 
 LATENCY = 30
 """Frames from a request to its answer: 300 ms."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from aiohttp import ClientError
 from embedded_spark.engines import Delivery, load_synthesizer
-from spark_engine.parakeet import SAMPLE_RATE
+from spark_engine.models import SAMPLE_RATE
 
 from demo.answers import Json, pick, text
 from demo.home_assistant import HomeAssistant, Socket

@@ -6,11 +6,11 @@ from homeassistant.core import HomeAssistant
 from .connection import is_through_proxy
 from .data import SparkConfigEntry, SparkData
 from .devices import add_spark, describe_servers
-from .record import remove_records
+from .direct_coordinator import WatchingCoordinator
+from .proxy_coordinator import ProxyCoordinator
 from .repairs import forget_issues, update_issues
 from .spark_engine.spark import Spark
-from .through_proxy import ProxyCoordinator
-from .watching import WatchingCoordinator
+from .stored import remove_records
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: SparkConfigEntry) -> bool:

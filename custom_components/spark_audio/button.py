@@ -18,7 +18,7 @@ from .const import DOMAIN
 from .coordinator import SparkCoordinator
 from .data import SparkConfigEntry
 from .entity import HealthEntity
-from .spark_engine.status import ServiceStatus
+from .spark_engine.healing.status import ServiceStatus
 
 # A watchdog refuses a second restart itself, and the services have nothing to do with each other.
 PARALLEL_UPDATES = 0

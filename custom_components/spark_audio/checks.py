@@ -11,13 +11,13 @@ from homeassistant.const import CONF_API_KEY
 from .connection import address_for
 from .const import CONF_MAGPIE_URL, CONF_PARAKEET_URL, CONF_PROXY_URL, SERVICE_NAMES, Service, service_of
 from .errors import TRANSLATION_KEYS
-from .spark_engine.audio import silence
 from .spark_engine.errors import Rejected, ServerFault, SparkError, Unauthorized
-from .spark_engine.parakeet import SAMPLE_RATE
-from .spark_engine.remote import Remote
-from .spark_engine.services import MagpieService, ParakeetService
+from .spark_engine.healing.pool import MagpieService, ParakeetService
+from .spark_engine.healing.proxy_client import Remote
+from .spark_engine.models import SAMPLE_RATE
+from .spark_engine.servers.transport import Transport
 from .spark_engine.spark import Spark
-from .spark_engine.transport import Transport
+from .spark_engine.speech.audio import silence
 
 TEST_LANGUAGE = "en-US"
 """Language of the test recording: every Parakeet knows it, and some refuse a recording without any."""

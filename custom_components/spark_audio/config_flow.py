@@ -18,6 +18,7 @@ from homeassistant.helpers.selector import BooleanSelector, TextSelector, TextSe
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 from homeassistant.helpers.typing import UNDEFINED
 
+from .addresses import announced_urls, follows_announcements, host, normalize_url, read_key, title
 from .checks import Findings, find_proxy, try_direct, try_proxy
 from .connection import is_through_proxy, session_for
 from .const import (
@@ -31,7 +32,6 @@ from .const import (
 )
 from .options_flow import SparkAudioOptionsFlow
 from .spark_engine.errors import SparkError
-from .urls import announced_urls, follows_announcements, host, normalize_url, read_key, title
 
 URL_FIELD = TextSelector(TextSelectorConfig(type=TextSelectorType.URL, autocomplete="url"))
 KEY_FIELD = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off"))

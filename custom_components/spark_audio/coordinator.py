@@ -14,15 +14,15 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 
 from .const import DOMAIN, Service, display_name, service_of
 from .errors import translated
-from .record import Memory
 from .spark_engine.errors import SparkError, Unauthorized
-from .spark_engine.health import State
-from .spark_engine.magpie import Magpie
-from .spark_engine.magpie_dialects import MagpieServer
-from .spark_engine.services import MagpieService, Member
+from .spark_engine.healing.health import State
+from .spark_engine.healing.pool import MagpieService, Member
+from .spark_engine.healing.status import ServiceStatus
+from .spark_engine.healing.watchdog import NoRestartTarget, RestartUnderWay
+from .spark_engine.servers.magpie import Magpie
+from .spark_engine.servers.magpie_dialects import MagpieServer
 from .spark_engine.spark import Spark
-from .spark_engine.status import ServiceStatus
-from .spark_engine.watchdog import NoRestartTarget, RestartUnderWay
+from .stored import Memory
 
 LOGGER = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from homeassistant.config_entries import ConfigEntry
 
 from .coordinator import SparkCoordinator
-from .spark_engine.magpie_dialects import MagpieServer
+from .spark_engine.servers.magpie_dialects import MagpieServer
 from .spark_engine.spark import Spark
 
 type SparkConfigEntry = ConfigEntry[SparkData]

@@ -7,7 +7,7 @@ from homeassistant.helpers.device_registry import DeviceEntryType
 from .const import SERVICE_NAMES, service_of
 from .data import SparkConfigEntry
 from .entity import device_identifier, spark_identifier
-from .spark_engine.magpie_dialects import OPENAI
+from .spark_engine.servers.magpie_dialects import OPENAI
 
 NAMELESS = OPENAI.name
 """The dialect of servers whose name nobody knows."""

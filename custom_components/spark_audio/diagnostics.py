@@ -15,7 +15,7 @@ from .const import CONF_MAGPIE_URL, CONF_PARAKEET_URL, CONF_PROXY_URL, Service, 
 from .coordinator import SparkCoordinator
 from .data import SparkConfigEntry
 from .spark_engine.errors import SparkError
-from .spark_engine.status import ServiceStatus
+from .spark_engine.healing.status import ServiceStatus
 
 TO_REDACT = {
     CONF_API_KEY,

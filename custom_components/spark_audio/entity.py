@@ -10,7 +10,7 @@ from homeassistant.helpers.update_coordinator import CoordinatorEntity
 from .const import DOMAIN, display_name
 from .coordinator import SparkCoordinator
 from .data import SparkConfigEntry
-from .spark_engine.status import ServiceStatus
+from .spark_engine.healing.status import ServiceStatus
 
 
 def spark_identifier(entry_id: str) -> tuple[str, str]:

@@ -10,8 +10,8 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .data import SparkConfigEntry
 from .entity import HealthEntity
-from .spark_engine.health import State
-from .spark_engine.incidents import Transition
+from .spark_engine.healing.health import State
+from .spark_engine.healing.incidents import Transition
 
 PARALLEL_UPDATES = 0
 

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from homeassistant.core import HomeAssistant
 from homeassistant.util.language import matches
 
-from .retold import Retold
+from .replayed_text import Retold
 
 _STEPPING_IN: ContextVar[bool] = ContextVar("stepping_in", default=False)
 

@@ -7,8 +7,8 @@ knows is listed.
 
 from collections.abc import Iterable
 
-from .spark_engine.magpie_dialects import MagpieServer
-from .spark_engine.voices import base_language, languages, normalize_language
+from .spark_engine.servers.magpie_dialects import MagpieServer
+from .spark_engine.speech.voices import base_language, languages, normalize_language
 
 _REGIONS = {
     "bg": "BG",

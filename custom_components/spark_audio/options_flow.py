@@ -8,12 +8,12 @@ from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult, Opt
 from homeassistant.core import valid_entity_id
 from homeassistant.helpers import entity_registry as er
 
+from .addresses import check_hook, read_key
 from .connection import address_for, is_through_proxy
 from .const import CONF_RESTART_KIND, RestartKind, Service, restart_option
 from .options_form import FALLBACK, RESTART_FIELDS, Options, form, shown, stored, target_form
 from .restart_targets import parse_docker
-from .spark_engine.magpie_dialects import MagpieServer
-from .urls import check_hook, read_key
+from .spark_engine.servers.magpie_dialects import MagpieServer
 
 EXAMPLES = {
     "hook_example": "`http://192.168.1.50:9999/restart`",

@@ -54,7 +54,7 @@ from .const import (
     restart_option,
 )
 from .languages import magpie_languages
-from .spark_engine.magpie_dialects import MagpieServer
+from .spark_engine.servers.magpie_dialects import MagpieServer
 from .voice_names import emotion_label, emotions, offered
 
 VOICE = "voice"

@@ -13,8 +13,8 @@ from .connection import is_through_proxy
 from .const import DOMAIN, display_name, service_of
 from .coordinator import owns
 from .data import SparkConfigEntry
-from .spark_engine.health import State
-from .spark_engine.status import ServiceStatus
+from .spark_engine.healing.health import State
+from .spark_engine.healing.status import ServiceStatus
 
 GAVE_UP = "gave_up"
 NO_RESTART_TARGET = "no_restart_target"

@@ -12,7 +12,7 @@ from homeassistant.core import HomeAssistant, split_entity_id
 from yarl import URL
 
 from .const import CONF_RESTART_KIND, RestartKind, Service, restart_option
-from .spark_engine.restart import RESTART_DEADLINE, DockerTarget, HookTarget, RestartReply, RestartTarget
+from .spark_engine.healing.restart import RESTART_DEADLINE, DockerTarget, HookTarget, RestartReply, RestartTarget
 
 LOGGER = logging.getLogger(__name__)
 

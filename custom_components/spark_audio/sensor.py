@@ -19,8 +19,8 @@ from homeassistant.util.dt import utc_from_timestamp
 
 from .data import SparkConfigEntry
 from .entity import HealthEntity
-from .spark_engine.health import State
-from .spark_engine.status import ServiceStatus
+from .spark_engine.healing.health import State
+from .spark_engine.healing.status import ServiceStatus
 
 PARALLEL_UPDATES = 0
 

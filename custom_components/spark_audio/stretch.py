@@ -9,8 +9,8 @@ from contextlib import aclosing, suppress
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
 from .const import DOMAIN, FASTEST, SLOWEST
-from .spark_engine.audio import SampleFramer
 from .spark_engine.models import Audio
+from .spark_engine.speech.audio import SampleFramer
 
 CHUNK = 4096
 """Bytes that are read at once, less where there are less: 46 ms at 44.1 kHz."""

@@ -41,15 +41,14 @@ from .data import SparkConfigEntry
 from .entity import SparkEntity
 from .fallback import FallbackFailed, is_stepping_in, language_of, stepping_in
 from .languages import PARAKEET_LANGUAGES
-from .spark_engine.audio import read_wav
 from .spark_engine.errors import Rejected, SparkError, Unauthorized
-from .spark_engine.health import State
-from .spark_engine.listening import Listening, TooLong, Transcribe
-from .spark_engine.models import SAMPLE_WIDTH, Audio, Transcript
-from .spark_engine.parakeet import SAMPLE_RATE
-from .spark_engine.services import MagpieService, ParakeetService
-from .spark_engine.text import is_speakable
-from .spark_engine.turn_end import BALANCED, FAST
+from .spark_engine.healing.health import State
+from .spark_engine.healing.pool import MagpieService, ParakeetService
+from .spark_engine.models import SAMPLE_RATE, SAMPLE_WIDTH, Audio, Transcript
+from .spark_engine.speech.audio import read_wav
+from .spark_engine.speech.listening import Listening, TooLong, Transcribe
+from .spark_engine.speech.text import is_speakable
+from .spark_engine.speech.turn_end import BALANCED, FAST
 from .voice_detector import new_detector
 
 LOGGER = logging.getLogger(__name__)

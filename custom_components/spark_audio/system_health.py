@@ -8,7 +8,7 @@ from homeassistant.core import HomeAssistant, callback
 
 from .const import DOMAIN
 from .data import SparkConfigEntry
-from .spark_engine.health import State
+from .spark_engine.healing.health import State
 
 
 @callback

@@ -35,11 +35,11 @@ from .entity import SparkEntity
 from .errors import translated
 from .fallback import FallbackFailed, first_sound_in_time, is_stepping_in, language_of, stepping_in
 from .languages import magpie_languages, spellings
-from .retold import Retold
-from .spark_engine.audio import write_wav
+from .replayed_text import Retold
 from .spark_engine.errors import ServerFault, SparkError, Unauthorized, Unreachable
-from .spark_engine.magpie_dialects import MagpieServer
 from .spark_engine.models import Audio, SpeechStyle
+from .spark_engine.servers.magpie_dialects import MagpieServer
+from .spark_engine.speech.audio import write_wav
 from .stretch import read_speed, stretched
 from .voice_choice import VoiceChoice
 from .voice_names import offered

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from homeassistant.exceptions import ServiceValidationError
 
 from .const import AS_IS, DOMAIN
-from .spark_engine.magpie_dialects import MagpieServer
 from .spark_engine.models import Voice
-from .spark_engine.voices import base_language, find_voice
+from .spark_engine.servers.magpie_dialects import MagpieServer
+from .spark_engine.speech.voices import base_language, find_voice
 from .voice_names import emotion_key, emotions
 
 LOGGER = logging.getLogger(__name__)

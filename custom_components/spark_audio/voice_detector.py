@@ -1,6 +1,6 @@
 """The voice detector that Assist brings along."""
 
-from .spark_engine.voice_activity import VoiceDetector
+from .spark_engine.speech.voice_activity import VoiceDetector
 
 
 def new_detector() -> VoiceDetector | None:

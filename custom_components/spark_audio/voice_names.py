@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from .spark_engine.models import Voice
-from .spark_engine.voices import default_voice, voices_for
+from .spark_engine.speech.voices import default_voice, voices_for
 
 
 def offered(voices: Sequence[Voice], language: str) -> list[tuple[str, str]]:

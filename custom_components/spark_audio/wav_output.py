@@ -18,8 +18,8 @@ from homeassistant.components.tts import (
     ATTR_PREFERRED_SAMPLE_RATE,
 )
 
-from .spark_engine.audio import WIDE, wav_header, widened
 from .spark_engine.models import SAMPLE_WIDTH, Audio
+from .spark_engine.speech.audio import WIDE, wav_header, widened
 
 _DETAILS = (
     ATTR_PREFERRED_SAMPLE_RATE,

@@ -10,8 +10,8 @@ from typing import Self
 from aiohttp import web
 
 from .engines import Recognizer, Synthesizer, load_recognizer, load_synthesizer
+from .garbage import HEARD, SPOKEN
 from .magpie import create_magpie_app
-from .nonsense import HEARD, SPOKEN
 from .parakeet import create_parakeet_app
 from .wedge import START_DELAY, WedgeableEngine
 from .wedge_routes import RESTART, add_wedge

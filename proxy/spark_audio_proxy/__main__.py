@@ -13,11 +13,11 @@ from aiohttp import web
 
 from .announce import announcing, machine_addresses, reachable
 from .app import create_app
+from .app_state import PROXY_ID
 from .canary_command import run_canary
 from .config import Settings, SettingsError, read_settings
-from .keys import PROXY_ID
 from .logs import start_logging
-from .process import prepare
+from .process_limits import prepare
 
 LOGGER = logging.getLogger("spark_audio_proxy")
 

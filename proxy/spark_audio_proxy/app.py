@@ -11,15 +11,15 @@ from spark_engine.errors import SparkError
 from spark_engine.spark import Spark
 
 from .api import routes
+from .app_state import HEARING, JOURNAL, PROXY_ID, SESSION, SETTINGS, SPARK, SPEAKING, TRANSCODERS, UPLOADS
 from .config import Settings, SettingsError
 from .identity import lasting_id
 from .journal import Journal
-from .keys import HEARING, JOURNAL, PROXY_ID, SESSION, SETTINGS, SPARK, SPEAKING, TRANSCODERS, UPLOADS
-from .limits import BytesInFlight, Gate
 from .middlewares import access_log, add_headers, answer_preflight, refuse_foreign_pages, require_key
 from .problems import answer_problems
-from .record import state_folder
-from .watch import create_spark
+from .restarts.ledger import state_folder
+from .uploads.admission import BytesInFlight, Gate
+from .watchdogs import create_spark
 
 LOGGER = logging.getLogger(__name__)
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, ClientSession
-from spark_engine.canary import CANARY_DEADLINE, Canary, hear_canary, speak_canary
-from spark_engine.health import Observation, Outcome
-from spark_engine.magpie import Magpie
-from spark_engine.parakeet import Parakeet
-from spark_engine.transport import Transport
+from spark_engine.healing.canary import CANARY_DEADLINE, Canary, hear_canary, speak_canary
+from spark_engine.healing.health import Observation, Outcome
+from spark_engine.servers.magpie import Magpie
+from spark_engine.servers.parakeet import Parakeet
+from spark_engine.servers.transport import Transport
 from yarl import URL
 
 from .config import PREFIX

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, override
 
-from spark_engine.budget import AttemptStore
-from spark_engine.canary import Canary
 from spark_engine.errors import SparkError
-from spark_engine.health import State
-from spark_engine.incidents import CanaryResult, Transition
-from spark_engine.restart import RestartTarget
-from spark_engine.watchdog import Watchdog, WatchdogSettings
+from spark_engine.healing.budget import AttemptStore
+from spark_engine.healing.canary import Canary
+from spark_engine.healing.health import State
+from spark_engine.healing.incidents import CanaryResult, Transition
+from spark_engine.healing.restart import RestartTarget
+from spark_engine.healing.watchdog import Watchdog, WatchdogSettings
 
 REMEMBERED = 120
 """Canaries kept of each server: ten hours at the usual pace."""

@@ -9,7 +9,7 @@ from typing import Literal, override
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
-from spark_engine.transport import REQUEST_ID
+from spark_engine.servers.transport import REQUEST_ID
 
 type LogFormat = Literal["text", "json"]
 

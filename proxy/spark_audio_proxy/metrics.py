@@ -10,12 +10,12 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from spark_engine import __version__
 from spark_engine.errors import SparkError
-from spark_engine.health import State
+from spark_engine.healing.health import State
 from spark_engine.spark import Spark
 
 from .api.health import only_for_us
+from .app_state import JOURNAL, SPARK
 from .journal import AudioPassed, CanaryAnswered, Event, Journal, RequestServed, StateChanged, UpstreamAsked
-from .keys import JOURNAL, SPARK
 
 ENDLESS = "/api/events"
 """The endpoint whose duration tells how long somebody looked."""

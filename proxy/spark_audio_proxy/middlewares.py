@@ -8,12 +8,12 @@ import secrets
 import time
 
 from aiohttp import web
-from spark_engine.transport import REQUEST_ID
+from spark_engine.servers.transport import REQUEST_ID
 
 from .api import ALWAYS_OPEN, OPEN_LISTS
-from .foreign import is_foreign, is_own_host
+from .app_state import JOURNAL, SETTINGS
 from .journal import Journal, Outcome, RequestServed
-from .keys import JOURNAL, SETTINGS
+from .origins import is_foreign, is_own_host
 from .problems import CLIENT_GONE, CUT, STARTED, Handler, Problem
 
 LOGGER = logging.getLogger("spark_audio_proxy.access")

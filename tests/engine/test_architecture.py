@@ -8,24 +8,19 @@ from pathlib import Path
 import pytest
 import spark_engine
 
-ENGINE = Path(spark_engine.__file__).parent
-PROXY = ENGINE.parents[2] / "proxy"
+from tests.helpers.repository import ROOT
 
-LAYERS: tuple[set[str], ...] = (
-    {"errors", "models", "health", "budget", "clock", "turn_end", "abbreviations"},
-    {"incidents", "voices", "audio", "sentences", "incoming", "request_body"},
-    {"transport", "text"},
-    {"probe"},
-    {"parakeet_readers", "magpie_readers"},
-    {"parakeet_dialects", "magpie_dialects"},
-    {"parakeet", "magpie", "speaking"},
-    {"canary", "restart", "voice_activity"},
-    {"watchdog", "listening"},
-    {"services"},
-    {"status"},
-    {"spark", "remote"},
+ENGINE = Path(spark_engine.__file__).parent
+MODULES = {".".join(path.relative_to(ENGINE).with_suffix("").parts) for path in ENGINE.rglob("*.py")} - {"__init__"}
+
+HOUSE = (
+    {"spark"},
+    {"healing"},
+    {"servers"},
+    {"speech"},
+    {"models", "errors"},
 )
-"""From the ground up; a module imports only from rows below its own."""
+"""From the top down; a module imports from its own row and from those below it."""
 
 
 def imports(path: Path) -> set[tuple[int, str]]:
@@ -39,31 +34,34 @@ def imports(path: Path) -> set[tuple[int, str]]:
     return found
 
 
-def test_every_module_of_the_engine_has_a_layer() -> None:
-    """A new room needs a place in the house."""
-    assert {path.stem for path in ENGINE.glob("*.py")} - {"__init__"} == set.union(*LAYERS)
+def room(module: str) -> str:
+    """The room that a module of the engine is in; those at the top are rooms of their own."""
+    return module.partition(".")[0]
 
 
-@pytest.mark.parametrize("name", sorted(set.union(*LAYERS)))
-def test_arrows_point_down(name: str) -> None:
-    """Inside the engine, imports are relative and go to lower layers only."""
-    level = next(index for index, layer in enumerate(LAYERS) if name in layer)
-    below = set.union(set(), *LAYERS[:level])
-    own = {module for depth, module in imports(ENGINE / f"{name}.py") if depth}
-    assert own <= below
-    assert "spark_engine" not in {module for depth, module in imports(ENGINE / f"{name}.py") if not depth}
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_arrows_point_down(module: str) -> None:
+    """Inside the engine, imports are relative and go to the same room or to one below."""
+    row = next(index for index, rooms in enumerate(HOUSE) if room(module) in rooms)
+    allowed = {room(module)}.union(*HOUSE[row + 1 :])
+    path = ENGINE / f"{module.replace('.', '/')}.py"
+    depth_of_engine = len(path.relative_to(ENGINE).parts)
+    for depth, imported in imports(path):
+        assert depth or not imported.startswith("spark_engine")
+        if depth == depth_of_engine and imported:
+            assert room(imported) in allowed, imported
 
 
 def test_the_engine_loads_neither_home_assistant_nor_a_web_server() -> None:
     """What is really in memory after importing all of it."""
-    modules = ", ".join(f"spark_engine.{name}" for layer in LAYERS for name in layer)
+    modules = ", ".join(f"spark_engine.{name}" for name in sorted(MODULES))
     script = f"import sys, {modules}; print(*sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     tops = {name.partition(".")[0] for name in loaded}
     assert tops.isdisjoint({"homeassistant", "spark_audio_proxy", "embedded_spark", "av", "numpy", "voluptuous"})
 
 
-@pytest.mark.parametrize("path", sorted(PROXY.rglob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted((ROOT / "proxy").rglob("*.py")), ids=lambda path: path.name)
 def test_the_proxy_knows_no_home_assistant(path: Path) -> None:
     """One Spark, two hosts, and they do not know each other."""
     tops = {module.partition(".")[0] for depth, module in imports(path) if not depth}

@@ -4,9 +4,9 @@ from collections.abc import AsyncGenerator
 
 import pytest
 from aiohttp import ClientSession
-from spark_engine import speaking
 from spark_engine.models import Audio, SpeechStyle
 from spark_engine.spark import UNSPEAKABLE_PAUSE, Spark, SparkAddress
+from spark_engine.speech import speaking
 
 from tests.fakes import magpie
 from tests.fakes.magpie import SYNTHESIZE_ONLINE

@@ -15,15 +15,14 @@ from syrupy.filters import props
 
 # Before Home Assistant looks for custom integrations: it finds them through this package's path.
 import custom_components.spark_audio
-from custom_components.spark_audio.spark_engine import health
+from custom_components.spark_audio.spark_engine.healing import health
 from custom_components.spark_audio.spark_engine.spark import Spark
 from tests.fakes import magpie as fake_magpie
 from tests.fakes import parakeet as fake_parakeet
 from tests.fakes.server import FakeServer, running
-
-from .config_forms import direct
-from .docker_api import healing
-from .other_engines import EARS, MOUTH
+from tests.helpers.integration.config_forms import direct
+from tests.helpers.integration.docker_api import healing
+from tests.helpers.integration.other_engines import EARS, MOUTH
 
 INTEGRATION = Path(custom_components.spark_audio.__file__).parent
 

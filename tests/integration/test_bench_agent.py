@@ -5,12 +5,11 @@ from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator, WebSocketGenerator
 
 from bench import agent
-from custom_components.spark_audio.spark_engine.audio import write_wav
 from custom_components.spark_audio.spark_engine.models import Audio
-
-from .other_engines import MOUTH, OtherMouth, add_mouth
-from .pipeline import create_pipeline
-from .player import inspect
+from custom_components.spark_audio.spark_engine.speech.audio import write_wav
+from tests.helpers.integration.other_engines import MOUTH, OtherMouth, add_mouth
+from tests.helpers.integration.pipeline import create_pipeline
+from tests.helpers.integration.player import inspect
 
 WORDS = "The kitchen light is now set to 42 lux."
 TOKENS = ["The", " kitchen", " light", " is", " now", " set", " to", " 42", " lux."]

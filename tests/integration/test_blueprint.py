@@ -13,8 +13,8 @@ from homeassistant.setup import async_setup_component
 from homeassistant.util.yaml import load_yaml_dict
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_capture_events
 
-from custom_components.spark_audio.spark_engine.health import Health, State
-from custom_components.spark_audio.spark_engine.incidents import Transition
+from custom_components.spark_audio.spark_engine.healing.health import Health, State
+from custom_components.spark_audio.spark_engine.healing.incidents import Transition
 
 from .conftest import INTEGRATION
 

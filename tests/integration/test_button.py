@@ -12,10 +12,8 @@ from syrupy.assertion import SnapshotAssertion
 
 from tests.fakes import server as fake
 from tests.fakes.server import FakeServer, running
-
-from .conftest import state_of
-from .docker_api import docker, healing
-from .watched import (
+from tests.helpers.integration.docker_api import docker, healing
+from tests.helpers.integration.watched import (
     CHECK,
     HEALTH,
     RESTART,
@@ -29,6 +27,8 @@ from .watched import (
     status,
     watched_entry,
 )
+
+from .conftest import state_of
 
 pytestmark = pytest.mark.usefixtures("assist", "disk")
 

@@ -7,19 +7,19 @@ from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
+from custom_components.spark_audio.addresses import normalize_url
 from custom_components.spark_audio.const import DOMAIN
-from custom_components.spark_audio.spark_engine import parakeet as engine
-from custom_components.spark_audio.spark_engine import probe
-from custom_components.spark_audio.spark_engine.audio import read_wav
-from custom_components.spark_audio.urls import normalize_url
+from custom_components.spark_audio.spark_engine.servers import parakeet as engine
+from custom_components.spark_audio.spark_engine.servers import probe
+from custom_components.spark_audio.spark_engine.speech.audio import read_wav
 from tests.fakes import faults
 from tests.fakes import magpie as fake_magpie
 from tests.fakes import server as fake
 from tests.fakes.magpie import LIST_VOICES
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import FakeServer, Handler
+from tests.helpers.integration.config_forms import MAGPIE, PARAKEET, choose, direct, submit
 
-from .config_forms import MAGPIE, PARAKEET, choose, direct, submit
 from .conftest import entry_for
 
 pytestmark = pytest.mark.usefixtures("assist")

@@ -8,15 +8,13 @@ from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.spark_audio import coordinator as module
-from custom_components.spark_audio.spark_engine.remote import Remote
-from custom_components.spark_audio.spark_engine.transport import Transport
+from custom_components.spark_audio.spark_engine.healing.proxy_client import Remote
+from custom_components.spark_audio.spark_engine.servers.transport import Transport
 from tests.fakes import server as fake
 from tests.fakes.magpie import LIST_VOICES, SYNTHESIZE_ONLINE, nemo_speech
 from tests.fakes.server import FakeServer, running
-
-from .conftest import set_up, state_of
-from .pipeline import TTS
-from .watched import (
+from tests.helpers.integration.pipeline import TTS
+from tests.helpers.integration.watched import (
     BROKEN,
     CHECK,
     HEALTH,
@@ -26,6 +24,8 @@ from .watched import (
     press,
     watched_entry,
 )
+
+from .conftest import set_up, state_of
 
 pytestmark = pytest.mark.usefixtures("assist")
 

@@ -11,8 +11,17 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from tests.fakes import magpie, parakeet
 from tests.fakes.server import FakeServer, running
-
-from .watched import HEALTH, STATUS, fake_proxy, load, proxy_entry, service, status, until, watched_entry
+from tests.helpers.integration.watched import (
+    HEALTH,
+    STATUS,
+    fake_proxy,
+    load,
+    proxy_entry,
+    service,
+    status,
+    until,
+    watched_entry,
+)
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
 

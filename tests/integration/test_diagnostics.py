@@ -11,8 +11,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from tests.fakes import faults
 from tests.fakes.server import FakeServer
-
-from .watched import (
+from tests.helpers.integration.watched import (
     BROKEN,
     CHECK,
     HEALTH,

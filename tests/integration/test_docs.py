@@ -8,7 +8,7 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.util.yaml import parse_yaml
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.spark_audio.spark_engine.health import State
+from custom_components.spark_audio.spark_engine.healing.health import State
 
 from .conftest import INTEGRATION
 from .test_contract import TRANSLATIONS

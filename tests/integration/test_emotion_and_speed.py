@@ -12,25 +12,25 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.spark_audio.const import AS_IS, DOMAIN
-from custom_components.spark_audio.spark_engine.audio import read_wav
-from custom_components.spark_audio.spark_engine.magpie_dialects import NIM, MagpieServer
-from custom_components.spark_audio.spark_engine.magpie_readers import Repertoire
 from custom_components.spark_audio.spark_engine.models import Audio, SpeechStyle
+from custom_components.spark_audio.spark_engine.servers.magpie_dialects import NIM, MagpieServer
+from custom_components.spark_audio.spark_engine.servers.magpie_readers import Repertoire
 from custom_components.spark_audio.spark_engine.spark import Spark
-from custom_components.spark_audio.spark_engine.voices import parse_voice
+from custom_components.spark_audio.spark_engine.speech.audio import read_wav
+from custom_components.spark_audio.spark_engine.speech.voices import parse_voice
 from custom_components.spark_audio.voice_choice import VoiceChoice
 from custom_components.spark_audio.voice_names import emotions
 from tests.fakes import server as fake
 from tests.fakes.magpie import LIST_VOICES, SYNTHESIZE_ONLINE, in_pieces, spoken
 from tests.fakes.server import FakeServer
+from tests.helpers.integration.config_forms import direct
+from tests.helpers.integration.hearing import warnings
+from tests.helpers.integration.option_forms import submit
+from tests.helpers.integration.pipeline import TTS
+from tests.helpers.integration.player import decode
+from tests.helpers.integration.speaking import ARIA, ARIA_CALM, POST, RATE, TEXT, cached, entity_of, stream
 
-from .config_forms import direct
 from .conftest import set_up
-from .hearing import warnings
-from .option_forms import submit
-from .pipeline import TTS
-from .player import decode
-from .speaking import ARIA, ARIA_CALM, POST, RATE, TEXT, cached, entity_of, stream
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
 

@@ -19,12 +19,12 @@ from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator, WebSocketGenerator
 
-from custom_components.spark_audio.spark_engine.audio import silence
 from custom_components.spark_audio.spark_engine.models import Audio
+from custom_components.spark_audio.spark_engine.speech.audio import silence
+from tests.helpers.integration.pipeline import TTS, create_pipeline, run_pipeline
+from tests.helpers.integration.player import decode
 
 from .conftest import INTEGRATION, state_of
-from .pipeline import TTS, create_pipeline, run_pipeline
-from .player import decode
 
 ROOT = INTEGRATION.parent.parent
 PYTHON = os.environ.get("SPARK_AUDIO_PYTHON", str(ROOT / ".venv/bin/python"))

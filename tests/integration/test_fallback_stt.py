@@ -16,19 +16,19 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
 from custom_components.spark_audio.const import DOMAIN
-from custom_components.spark_audio.spark_engine.health import Health, State
+from custom_components.spark_audio.spark_engine.healing.health import Health, State
 from tests.fakes import faults
 from tests.fakes import magpie as fake_magpie
 from tests.fakes import parakeet as fake_parakeet
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import FakeServer, running
+from tests.helpers.integration.config_forms import direct
+from tests.helpers.integration.hearing import METADATA, engine_entity, warnings
+from tests.helpers.integration.other_engines import CUDA, EARS, HEAR, SPEAK, OtherEars, add_ears
+from tests.helpers.integration.pipeline import STT, TTS, create_pipeline, run_pipeline
+from tests.helpers.integration.speaking import TEXT, entity_of
 
-from .config_forms import direct
 from .conftest import set_up, state_of
-from .hearing import METADATA, engine_entity, warnings
-from .other_engines import CUDA, EARS, HEAR, SPEAK, OtherEars, add_ears
-from .pipeline import STT, TTS, create_pipeline, run_pipeline
-from .speaking import TEXT, entity_of
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
 

@@ -17,17 +17,16 @@ from pytest_homeassistant_custom_component.common import (
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.spark_audio import fallback
-from custom_components.spark_audio.retold import Retold
-from custom_components.spark_audio.spark_engine.audio import read_wav, silence, write_wav
+from custom_components.spark_audio.replayed_text import Retold
+from custom_components.spark_audio.spark_engine.speech.audio import read_wav, silence, write_wav
 from tests.fakes import server as fake
 from tests.fakes.magpie import SYNTHESIZE_ONLINE, in_pieces, spoken, stream_pcm
 from tests.fakes.server import FakeServer
-
-from .hearing import warnings
-from .other_engines import CUDA, MOUTH, SPEAK, OtherMouth, add_mouth
-from .pipeline import TTS
-from .player import decode
-from .speaking import RATE, TEXT, entity_of
+from tests.helpers.integration.hearing import warnings
+from tests.helpers.integration.other_engines import CUDA, MOUTH, SPEAK, OtherMouth, add_mouth
+from tests.helpers.integration.pipeline import TTS
+from tests.helpers.integration.player import decode
+from tests.helpers.integration.speaking import RATE, TEXT, entity_of
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
 

@@ -11,17 +11,17 @@ from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator, WebSocketGenerator
 from yarl import URL
 
-from custom_components.spark_audio.spark_engine import magpie as magpie_engine
-from custom_components.spark_audio.spark_engine import parakeet as parakeet_engine
-from custom_components.spark_audio.spark_engine import probe, transport
+from custom_components.spark_audio.spark_engine.servers import magpie as magpie_engine
+from custom_components.spark_audio.spark_engine.servers import parakeet as parakeet_engine
+from custom_components.spark_audio.spark_engine.servers import probe, transport
 from tests.fakes import faults
 from tests.fakes.server import FakeServer
+from tests.helpers.integration.hearing import SPEECH, warnings
+from tests.helpers.integration.pipeline import create_pipeline, run_pipeline, run_text
+from tests.helpers.integration.player import decode
+from tests.helpers.integration.speaking import TEXT, cached
 
 from .conftest import entry_for, set_up
-from .hearing import SPEECH, warnings
-from .pipeline import create_pipeline, run_pipeline, run_text
-from .player import decode
-from .speaking import TEXT, cached
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
 

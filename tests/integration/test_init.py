@@ -12,9 +12,9 @@ from tests.fakes import faults
 from tests.fakes import server as fake
 from tests.fakes.magpie import LIST_VOICES
 from tests.fakes.server import FakeServer, Handler
+from tests.helpers.integration.pipeline import STT, TTS
 
 from .conftest import entry_for, set_up, state_of
-from .pipeline import STT, TTS
 
 pytestmark = pytest.mark.usefixtures("assist")
 

@@ -13,19 +13,19 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator, WebSocketGenerator
 
 from custom_components.spark_audio.const import DOMAIN
-from custom_components.spark_audio.spark_engine.audio import read_wav
+from custom_components.spark_audio.spark_engine.speech.audio import read_wav
 from tests.fakes import faults
 from tests.fakes import server as fake
 from tests.fakes.magpie import LIST_VOICES, SYNTHESIZE_ONLINE, spoken
 from tests.fakes.proxy import proxy
 from tests.fakes.server import FakeServer, running
+from tests.helpers.integration.config_forms import direct
+from tests.helpers.integration.hearing import SPEECH, warnings
+from tests.helpers.integration.option_forms import DEFAULTS, HEALING, fields, filled_in, start, submit, suggested
+from tests.helpers.integration.pipeline import STT, TTS, create_pipeline, run_pipeline
+from tests.helpers.integration.speaking import ARIA, ARIA_CALM, TEXT, entity_of
 
-from .config_forms import direct
 from .conftest import set_up
-from .hearing import SPEECH, warnings
-from .option_forms import DEFAULTS, HEALING, fields, filled_in, start, submit, suggested
-from .pipeline import STT, TTS, create_pipeline, run_pipeline
-from .speaking import ARIA, ARIA_CALM, TEXT, entity_of
 from .test_proxy_flow import through_proxy
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")

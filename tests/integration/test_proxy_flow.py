@@ -25,8 +25,8 @@ from tests.fakes.magpie import SPEECH
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.proxy import STATUS, proxy
 from tests.fakes.server import FakeServer, Handler, running
+from tests.helpers.integration.config_forms import direct, reconfigure, submit
 
-from .config_forms import direct, reconfigure, submit
 from .conftest import set_up
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
@@ -120,7 +120,7 @@ async def test_nothing_listens(hass: HomeAssistant) -> None:
 
 async def test_hangs(hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch) -> None:
     """The form comes back even from a proxy that does not answer."""
-    monkeypatch.setattr("custom_components.spark_audio.spark_engine.remote.DEADLINE", 0.05)
+    monkeypatch.setattr("custom_components.spark_audio.spark_engine.healing.proxy_client.DEADLINE", 0.05)
     async with faults.serving(faults.silent) as url:
         result = await submit(hass, "proxy", **{PROXY: url})
     assert result["errors"] == {PROXY: "timed_out"}

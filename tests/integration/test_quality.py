@@ -7,7 +7,7 @@ import homeassistant.components
 from homeassistant.util.yaml import load_yaml_dict
 
 from custom_components.spark_audio.event import INCIDENT
-from custom_components.spark_audio.spark_engine.health import State
+from custom_components.spark_audio.spark_engine.healing.health import State
 
 from .conftest import INTEGRATION
 from .test_contract import TRANSLATIONS

@@ -8,17 +8,17 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
 from custom_components.spark_audio.const import DOMAIN
-from custom_components.spark_audio.spark_engine.audio import silence
+from custom_components.spark_audio.spark_engine.speech.audio import silence
 from tests.fakes import server as fake
 from tests.fakes.magpie import SYNTHESIZE_ONLINE
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.proxy import proxy
 from tests.fakes.server import FakeServer, running
+from tests.helpers.integration.config_forms import direct
+from tests.helpers.integration.pipeline import create_pipeline, run_pipeline
+from tests.helpers.integration.speaking import TEXT, entity_of
 
-from .config_forms import direct
 from .conftest import set_up
-from .pipeline import create_pipeline, run_pipeline
-from .speaking import TEXT, entity_of
 from .test_proxy_flow import KEY, PROXY, through_proxy
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")

@@ -10,13 +10,13 @@ from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.spark_audio.addresses import title
 from custom_components.spark_audio.const import DOMAIN
-from custom_components.spark_audio.urls import title
 from tests.fakes import faults
 from tests.fakes import magpie as fake_magpie
 from tests.fakes.server import FakeServer, running
+from tests.helpers.integration.config_forms import MAGPIE, PARAKEET, choose, direct, reconfigure
 
-from .config_forms import MAGPIE, PARAKEET, choose, direct, reconfigure
 from .conftest import entry_for, set_up
 
 pytestmark = pytest.mark.usefixtures("assist")

@@ -7,16 +7,13 @@ from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
-from custom_components.spark_audio.record import StoredAttempts
 from custom_components.spark_audio.repairs import ISSUES
-from custom_components.spark_audio.spark_engine.clock import SystemClock
+from custom_components.spark_audio.spark_engine.healing.clock import SystemClock
+from custom_components.spark_audio.stored import StoredAttempts
 from tests.fakes import server as fake
 from tests.fakes.server import FakeServer
-
-from .conftest import state_of
-from .docker_api import docker
-from .test_contract import TRANSLATIONS
-from .watched import (
+from tests.helpers.integration.docker_api import docker
+from tests.helpers.integration.watched import (
     BROKEN,
     CHECK,
     HEALTH,
@@ -31,6 +28,9 @@ from .watched import (
     until,
     watched_entry,
 )
+
+from .conftest import state_of
+from .test_contract import TRANSLATIONS
 
 pytestmark = pytest.mark.usefixtures("assist", "watched", "disk", "repairs")
 

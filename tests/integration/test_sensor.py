@@ -12,17 +12,26 @@ from pytest_homeassistant_custom_component.common import snapshot_platform
 from syrupy.assertion import SnapshotAssertion
 
 from custom_components.spark_audio.sensor import DIAGNOSTICS, HEALTH
-from custom_components.spark_audio.spark_engine.budget import Budget
-from custom_components.spark_audio.spark_engine.health import Observation, Outcome, State
-from custom_components.spark_audio.spark_engine.incidents import CanaryResult
-from custom_components.spark_audio.spark_engine.services import Member
-from custom_components.spark_audio.spark_engine.status import ServiceStatus, status_of
-from custom_components.spark_audio.spark_engine.watchdog import Watchdog
+from custom_components.spark_audio.spark_engine.healing.budget import Budget
+from custom_components.spark_audio.spark_engine.healing.health import Observation, Outcome, State
+from custom_components.spark_audio.spark_engine.healing.incidents import CanaryResult
+from custom_components.spark_audio.spark_engine.healing.pool import Member
+from custom_components.spark_audio.spark_engine.healing.status import ServiceStatus, status_of
+from custom_components.spark_audio.spark_engine.healing.watchdog import Watchdog
 from tests.fakes.server import FakeServer
+from tests.helpers.integration.watched import (
+    STATUS,
+    fake_proxy,
+    load,
+    only,
+    proxy_entry,
+    service,
+    status,
+    watched_entry,
+)
 
 from .conftest import INTEGRATION, state_of
 from .test_contract import TRANSLATIONS
-from .watched import STATUS, fake_proxy, load, only, proxy_entry, service, status, watched_entry
 
 pytestmark = pytest.mark.usefixtures("assist")
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
-from custom_components.spark_audio.spark_engine.audio import silence
 from custom_components.spark_audio.spark_engine.errors import ServerFault
 from custom_components.spark_audio.spark_engine.models import Audio
+from custom_components.spark_audio.spark_engine.speech.audio import silence
 from custom_components.spark_audio.stretch import read_speed, stretched
 
 RATE = 22_050

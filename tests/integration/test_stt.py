@@ -14,14 +14,13 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator, WebSocketGenerator
 
 from custom_components.spark_audio.languages import PARAKEET_LANGUAGES
-from custom_components.spark_audio.spark_engine.audio import read_wav, silence, write_wav
+from custom_components.spark_audio.spark_engine.speech.audio import read_wav, silence, write_wav
 from custom_components.spark_audio.stt import LONGEST_SPEECH
 from tests.fakes import server as fake
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import FakeServer
-
-from .hearing import METADATA, POST, SPEECH, engine_entity, warnings
-from .pipeline import STT, TTS, create_pipeline, run_pipeline
+from tests.helpers.integration.hearing import METADATA, POST, SPEECH, engine_entity, warnings
+from tests.helpers.integration.pipeline import STT, TTS, create_pipeline, run_pipeline
 
 SECRET = "my bank code is 1234"
 

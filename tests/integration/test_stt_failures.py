@@ -9,15 +9,15 @@ from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
-from custom_components.spark_audio.spark_engine import parakeet as engine
-from custom_components.spark_audio.spark_engine import probe
+from custom_components.spark_audio.spark_engine.servers import parakeet as engine
+from custom_components.spark_audio.spark_engine.servers import probe
 from tests.fakes import faults
 from tests.fakes import server as fake
 from tests.fakes.server import FakeServer, Handler
+from tests.helpers.integration.hearing import METADATA, POST, SPEECH, engine_entity, warnings
+from tests.helpers.integration.pipeline import create_pipeline, run_pipeline
 
 from .conftest import entry_for, set_up
-from .hearing import METADATA, POST, SPEECH, engine_entity, warnings
-from .pipeline import create_pipeline, run_pipeline
 
 FAILS: dict[str, Handler] = {
     "CUDA": fake.json({"detail": "CUDA error: an illegal memory access was encountered"}, status=422),

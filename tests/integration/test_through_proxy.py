@@ -16,17 +16,15 @@ from homeassistant.util.dt import parse_datetime
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
 from custom_components.spark_audio.coordinator import POLL
-from custom_components.spark_audio.spark_engine.audio import silence
-from custom_components.spark_audio.spark_engine.health import Outcome
-from custom_components.spark_audio.through_proxy import FAST_POLL
+from custom_components.spark_audio.proxy_coordinator import FAST_POLL
+from custom_components.spark_audio.spark_engine.healing.health import Outcome
+from custom_components.spark_audio.spark_engine.speech.audio import silence
 from tests.fakes import server as fake
 from tests.fakes.server import FakeServer, running
-
-from .conftest import set_up, state_of
-from .docker_api import healing
-from .hearing import warnings
-from .pipeline import STT, TTS
-from .watched import (
+from tests.helpers.integration.docker_api import healing
+from tests.helpers.integration.hearing import warnings
+from tests.helpers.integration.pipeline import STT, TTS
+from tests.helpers.integration.watched import (
     BROKEN,
     CHECK,
     HEALTH,
@@ -45,6 +43,8 @@ from .watched import (
     status,
     until,
 )
+
+from .conftest import set_up, state_of
 
 pytestmark = pytest.mark.usefixtures("assist")
 

@@ -9,9 +9,9 @@ from homeassistant.helpers.translation import async_get_translations
 
 from custom_components.spark_audio.const import AS_IS, DOMAIN, RestartKind, Service, restart_option
 from custom_components.spark_audio.options_form import RESTART_FIELDS, SAMPLE_RATES, form
-from custom_components.spark_audio.spark_engine.magpie_dialects import NIM, MagpieServer
-from custom_components.spark_audio.spark_engine.magpie_readers import Repertoire
-from custom_components.spark_audio.spark_engine.voices import parse_voice
+from custom_components.spark_audio.spark_engine.servers.magpie_dialects import NIM, MagpieServer
+from custom_components.spark_audio.spark_engine.servers.magpie_readers import Repertoire
+from custom_components.spark_audio.spark_engine.speech.voices import parse_voice
 from custom_components.spark_audio.voice_names import emotion_key
 
 from .test_contract import LANGUAGES, TRANSLATIONS, load, texts

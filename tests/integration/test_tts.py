@@ -13,16 +13,16 @@ from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator, WebSocketGenerator
 
-from custom_components.spark_audio.spark_engine.audio import UNKNOWN_SIZE, read_wav
+from custom_components.spark_audio.spark_engine.speech.audio import UNKNOWN_SIZE, read_wav
 from tests.fakes import faults
 from tests.fakes.magpie import LIST_VOICES, SYNTHESIZE, SYNTHESIZE_ONLINE, nim_offline, spoken
 from tests.fakes.server import FakeServer, running
+from tests.helpers.integration.pipeline import TTS, create_pipeline, run_text
+from tests.helpers.integration.player import decode, inspect
+from tests.helpers.integration.slow_agent import BEGINNING, REST, SlowAgent
+from tests.helpers.integration.speaking import ARIA, RATE, TEXT, entity_of, stream
 
 from .conftest import entry_for, set_up
-from .pipeline import TTS, create_pipeline, run_text
-from .player import decode, inspect
-from .slow_agent import BEGINNING, REST, SlowAgent
-from .speaking import ARIA, RATE, TEXT, entity_of, stream
 
 
 async def test_one_header_with_the_first_samples(

@@ -11,13 +11,12 @@ from homeassistant.exceptions import HomeAssistantError
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
-from custom_components.spark_audio.spark_engine.audio import read_wav
+from custom_components.spark_audio.spark_engine.speech.audio import read_wav
 from tests.fakes import server as fake
 from tests.fakes.magpie import in_pieces, spoken, stream_pcm
 from tests.fakes.server import FakeServer, Handler
-
-from .pipeline import TTS
-from .speaking import POST, RATE, TEXT, cached, entity_of, stream
+from tests.helpers.integration.pipeline import TTS
+from tests.helpers.integration.speaking import POST, RATE, TEXT, cached, entity_of, stream
 
 FAILS: dict[str, tuple[Handler, str]] = {
     "CUDA": (fake.json({"detail": "CUDA error: unspecified launch failure"}, status=500), "Magpie failed."),

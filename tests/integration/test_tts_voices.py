@@ -8,17 +8,17 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
 from custom_components.spark_audio.languages import magpie_languages
-from custom_components.spark_audio.spark_engine.magpie_dialects import NIM, MagpieServer
-from custom_components.spark_audio.spark_engine.magpie_readers import Repertoire
-from custom_components.spark_audio.spark_engine.voices import parse_voice
+from custom_components.spark_audio.spark_engine.servers.magpie_dialects import NIM, MagpieServer
+from custom_components.spark_audio.spark_engine.servers.magpie_readers import Repertoire
+from custom_components.spark_audio.spark_engine.speech.voices import parse_voice
 from custom_components.spark_audio.voice_names import labelled
 from tests.fakes import server as fake
 from tests.fakes.magpie import LIST_VOICES, SYNTHESIZE_ONLINE
 from tests.fakes.server import FakeServer
+from tests.helpers.integration.pipeline import TTS
+from tests.helpers.integration.speaking import ARIA, ARIA_CALM, RATE, TEXT, entity_of, stream
 
 from .conftest import entry_for, set_up
-from .pipeline import TTS
-from .speaking import ARIA, ARIA_CALM, RATE, TEXT, entity_of, stream
 
 
 async def test_speech_is_cached_per_voice(hass: HomeAssistant, entry: MockConfigEntry, magpie: FakeServer) -> None:

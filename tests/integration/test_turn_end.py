@@ -14,20 +14,19 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
 from custom_components.spark_audio import stt
-from custom_components.spark_audio.spark_engine import transport
-from custom_components.spark_audio.spark_engine.audio import read_wav, silence
-from custom_components.spark_audio.spark_engine.canary import canary_clip
-from custom_components.spark_audio.spark_engine.health import State
-from custom_components.spark_audio.spark_engine.listening import HUSH as HUSHED_SAMPLES
-from custom_components.spark_audio.spark_engine.listening import Heard, Listening, Transcribe
+from custom_components.spark_audio.spark_engine.healing.canary import canary_clip
+from custom_components.spark_audio.spark_engine.healing.health import State
 from custom_components.spark_audio.spark_engine.models import Audio, Transcript
-from custom_components.spark_audio.spark_engine.voice_activity import FRAME
+from custom_components.spark_audio.spark_engine.servers import transport
+from custom_components.spark_audio.spark_engine.speech.audio import read_wav, silence
+from custom_components.spark_audio.spark_engine.speech.listening import HUSH as HUSHED_SAMPLES
+from custom_components.spark_audio.spark_engine.speech.listening import Heard, Listening, Transcribe
+from custom_components.spark_audio.spark_engine.speech.voice_activity import FRAME
 from tests.fakes import server as fake
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import FakeServer
-
-from .option_forms import submit
-from .pipeline import create_pipeline, run_pipeline
+from tests.helpers.integration.option_forms import submit
+from tests.helpers.integration.pipeline import create_pipeline, run_pipeline
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled", "microphone")
 

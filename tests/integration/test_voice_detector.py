@@ -7,9 +7,9 @@ from homeassistant.core import HomeAssistant
 
 from custom_components.spark_audio.voice_detector import new_detector
 from tests.fakes.server import FakeServer
+from tests.helpers.integration.pipeline import STT
 
 from .conftest import entry_for, set_up
-from .pipeline import STT
 
 FRAME = bytes(320)
 """10 ms of silence at 16 kHz."""

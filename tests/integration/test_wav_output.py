@@ -12,14 +12,13 @@ from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
-from custom_components.spark_audio.spark_engine.audio import read_wav
+from custom_components.spark_audio.spark_engine.speech.audio import read_wav
 from custom_components.spark_audio.wav_output import UNWRAPS_WAV
 from tests.fakes.magpie import spoken
 from tests.fakes.server import FakeServer
-
-from .pipeline import TTS
-from .player import decode, probe
-from .speaking import POST, RATE, TEXT, entity_of, stream
+from tests.helpers.integration.pipeline import TTS
+from tests.helpers.integration.player import decode, probe
+from tests.helpers.integration.speaking import POST, RATE, TEXT, entity_of, stream
 
 WISHES: dict[str, tuple[dict[str, Any], int]] = {
     "nothing": ({}, 64),

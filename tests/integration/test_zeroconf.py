@@ -15,16 +15,16 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_socket import socket_allow_hosts
 from yarl import URL
 
+from custom_components.spark_audio.addresses import announced_urls
 from custom_components.spark_audio.const import DOMAIN
-from custom_components.spark_audio.urls import announced_urls
 from tests.fakes import faults
 from tests.fakes.proxy import proxy
 from tests.fakes.server import FakeServer, running
+from tests.helpers.integration.config_forms import submit
+from tests.helpers.integration.watched import KEY as REAL_KEY
+from tests.helpers.integration.watched import real_proxy
 
-from .config_forms import submit
 from .test_proxy_flow import KEY, PROXY, through_proxy
-from .watched import KEY as REAL_KEY
-from .watched import real_proxy
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
 

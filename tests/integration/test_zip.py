@@ -12,9 +12,9 @@ from homeassistant.core import HomeAssistant
 import custom_components
 from release.integration_zip import pack
 from tests.fakes.server import FakeServer
+from tests.helpers.integration.pipeline import STT, TTS
 
 from .conftest import INTEGRATION, entry_for, set_up
-from .pipeline import STT, TTS
 
 PACKAGE = "custom_components.spark_audio"
 

@@ -11,14 +11,14 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 from embedded_spark import EmbeddedSpark
 from spark_audio_proxy.app import create_app
+from spark_audio_proxy.app_state import SPARK
 from spark_audio_proxy.config import Settings
-from spark_audio_proxy.keys import SPARK
-from spark_engine.parakeet import Parakeet
+from spark_engine.servers.parakeet import Parakeet
 
 from tests.fakes import magpie, parakeet
 from tests.fakes.engines import FakeRecognizer, FakeSynthesizer
 from tests.fakes.server import FakeServer, running
-from tests.proxy.embedded_bench import Bench, HandClock
+from tests.helpers.proxy.embedded_bench import Bench, HandClock
 
 
 @dataclass

@@ -7,6 +7,9 @@ type Json = str | int | float | bool | list[Json] | dict[str, Json] | None
 SAMPLE_WIDTH = 2
 """Bytes per sample: PCM between modules is always 16-bit little-endian mono."""
 
+SAMPLE_RATE = 16_000
+"""Hz of all audio that is transcribed: Parakeet was trained on it, and resamples anything else itself, if it can."""
+
 
 @dataclass(frozen=True, slots=True)
 class Audio:

@@ -8,16 +8,16 @@ from functools import partial
 
 from aiohttp import ClientSession
 
-from .audio import silence
-from .canary import Canary, hear_canary, speak_canary
-from .magpie import Magpie
+from .healing.canary import Canary, hear_canary, speak_canary
+from .healing.pool import MagpieService, Member, ParakeetService
+from .healing.watchdog import Watchdog
 from .models import Audio, SpeechStyle
-from .parakeet import Parakeet
-from .services import MagpieService, Member, ParakeetService
-from .speaking import speak
-from .text import utterances
-from .transport import Transport
-from .watchdog import Watchdog
+from .servers.magpie import Magpie
+from .servers.parakeet import Parakeet
+from .servers.transport import Transport
+from .speech.audio import silence
+from .speech.speaking import speak
+from .speech.text import utterances
 
 UNSPEAKABLE_PAUSE = 0.2
 """Seconds of silence for text with nothing to say: an empty answer is an error to every player."""

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from aiohttp import web
 
-from spark_audio_proxy.keys import JOURNAL
+from spark_audio_proxy.app_state import JOURNAL
 from spark_audio_proxy.streamed_answer import StreamedAnswer
 
 from .health import describe, only_for_us

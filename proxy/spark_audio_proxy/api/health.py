@@ -4,17 +4,17 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 from spark_engine.errors import SparkError
-from spark_engine.health import HOLDING, State
-from spark_engine.incidents import CanaryResult
-from spark_engine.magpie import Magpie
-from spark_engine.magpie_dialects import MagpieServer
-from spark_engine.parakeet import Parakeet
-from spark_engine.services import Member
-from spark_engine.watchdog import NoRestartTarget, RestartUnderWay, Watchdog
+from spark_engine.healing.health import HOLDING, State
+from spark_engine.healing.incidents import CanaryResult
+from spark_engine.healing.pool import Member
+from spark_engine.healing.watchdog import NoRestartTarget, RestartUnderWay, Watchdog
+from spark_engine.servers.magpie import Magpie
+from spark_engine.servers.magpie_dialects import MagpieServer
+from spark_engine.servers.parakeet import Parakeet
 
+from spark_audio_proxy.app_state import JOURNAL, PROXY_ID, SETTINGS, SPARK
 from spark_audio_proxy.config import is_loopback
-from spark_audio_proxy.foreign import is_loopback_host, is_other_origin, was_forwarded
-from spark_audio_proxy.keys import JOURNAL, PROXY_ID, SETTINGS, SPARK
+from spark_audio_proxy.origins import is_loopback_host, is_other_origin, was_forwarded
 from spark_audio_proxy.problems import Problem
 
 type Document = dict[str, object]

@@ -3,9 +3,9 @@
 from aiohttp import web
 from spark_engine.errors import SparkError
 from spark_engine.models import Voice
-from spark_engine.voices import OPENAI_VOICES, find_voice
+from spark_engine.speech.voices import OPENAI_VOICES, find_voice
 
-from spark_audio_proxy.keys import SPARK
+from spark_audio_proxy.app_state import SPARK
 from spark_audio_proxy.problems import Problem
 
 from .relay import relayed_models

@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 from aiohttp import ClientConnectorError, ClientError, ClientResponse, ClientTimeout, web
 
-from spark_audio_proxy.keys import SESSION, SETTINGS
+from spark_audio_proxy.app_state import SESSION, SETTINGS
 from spark_audio_proxy.problems import Problem
 from spark_audio_proxy.streamed_answer import StreamedAnswer
 

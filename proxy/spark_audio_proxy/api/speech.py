@@ -8,18 +8,18 @@ from contextlib import aclosing, closing
 from dataclasses import dataclass
 
 from aiohttp import web
+from spark_engine.healing.pool import MagpieService
 from spark_engine.models import Json, SpeechStyle
-from spark_engine.services import MagpieService
-from spark_engine.voices import find_voice, normalize_language
+from spark_engine.speech.voices import find_voice, normalize_language
 
+from spark_audio_proxy.app_state import JOURNAL, SETTINGS, SPARK, SPEAKING, TRANSCODERS
 from spark_audio_proxy.config import Settings
-from spark_audio_proxy.form import body_chunks, read_json
 from spark_audio_proxy.journal import AudioPassed
-from spark_audio_proxy.keys import JOURNAL, SETTINGS, SPARK, SPEAKING, TRANSCODERS
 from spark_audio_proxy.problems import Problem, bad_request
 from spark_audio_proxy.streamed_answer import StreamedAnswer
 from spark_audio_proxy.transcode.coder import Coder
 from spark_audio_proxy.transcode.encode import FORMATS, AudioFormat
+from spark_audio_proxy.uploads.form import body_chunks, read_json
 
 LARGEST_REQUEST = 4 << 20
 """Bytes of JSON: the longest text in the widest characters, and room for `instructions`."""

@@ -11,22 +11,22 @@ from typing import Never
 
 from aiohttp import web
 from spark_engine.errors import SparkError
-from spark_engine.incoming import IncomingAudio
+from spark_engine.healing.pool import ParakeetService
 from spark_engine.models import Audio, Transcript
-from spark_engine.services import ParakeetService
-from spark_engine.voices import normalize_language
+from spark_engine.speech.arriving_audio import IncomingAudio
+from spark_engine.speech.voices import normalize_language
 
-from spark_audio_proxy import transcript_formats as formats
+from spark_audio_proxy.api import transcript_formats as formats
+from spark_audio_proxy.app_state import HEARING, JOURNAL, SETTINGS, SPARK, TRANSCODERS
 from spark_audio_proxy.config import Settings
-from spark_audio_proxy.form import Form, received_form
 from spark_audio_proxy.journal import AudioPassed
-from spark_audio_proxy.keys import HEARING, JOURNAL, SETTINGS, SPARK, TRANSCODERS
 from spark_audio_proxy.problems import Problem, bad_request, error_object, problem_for
 from spark_audio_proxy.streamed_answer import StreamedAnswer
-from spark_audio_proxy.streamed_upload import StreamedUpload
-from spark_audio_proxy.transcode.clean import coming_samples, read_clean, samples_size
 from spark_audio_proxy.transcode.decode import decode
-from spark_audio_proxy.windows import Cutter, Window, bytes_in, check_length, cut_windows
+from spark_audio_proxy.transcode.passthrough import coming_samples, read_clean, samples_size
+from spark_audio_proxy.uploads.form import Form, received_form
+from spark_audio_proxy.uploads.streamed_upload import StreamedUpload
+from spark_audio_proxy.uploads.windows import Cutter, Window, bytes_in, check_length, cut_windows
 
 RESPONSE_FORMATS = ("json", "text", "verbose_json", "srt", "vtt")
 WITH_TIMES = ("verbose_json", "srt", "vtt")

@@ -10,10 +10,10 @@ import av
 import av.frame
 from av.container import InputContainer
 from av.error import FFmpegError, InvalidDataError
-from spark_engine.parakeet import SAMPLE_RATE
+from spark_engine.models import SAMPLE_RATE
 
-from .clean import clean_samples
 from .filters import THREADS, free_filters
+from .passthrough import clean_samples
 from .sniff import SNIFFED, sniff
 
 LOGGER = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from io import BytesIO
 from typing import Protocol, cast, override
 
 import av
-from spark_engine.audio import wav_header
+from spark_engine.speech.audio import wav_header
 
 from .filters import THREADS, free_filters
 

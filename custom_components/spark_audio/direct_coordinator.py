@@ -1,0 +1,142 @@
+"""A Spark that Home Assistant watches over itself."""
+
+import logging
+from collections.abc import Coroutine, Mapping
+from dataclasses import replace
+from typing import Any, override
+
+from aiohttp import ClientSession
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import HomeAssistant, callback
+
+from .connection import address_for, session_for
+from .const import CONF_AUTOMATIC_RESTART, CONF_CANARY_INTERVAL, DEFAULT_CANARY_INTERVAL, service_of
+from .coordinator import SparkCoordinator, Statuses, owns
+from .restart_targets import create_target
+from .spark_engine.errors import SparkError
+from .spark_engine.healing.canary import Canary
+from .spark_engine.healing.health import Outcome, Policy, State
+from .spark_engine.healing.incidents import Transition
+from .spark_engine.healing.pool import Member
+from .spark_engine.healing.proxy_client import Remote
+from .spark_engine.healing.restart import RestartTarget
+from .spark_engine.healing.status import ServerKind, kind_of, status_of
+from .spark_engine.healing.watchdog import Watchdog, WatchdogSettings
+from .spark_engine.servers.magpie import Magpie
+from .spark_engine.servers.parakeet import Parakeet
+from .spark_engine.spark import Spark
+from .stored import StoredAttempts
+
+LOGGER = logging.getLogger(__name__)
+
+type AnyMember = Member[Parakeet] | Member[Magpie]
+
+
+class WatchingCoordinator(SparkCoordinator):
+    """Owns the watchdogs: their transitions are pushed, the rest is looked up now and then."""
+
+    def __init__(self, hass: HomeAssistant, entry: ConfigEntry) -> None:
+        """Nothing is sent yet."""
+        super().__init__(hass, entry)
+        session = session_for(hass, entry.data)
+        self._watchdogs: dict[str, Watchdog] = {}
+        self._kinds: dict[str, ServerKind] = {}
+        self._seen_well: set[str] = set()
+
+        def watch(name: str, canary: Canary) -> Watchdog:
+            self._watchdogs[name] = _watchdog(hass, session, entry, name, canary)
+            return self._watchdogs[name]
+
+        self.spark = Spark(session, address_for(entry.data), watch)
+        self._members: Mapping[str, AnyMember] = {member.name: member for member in self.spark.members}
+
+    @override
+    async def _async_setup(self) -> None:
+        await self.memory.load()
+        await self._find_voices()
+
+    @override
+    async def _async_update_data(self) -> Statuses:
+        return self._look()
+
+    @override
+    def start(self) -> None:
+        for watchdog in self._watchdogs.values():
+            self.config_entry.async_on_unload(watchdog.subscribe(self._push))
+        self._in_background(self._find_other_owners(), "other owners")
+        self._in_background(self.spark.watch(), "watchdogs")
+
+    @override
+    async def _restart(self, name: str) -> None:
+        await self._watchdogs[name].restart()
+
+    @override
+    async def _check(self, name: str) -> None:
+        await self._watchdogs[name].check()
+
+    @callback
+    def _push(self, _: Transition) -> None:
+        self.async_set_updated_data(self._look())
+
+    @callback
+    def _look(self) -> Statuses:
+        now = {name: replace(status_of(member), kind=self._kinds.get(name)) for name, member in self._members.items()}
+        self._look_at_voices(self.data or {}, now)
+        self._look_at_kinds(now)
+        canaries = [status.last_canary for status in now.values() if status.last_canary]
+        if any(canary.observation.outcome is Outcome.UNAUTHORIZED for canary in canaries):
+            self.config_entry.async_start_reauth_if_available(self.hass)
+        return now
+
+    @callback
+    def _look_at_kinds(self, now: Statuses) -> None:
+        """Learn what a server is, each time that it turns out well: it was asked then, and its client knows."""
+        well = {name for name, status in now.items() if status.state is State.HEALTHY}
+        for name in well - self._seen_well:
+            self._in_background(self._learn_kind(name), f"kind of {name}")
+        self._seen_well = well
+
+    async def _learn_kind(self, name: str) -> None:
+        try:
+            kind = kind_of(await self._members[name].client.server())
+        except SparkError as err:
+            LOGGER.debug("What %s is stays as it was: %s", name, err)
+            return
+        if kind != self._kinds.get(name):
+            self._kinds[name] = kind
+            self.async_set_updated_data({**self.data, name: replace(self.data[name], kind=kind)})
+
+    async def _find_other_owners(self) -> None:
+        """Whether what we restart is a proxy that restarts the same service itself."""
+        doubly = set()
+        for name, member in self._members.items():
+            watchdog = self._watchdogs[name]
+            if watchdog.target is None or not watchdog.settings.automatic:
+                continue
+            try:
+                status = await Remote(member.client.transport).status()
+            except SparkError:
+                # Nearly always: a Parakeet or a Magpie, and no proxy.
+                continue
+            if any(owns(other) and service_of(other.name) is service_of(name) for other in status.services):
+                doubly.add(name)
+        if doubly:
+            self.two_owners = frozenset(doubly)
+            self.async_update_listeners()
+
+    def _in_background(self, target: Coroutine[Any, Any, None], what: str) -> None:
+        self.config_entry.async_create_background_task(self.hass, target, f"{self.name} - {what}")
+
+
+def _watchdog(hass: HomeAssistant, session: ClientSession, entry: ConfigEntry, name: str, canary: Canary) -> Watchdog:
+    options = entry.options
+    settings = WatchdogSettings(
+        policy=Policy(interval=float(options.get(CONF_CANARY_INTERVAL, DEFAULT_CANARY_INTERVAL))),
+        automatic=bool(options.get(CONF_AUTOMATIC_RESTART, True)),
+    )
+    target: RestartTarget | None = None
+    try:
+        target = create_target(hass, session, options, service_of(name))
+    except ValueError as err:
+        LOGGER.error("%s cannot be restarted, its restart target makes no sense: %s", name, err)
+    return Watchdog(name, canary, StoredAttempts(hass, entry.entry_id, name), target=target, settings=settings)

@@ -1,0 +1,1 @@
+"""How a server is, what restarts it, and which one is asked."""

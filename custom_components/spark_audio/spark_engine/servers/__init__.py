@@ -1,0 +1,1 @@
+"""What is said to Parakeet and Magpie servers over HTTP, and which servers there are."""

@@ -1,0 +1,91 @@
+"""Speak: text to a stream of PCM, in the dialect that the server speaks; and the voices there are."""
+
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from ..errors import ServerFault
+from ..models import Audio, SpeechStyle, Voice
+from ..speech.audio import SHORTEST_SPEECH, SampleFramer, WavReader, longest_plausible_speech, shortest_plausible_speech
+from .magpie_dialects import MagpieServer, identify
+from .probe import Known
+from .transport import Transport
+
+LOGGER = logging.getLogger(__name__)
+
+IDLE_DEADLINE = 10.0
+"""Seconds without a byte after which a synthesis is given up; a healthy Magpie needs a tenth of one."""
+
+BUFFERED_DEADLINE = 30.0
+"""The same for servers that send nothing before all is spoken: 2 to 5 s a sentence, one request after the other."""
+
+
+class Magpie:
+    """A Magpie server. Found out about at the first call, and again after it was away."""
+
+    def __init__(self, transport: Transport) -> None:
+        """Nothing is sent yet."""
+        self.transport = transport
+        self._known = Known(self._identify)
+
+    async def _identify(self) -> MagpieServer:
+        server = await identify(self.transport)
+        LOGGER.info("Magpie at %s speaks %s", self.transport.base_url, server)
+        return server
+
+    async def server(self) -> MagpieServer:
+        """What the server is and which voices it has, probed once and remembered until it was away. Raises SparkError.
+
+        One without voices is not remembered: its model may still be loading.
+        """
+        server = await self._known.server()
+        if not server.voices:
+            self.forget()
+        return server
+
+    def forget(self) -> None:
+        """Probe again at the next call: another image may have been started."""
+        self._known.forget()
+
+    async def voices(self) -> tuple[Voice, ...]:
+        """The voices of the server, as remembered. Raises SparkError."""
+        return (await self.server()).voices
+
+    async def synthesize(self, text: str, style: SpeechStyle) -> AsyncGenerator[Audio]:
+        """One utterance as s16le mono PCM, in pieces of whole samples, as they are made.
+
+        Raises SparkError: before the first piece where nothing came, after the last where speech was cut short.
+        """
+        server = await self.server()
+        request = server.request(text, style)
+        idle = IDLE_DEADLINE if server.dialect.streams else BUFFERED_DEADLINE
+        wav, framer, seconds, held = WavReader(), SampleFramer(), 0.0, b""
+        with self._known.asked():
+            async with aclosing(self.transport.stream(request.path, request.body, idle=idle)) as pieces:
+                async for piece in pieces:
+                    sample_rate = request.sample_rate
+                    if sample_rate is None:
+                        piece, sample_rate = _unwrap(wav, piece)
+                    if not (pcm := framer.feed(piece)):
+                        continue
+                    held += pcm
+                    seconds += Audio(pcm, sample_rate).seconds
+                    if seconds > longest_plausible_speech(text):
+                        raise ServerFault(f"Magpie does not stop speaking {len(text)} characters.")
+                    # A click is held back: an answer that is cut there must be an error, not a sound.
+                    if seconds >= SHORTEST_SPEECH:
+                        yield Audio(held, sample_rate)
+                        held = b""
+        if seconds < shortest_plausible_speech(text):
+            raise ServerFault(f"Magpie answered {len(text)} characters with {seconds:.2f} s of audio.")
+
+
+def _unwrap(wav: WavReader, piece: bytes) -> tuple[bytes, int]:
+    """Samples and sample rate out of a piece of WAV; no samples yet within the header."""
+    try:
+        samples = wav.feed(piece)
+    except ValueError as err:
+        raise ServerFault(f"Magpie's answer is {err}; is this a Magpie?") from err
+    if wav.format is not None and not wav.format.is_s16_mono:
+        raise ServerFault(f"Magpie's answer is not 16-bit mono PCM: {wav.format}")
+    return samples, wav.format.sample_rate if wav.format else 0

@@ -1,0 +1,247 @@
+"""What Magpie servers there are, and how each wants to be asked: from documentation and source, November 2026."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, override
+
+from ..errors import Busy, Rejected
+from ..models import Json, SpeechStyle, Voice
+from ..speech.voices import base_language, default_voice, find_voice, normalize_language
+from .bodies import Body, form_body, json_body
+from .magpie_readers import (
+    CONFIG,
+    DEFAULT_VOICE,
+    LIST_VOICES,
+    VOICES,
+    Repertoire,
+    read_nemo_speech,
+    read_nim,
+    read_openai,
+    read_pipecat,
+    read_shim,
+    speaking_model,
+    voice_items,
+)
+from .probe import Answers, probe
+from .transport import Transport
+
+DEFAULT_LANGUAGE = "en-US"
+
+SPEECH = "/v1/audio/speech"
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One piece of text, and what has been chosen for it. `sample_rate` in Hz."""
+
+    text: str
+    voice: Voice
+    language: str
+    sample_rate: int
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class SynthesisRequest:
+    """What to send. `sample_rate` in Hz where raw PCM comes back, None where a WAV header will tell."""
+
+    path: str
+    body: Body
+    sample_rate: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MagpieDialect:
+    """How one family of servers is asked."""
+
+    name: str
+    recognise: Callable[[Answers], bool]
+    """Whether the answers to the probe are this family's."""
+    read: Callable[[Answers], Repertoire]
+    """What the server can say."""
+    body: Callable[[Utterance], Body]
+    path: str = SPEECH
+    raw_pcm: bool = False
+    """Whether the answer is bare PCM at the rate asked for; else it is a WAV file."""
+    streams: bool = False
+    """Whether speech comes as it is made; else all at once, after all of it was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class MagpieServer:
+    """What probing found out about one server."""
+
+    dialect: MagpieDialect
+    repertoire: Repertoire
+    version: str | None = None
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.dialect.name}, {len(self.voices)} voices"
+
+    @property
+    def voices(self) -> tuple[Voice, ...]:
+        """The voices of the server, none while its model is not loaded."""
+        return self.repertoire.voices
+
+    @property
+    def model(self) -> str:
+        """The model's name: as listed, else from the voices, which may carry it."""
+        return self.repertoire.model or next((voice.model for voice in self.voices if voice.model), "magpie")
+
+    def voice(self, wanted: str | None, language: str | None) -> Voice:
+        """The voice that is meant, the default one for the language where it is unknown or left open."""
+        found = find_voice(self.voices, wanted, language) if wanted else None
+        found = found or default_voice(self.voices, language) or default_voice(self.voices)
+        if found is None:
+            raise Busy("Magpie lists no voices; has its model been loaded?", status=503)
+        return found
+
+    def language(self, wanted: str) -> str:
+        """The server's spelling of a language: the same region, else any region, else its first language."""
+        listed = self.repertoire.languages or (wanted,)
+        for same in (normalize_language, base_language):
+            for tag in listed:
+                if same(tag) == same(wanted):
+                    return tag
+        return listed[0]
+
+    def request(self, text: str, style: SpeechStyle) -> SynthesisRequest:
+        """The request that speaks one utterance. Raises Busy where the server has no voice yet."""
+        dialect, rates = self.dialect, self.repertoire.sample_rates
+        voice = self.voice(style.voice, style.language)
+        rate = style.sample_rate if style.sample_rate in rates else rates[0]
+        language = voice.language or self.language(style.language or DEFAULT_LANGUAGE)
+        body = dialect.body(Utterance(text, voice, language, rate, self.model))
+        return SynthesisRequest(dialect.path, body, rate if dialect.raw_pcm else None)
+
+
+def _nim_body(utterance: Utterance) -> Body:
+    return form_body(
+        {
+            "text": utterance.text,
+            "language": utterance.language,
+            "voice": utterance.voice.name,
+            "encoding": "LINEAR_PCM",
+            "sample_rate_hz": str(utterance.sample_rate),
+        }
+    )
+
+
+def _json_body(*chosen: Literal["model", "voice", "language"], **fixed: Json) -> Callable[[Utterance], Body]:
+    """A JSON request for speech that tells these choices; a voice only where the server has any to choose from."""
+
+    def body(utterance: Utterance) -> Body:
+        choices: dict[str, Json] = {"model": utterance.model, "language": utterance.language}
+        if utterance.voice != DEFAULT_VOICE:
+            choices["voice"] = utterance.voice.name
+        return json_body({"input": utterance.text, **{key: choices[key] for key in chosen if key in choices}, **fixed})
+
+    return body
+
+
+def _nim(name: str, path: str, *, streams: bool) -> MagpieDialect:
+    return MagpieDialect(
+        name=name,
+        recognise=lambda answers: answers.exists(LIST_VOICES) and answers.posts_to(path),
+        read=read_nim,
+        body=_nim_body,
+        path=path,
+        raw_pcm=streams,
+        streams=streams,
+    )
+
+
+NIM = _nim("nim", "/v1/audio/synthesize_online", streams=True)
+"""NVIDIA Riva and Speech NIM, streaming: the route that survives builds in which the other one crashes."""
+
+NIM_OFFLINE = _nim("nim offline", "/v1/audio/synthesize", streams=False)
+"""A NIM whose model cannot stream."""
+
+NEMO_SPEECH = MagpieDialect(
+    name="nemo-speech.cpp",
+    recognise=lambda answers: bool(speaking_model(answers)),
+    read=read_nemo_speech,
+    body=_json_body("voice", "language", response_format="wav"),
+)
+"""NVIDIA NeMo-Speech.cpp: one model whatever is asked for, at no other speed."""
+
+XR_AI = MagpieDialect(
+    name="xr-ai",
+    recognise=lambda answers: answers.is_xr_ai() and answers.posts_to(SPEECH),
+    read=read_openai,
+    body=_json_body(response_format="wav"),
+)
+"""NVIDIA xr-ai magpie-tts: it takes a voice and ignores it, so none is offered."""
+
+XR_AI_SHIM = MagpieDialect(
+    name="xr-ai shim",
+    recognise=lambda answers: (
+        answers.document("/health").get("service") in ("magpie-nim-tts", "nim-model-adapter")
+        and answers.posts_to(SPEECH)
+    ),
+    read=read_shim,
+    body=_json_body(response_format="pcm", stream=True),
+    raw_pcm=True,
+    streams=True,
+)
+"""NVIDIA xr-ai magpie-nim-tts, in front of a NIM: voice, language and rate are in its configuration."""
+
+PIPECAT = MagpieDialect(
+    name="pipecat",
+    recognise=lambda answers: "voices" in answers.document(CONFIG),
+    read=read_pipecat,
+    body=_json_body("voice", "language", response_format="pcm"),
+    raw_pcm=True,
+)
+"""pipecat's Nemotron container: bare PCM even where a WAV is asked for."""
+
+SPARK_AUDIO = MagpieDialect(
+    name="spark audio",
+    recognise=lambda answers: any(isinstance(item, dict) and "speaker" in item for item in voice_items(answers)),
+    read=read_openai,
+    body=_json_body("model", "voice", "language", response_format="wav"),
+    streams=True,
+)
+"""Our own proxy: a language may be told besides."""
+
+OPENAI = MagpieDialect(
+    name="openai",
+    recognise=lambda answers: answers.posts_to(SPEECH) or bool(voice_items(answers)),
+    read=read_openai,
+    body=_json_body("model", "voice", response_format="wav"),
+)
+"""OpenAI's contract, for a server that nothing else fits."""
+
+FAMILIES = (NIM, NIM_OFFLINE, NEMO_SPEECH, XR_AI, XR_AI_SHIM, PIPECAT, SPARK_AUDIO)
+"""In the order in which they are tried."""
+
+_PROBED = (LIST_VOICES, NIM.path, NIM_OFFLINE.path, "/v1/models", CONFIG, VOICES, SPEECH, "/health")
+
+
+def recognise(answers: Answers) -> MagpieServer:
+    """The server that answers like this.
+
+    Raises what the pages answered where that leaves it open which family it is, Busy while it is loading for one;
+    Rejected where it redirects or is no Magpie.
+    """
+    dialect = next((family for family in FAMILIES if family.recognise(answers)), None)
+    if dialect is None:
+        answers.settle(_PROBED)
+        if not OPENAI.recognise(answers):
+            raise _no_magpie(answers)
+        dialect = OPENAI
+    return MagpieServer(dialect, dialect.read(answers), answers.version())
+
+
+def _no_magpie(answers: Answers) -> Rejected:
+    match answers.replies[SPEECH]:
+        case Rejected(status=int(status)) as redirect if status < 400:
+            return redirect
+    # No fault: it is in good health, and no restart will change what it is.
+    return Rejected("The server does not answer like any Magpie that is known.", status=404)
+
+
+async def identify(transport: Transport) -> MagpieServer:
+    """Find out which server this is and what voices it has. Raises SparkError where that fails, see `recognise`."""
+    return recognise(await probe(transport, _PROBED))

@@ -1,0 +1,107 @@
+"""Voices, languages and sample rates out of what each family of Magpie servers tells."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ..models import NATIVE_RATE, Json, Voice
+from ..speech.voices import parse_voice
+from .probe import Answers, ids, strings
+
+LIST_VOICES = "/v1/audio/list_voices"
+VOICES = "/v1/audio/voices"
+CONFIG = "/v1/audio/config"
+
+DEFAULT_VOICE = Voice(name="default", speaker="Default")
+"""The voice of a server that lists none: it is asked without any, and chooses itself."""
+
+PIPECAT_RATE = 22_000
+SHIM_RATE = 44_100
+
+
+@dataclass(frozen=True, slots=True)
+class Repertoire:
+    """What a server can say, and how."""
+
+    voices: tuple[Voice, ...] = (DEFAULT_VOICE,)
+    languages: tuple[str, ...] = ()
+    """Language tags as the server spells them, where its voices do not name any."""
+    sample_rates: tuple[int, ...] = (NATIVE_RATE,)
+    """Rates in Hz that may be asked for, the native one first."""
+    model: str | None = None
+
+
+def read_nim(answers: Answers) -> Repertoire:
+    """The voices of all models. The keys are comma-joined locales and mean nothing: names carry the language."""
+    groups = answers.document(LIST_VOICES).values()
+    names = [name for group in groups if isinstance(group, dict) for name in strings(group.get("voices"))]
+    # 24,000 Hz is refused by the server.
+    return Repertoire(_parsed(names), sample_rates=(NATIVE_RATE, 44_100))
+
+
+def read_nemo_speech(answers: Answers) -> Repertoire:
+    """Voices and languages inside the model list."""
+    model = speaking_model(answers)
+    return Repertoire(
+        voices=_parsed(strings(model.get("voices"))) or (DEFAULT_VOICE,),
+        languages=strings(model.get("languages")),
+        model=next(iter(ids([model])), None),
+    )
+
+
+def speaking_model(answers: Answers) -> Mapping[str, Json]:
+    """NeMo-Speech.cpp's model for speaking, empty where it has none."""
+    return next((model for model in answers.models() if model.get("capability") == "speech"), {})
+
+
+def read_pipecat(answers: Answers) -> Repertoire:
+    """Everything on a page of its own."""
+    config = answers.document(CONFIG)
+    return Repertoire(
+        voices=_parsed(strings(config.get("voices"))) or (DEFAULT_VOICE,),
+        languages=strings(config.get("languages")),
+        sample_rates=(_rate(config.get("sample_rate"), PIPECAT_RATE),),
+    )
+
+
+def read_shim(answers: Answers) -> Repertoire:
+    """The one voice that the shim was configured with, on its health page."""
+    configuration = answers.document("/health").get("configuration")
+    if not isinstance(configuration, dict):
+        configuration = {}
+    return Repertoire(
+        voices=_parsed(strings([configuration.get("voice")])) or (DEFAULT_VOICE,),
+        sample_rates=(_rate(configuration.get("sample_rate"), SHIM_RATE),),
+    )
+
+
+def read_openai(answers: Answers) -> Repertoire:
+    """A voice list as many servers have it, of names or of objects with an id; another name for a voice is left out."""
+    names = [name for name in map(_voice_name, voice_items(answers)) if name]
+    models = answers.model_ids()
+    model = next((name for word in ("magpie", "tts") for name in models if word in name.lower()), None)
+    return Repertoire(_parsed(names) or (DEFAULT_VOICE,), model=model or next(iter(models), None))
+
+
+def voice_items(answers: Answers) -> Sequence[Json]:
+    """The items of OpenAI-style servers' voice list."""
+    listed = answers.document(VOICES).get("voices")
+    return listed if isinstance(listed, list) else []
+
+
+def _voice_name(item: Json) -> str | None:
+    match item:
+        case str():
+            return item
+        case {"alias_of": str()}:
+            return None
+        case {"id": str(name)}:
+            return name
+    return None
+
+
+def _parsed(names: Sequence[str]) -> tuple[Voice, ...]:
+    return tuple(parse_voice(name) for name in dict.fromkeys(names))
+
+
+def _rate(value: Json, default: int) -> int:
+    return value if isinstance(value, int) and value > 0 else default

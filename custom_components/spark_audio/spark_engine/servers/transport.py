@@ -1,0 +1,253 @@
+"""The one place that talks HTTP: deadlines, error mapping, and one repeat on a stale keep-alive connection."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import override
+
+from aiohttp import (
+    ClientConnectorError,
+    ClientError,
+    ClientOSError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    ServerDisconnectedError,
+)
+
+from ..errors import Busy, Rejected, ServerFault, SparkError, TimedOut, Unauthorized, Unreachable
+from ..models import Json
+from .bodies import Body
+
+REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""The id of the request that is being served; sent along, so that the logs of all parts can be read together."""
+
+CONNECT_DEADLINE = 5.0
+"""Seconds for a connection. A Spark is in the house: one that takes longer is off."""
+
+KEPT_OPEN = 4.0
+"""Seconds for which servers are sure to keep an idle connection: uvicorn, under most of them, closes it after 5."""
+
+LONGEST_WAIT = 120.0
+"""Seconds spent waiting for one streamed answer in all, so that a byte every now and then cannot go on for ever."""
+
+LARGEST_ANSWER = 64 << 20
+"""Bytes of an answer that is read whole."""
+
+_LONGEST_MESSAGE = 200
+
+_NO_TOTAL = ClientTimeout(total=None, sock_connect=CONNECT_DEADLINE)
+"""Deadlines are set here, around whole requests; aiohttp only bounds connecting."""
+
+_CUDA = (
+    "cuda error",
+    "cudaerror",
+    "cuda failure",
+    "cuda_error",
+    "cublas_status_",
+    "cublas failure",
+    "cudnn_status",
+    "cudnn failure",
+    "illegal memory access",
+    "device-side assert",
+)
+"""Text of a broken CUDA context as PyTorch and ONNX Runtime write it, lower case. Some servers send it with a 4xx."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer read whole. Its status is always below 400: anything else was raised."""
+
+    status: int
+    content_type: str
+    data: bytes = field(repr=False)
+
+    def json(self) -> Json:
+        """The decoded body. Raises ServerFault where it is no JSON."""
+        try:
+            document: Json = json.loads(self.data)
+        except ValueError as err:
+            raise ServerFault(
+                f"The server answered with {self.content_type} where JSON was expected.", status=self.status
+            ) from err
+        return document
+
+
+class Transport:
+    """HTTP to one server. The session is the host's: connections are kept alive and shared there."""
+
+    def __init__(self, session: ClientSession, base_url: str, token: str | None = None) -> None:
+        """Remember where to call. `base_url` may end in a slash or in /v1, as people paste both."""
+        self.base_url = base_url.rstrip("/").removesuffix("/v1").rstrip("/")
+        self._session = session
+        self._token = token
+        self._answered = False
+        self._last_answer = -KEPT_OPEN
+
+    @override
+    def __repr__(self) -> str:
+        return f"Transport({self.base_url})"
+
+    async def warm(self) -> None:
+        """Have a connection open, and the name looked up, before the request that somebody waits for.
+
+        How the server is shows in that request; what this one meets is nobody's business.
+        """
+        if asyncio.get_running_loop().time() - self._last_answer < KEPT_OPEN:
+            return
+        with suppress(SparkError):
+            await self._whole("HEAD", "/", None, CONNECT_DEADLINE)
+
+    async def get(self, path: str, *, deadline: float) -> Reply:
+        """GET, read whole. `deadline` in seconds. Raises SparkError."""
+        return await self._whole("GET", path, None, deadline)
+
+    async def post(self, path: str, body: Body, *, deadline: float) -> Reply:
+        """POST, read whole. `deadline` in seconds covers everything from connecting to the last byte."""
+        return await self._whole("POST", path, body, deadline)
+
+    async def stream(self, path: str, body: Body, *, idle: float) -> AsyncGenerator[bytes]:
+        """POST, and the answer's bytes as they come. Raises TimedOut after `idle` seconds without a byte.
+
+        Only time spent waiting counts: a caller may take as long as it likes between pieces.
+        """
+        clock = asyncio.get_running_loop().time
+        with _translated():
+            async with asyncio.timeout(idle):
+                response = await self._send("POST", path, body)
+        try:
+            if response.status >= 300:
+                with _translated():
+                    async with asyncio.timeout(idle):
+                        raise self._error(response, await _read_bounded(response))
+            waited = 0.0
+            while True:
+                before = clock()
+                with _translated():
+                    async with asyncio.timeout(min(idle, LONGEST_WAIT - waited)):
+                        piece = await response.content.readany()
+                if not piece:
+                    break
+                waited += clock() - before
+                yield piece
+        finally:
+            # Closes a cut stream's connection; a finished one is back in the pool already.
+            response.close()
+
+    async def _whole(self, method: str, path: str, body: Body | None, deadline: float) -> Reply:
+        with _translated():
+            async with asyncio.timeout(deadline):
+                async with await self._send(method, path, body) as response:
+                    data = await _read_bounded(response)
+        if response.status >= 300:
+            raise self._error(response, data)
+        return Reply(response.status, response.content_type, data)
+
+    def _error(self, response: ClientResponse, data: bytes) -> SparkError:
+        """Some servers repeat the token that they refuse: what they say is shown to people, and logged."""
+        return error_for(response, data.replace(self._token.encode(), b"...") if self._token else data)
+
+    async def _send(self, method: str, path: str, body: Body | None) -> ClientResponse:
+        """Send, repeating once where a kept-alive connection turns out to be closed: nobody has read that request."""
+        try:
+            response = await self._request(method, path, body)
+        except ClientConnectorError:
+            raise
+        except ServerDisconnectedError, ClientOSError:
+            if not self._answered:
+                raise
+            self._answered = False
+            response = await self._request(method, path, body)
+        self._answered = True
+        self._last_answer = asyncio.get_running_loop().time()
+        return response
+
+    async def _request(self, method: str, path: str, body: Body | None) -> ClientResponse:
+        headers = {}
+        if body:
+            headers = {"Content-Type": body.content_type, "Content-Length": str(body.size)}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        if request_id := REQUEST_ID.get():
+            headers["X-Request-ID"] = request_id
+        return await self._session.request(
+            method,
+            self.base_url + path,
+            data=body and body.payload(),
+            headers=headers,
+            allow_redirects=False,
+            timeout=_NO_TOTAL,
+        )
+
+
+async def _read_bounded(response: ClientResponse) -> bytes:
+    pieces, size = [], 0
+    while piece := await response.content.readany():
+        size += len(piece)
+        if size > LARGEST_ANSWER:
+            raise ServerFault(f"The server's answer exceeds {LARGEST_ANSWER >> 20} MiB.", status=response.status)
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """aiohttp's errors as ours. TimeoutError goes first: aiohttp's socket timeouts are ClientErrors as well."""
+    try:
+        yield
+    except SparkError:
+        raise
+    except TimeoutError as err:
+        raise TimedOut("The server did not answer in time.") from err
+    except ClientConnectorError as err:
+        raise Unreachable(f"No connection to {err.host}:{err.port}: {err.os_error.strerror or err.os_error}.") from err
+    except ServerDisconnectedError as err:
+        raise ServerFault("The server closed the connection without an answer.") from err
+    except ClientError as err:
+        raise ServerFault(f"The server's answer broke off or is not HTTP ({type(err).__name__}).") from err
+
+
+def error_for(response: ClientResponse, data: bytes) -> SparkError:
+    """The error that an answer of status 300 or more stands for."""
+    status = response.status
+    text = data[: 1 << 16].decode("utf-8", "replace")
+    said = _said(text) or response.reason or "no reason given"
+    if signature := next((sign for sign in _CUDA if sign in text.lower()), None):
+        return ServerFault(f"The server reports a CUDA failure ({status}): {said}", status=status, signature=signature)
+    if status in (401, 403):
+        return Unauthorized(f"The server refuses the key ({status}): {said}", status=status)
+    if status in (429, 503):
+        return Busy(f"The server is busy ({status}): {said}", status=status, retry_after=_retry_after(response))
+    if status >= 500:
+        return ServerFault(f"The server failed ({status}): {said}", status=status)
+    if status < 400:
+        return Rejected(f"The server redirects ({status}); give the URL that it redirects to.", status=status)
+    return Rejected(f"The server refuses the request ({status}): {said}", status=status)
+
+
+def _retry_after(response: ClientResponse) -> float | None:
+    value = response.headers.get("Retry-After", "")
+    return float(value) if value.isdecimal() else None
+
+
+def _said(text: str) -> str:
+    """The server's own sentence, from any of the shapes that servers use, on one line."""
+    try:
+        document: Json = json.loads(text)
+    except ValueError:
+        document = None if text.lstrip().startswith("<") else text
+    return " ".join(_message(document).split())[:_LONGEST_MESSAGE]
+
+
+def _message(document: Json) -> str:
+    match document:
+        case str():
+            return document
+        case {"error": {"message": str(message)}} | {"detail": str(message)} | {"error": str(message)}:
+            return message
+        case {"message": str(message)} | {"detail": [{"msg": str(message)}, *_]}:
+            return message
+    return ""

@@ -1,0 +1,1 @@
+"""Pure: audio, text, sentences, voices, languages, listening and speaking. No I/O."""

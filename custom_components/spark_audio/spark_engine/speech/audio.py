@@ -1,0 +1,179 @@
+"""PCM and WAV without dependencies: read, write, frame, measure.
+
+The WAV reader takes what real encoders write: chunks before `data`, chunks after it, and sizes of 0 or 0xFFFFFFFF from
+encoders that stream (OpenAI, Kokoro and NIM all do).
+"""
+
+import struct
+from dataclasses import dataclass
+
+from ..models import SAMPLE_WIDTH, Audio
+
+UNKNOWN_SIZE = 0xFFFFFFFF
+"""Written as size when streaming: readers then take what comes. A 0 makes several of them read nothing at all."""
+
+_PCM = 1
+_EXTENSIBLE = 0xFFFE
+_MAX_HEADER = 1 << 20
+_IMPOSSIBLE_SIZE = 0x7FFFF000
+"""Sizes from here on are placeholders: UNKNOWN_SIZE less a header, or the largest signed number."""
+
+
+@dataclass(frozen=True, slots=True)
+class WavFormat:
+    """The `fmt ` chunk. `encoding` is 1 for integer PCM, 3 for IEEE float."""
+
+    encoding: int
+    channels: int
+    sample_rate: int
+    bits: int
+
+    @property
+    def is_s16_mono(self) -> bool:
+        """Whether the samples are what modules hand each other."""
+        return self.encoding == _PCM and self.channels == 1 and self.bits == SAMPLE_WIDTH * 8
+
+
+class WavReader:
+    """Takes a WAV file in pieces, gives its sample bytes.
+
+    `format` is known once the first samples came, and then `header_size`, the bytes in front of them, and `announced`:
+    the bytes of samples that the header promises, None where it promises nothing.
+    """
+
+    def __init__(self) -> None:
+        """Start in front of the header."""
+        self.format: WavFormat | None = None
+        self.announced: int | None = None
+        self.header_size = 0
+        self._head = b""
+        self._left: int | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        """Sample bytes found in this piece. Raises ValueError, saying why, when this is no WAV file."""
+        if self._left is None:
+            self._head += data
+            data = self._parse_head()
+            if self._left is None:
+                return b""
+        samples = data[: self._left]
+        self._left -= len(samples)
+        return samples
+
+    def _parse_head(self) -> bytes:
+        head = self._head
+        if not b"RIFF".startswith(head[:4]):
+            raise ValueError("not a WAV file: it does not start with RIFF")
+        if len(head) >= 12 and head[8:12] != b"WAVE":
+            raise ValueError("not a WAV file: RIFF without WAVE")
+        at = 12
+        while len(head) >= at + 8:
+            name, size = struct.unpack_from("<4sI", head, at)
+            at += 8
+            if name == b"data":
+                self.header_size = at
+                return self._start_samples(head[at:], size)
+            if name == b"fmt " and len(head) >= at + size:
+                self.format = _parse_format(head[at : at + size])
+            at += size + size % 2
+        if len(head) > _MAX_HEADER:
+            raise ValueError("damaged WAV file: no sample data within the first MiB")
+        return b""
+
+    def _start_samples(self, samples: bytes, size: int) -> bytes:
+        if self.format is None:
+            raise ValueError("damaged WAV file: no fmt chunk before the sample data")
+        # Encoders that stream cannot know the size; all that comes is then sample data.
+        self.announced = None if size == 0 or size >= _IMPOSSIBLE_SIZE else size
+        self._left = 1 << 62 if self.announced is None else self.announced
+        self._head = b""
+        return samples
+
+
+def _parse_format(chunk: bytes) -> WavFormat:
+    if len(chunk) < 16:
+        raise ValueError("damaged WAV file: fmt chunk too short")
+    encoding, channels, sample_rate, _, _, bits = struct.unpack_from("<HHIIHH", chunk)
+    if encoding == _EXTENSIBLE and len(chunk) >= 26:
+        (encoding,) = struct.unpack_from("<H", chunk, 24)
+    if not channels or not sample_rate:
+        raise ValueError("damaged WAV file: no channels or a sample rate of 0")
+    return WavFormat(encoding, channels, sample_rate, bits)
+
+
+def read_wav(data: bytes) -> Audio:
+    """A whole 16-bit mono WAV file. Raises ValueError for anything else; a size that lies is forgiven."""
+    reader = WavReader()
+    pcm = reader.feed(data)
+    if reader.format is None:
+        raise ValueError("damaged WAV file: it ends within the header")
+    if not reader.format.is_s16_mono:
+        raise ValueError(f"not 16-bit mono PCM: {reader.format}")
+    return Audio(pcm[: len(pcm) // SAMPLE_WIDTH * SAMPLE_WIDTH], reader.format.sample_rate)
+
+
+def wav_header(sample_rate: int, data_bytes: int | None = None, sample_width: int = SAMPLE_WIDTH) -> bytes:
+    """The 44 bytes before mono samples of `sample_width` bytes each; None as the size when it is not known yet."""
+    size = UNKNOWN_SIZE if data_bytes is None else data_bytes
+    riff = UNKNOWN_SIZE if data_bytes is None else data_bytes + 36
+    return struct.pack(
+        "<4sI4s4sIHHIIHH4sI",
+        *(b"RIFF", riff, b"WAVE", b"fmt ", 16),
+        *(_PCM, 1, sample_rate, sample_rate * sample_width, sample_width, sample_width * 8),
+        *(b"data", size),
+    )
+
+
+def write_wav(audio: Audio) -> bytes:
+    """A complete WAV file, sizes filled in."""
+    return wav_header(audio.sample_rate, len(audio.pcm)) + audio.pcm
+
+
+WIDE = 8
+"""Bytes per sample of `widened` PCM."""
+
+
+def widened(pcm: bytes) -> bytes:
+    """s16le as s64le, the same sound in four times the bytes: for readers that wait for so many bytes, not seconds."""
+    wide = bytearray(len(pcm) // SAMPLE_WIDTH * WIDE)
+    # The 16 bits are the uppermost of the 64: the last two bytes of eight.
+    wide[6::WIDE], wide[7::WIDE] = pcm[0::2], pcm[1::2]
+    return bytes(wide)
+
+
+class SampleFramer:
+    """Rejoins samples that were split across chunks: HTTP knows nothing of 16-bit samples."""
+
+    def __init__(self) -> None:
+        """Start with nothing held back."""
+        self._odd = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """Whole samples; an odd last byte waits for the next piece."""
+        data = self._odd + data
+        whole = len(data) // SAMPLE_WIDTH * SAMPLE_WIDTH
+        self._odd = data[whole:]
+        return data[:whole]
+
+
+def silence(seconds: float, sample_rate: int) -> Audio:
+    """Digital silence of that length."""
+    return Audio(bytes(round(seconds * sample_rate) * SAMPLE_WIDTH), sample_rate)
+
+
+SHORTEST_SPEECH = 0.05
+"""Seconds below which nothing was said, whatever the text."""
+
+
+def longest_plausible_speech(text: str) -> float:
+    """Seconds above which an answer to `text` will never end: a second a character is slower than anybody speaks."""
+    return 10.0 + len(text)
+
+
+def shortest_plausible_speech(text: str) -> float:
+    """Seconds below which an answer to `text` was cut or is empty.
+
+    A Magpie in trouble answers 200 with a well-formed WAV that is empty or far too short. A quarter of the usual
+    0.077 s a character is never reached by real speech of 40 characters or more.
+    """
+    return 0.25 * 0.077 * len(text) if len(text) >= 40 else SHORTEST_SPEECH

@@ -1,0 +1,152 @@
+"""Sentences in, PCM out in order: the next utterance is synthesised while the last one is played.
+
+    sentences -> waiting -> one request at a time -> made -> the caller
+
+The first sentence is sent alone, at once. Later ones are sent together while there is enough to be heard meanwhile:
+fewer requests, and sentences that are spoken as one. None that is there waits for another to be written.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, replace
+from math import inf
+from time import monotonic
+
+from ..models import Audio
+from .text import UTTERANCE_AIM
+
+type Synthesize = Callable[[str], AsyncGenerator[Audio]]
+
+AHEAD = 1
+"""Utterances synthesised beyond the one being taken. One hides the gap; more would queue up in the server."""
+
+WAITING = 32
+"""Sentences that the reader of the text is ahead; further text is left where it comes from."""
+
+CAUTION = 2.0
+"""How many times as long as the last one a request may take, for the same text, before a gap is heard."""
+
+_MARKS = tuple(".!?…,;:-–—。！？，；：、।॥؟")
+_CLOSERS = "\"'”’“»«)]"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How synthesis is getting on, for a listener who plays the first audio at once. Times are in seconds."""
+
+    heard_by: float = -inf
+    """When all audio that was made will have been played."""
+
+    pace: float = inf
+    """What the last request took for each character."""
+
+
+def heard(progress: Progress, audio: Audio, now: float, speed: float = 1.0) -> Progress:
+    """Progress after more audio: played behind what there was, or from now on where the listener waited for it.
+
+    At twice the `speed`, a listener has heard it in half its length.
+    """
+    return replace(progress, heard_by=max(progress.heard_by, now) + audio.seconds / speed)
+
+
+def how_many(waiting: Sequence[str], progress: Progress, now: float) -> int:
+    """How many of the waiting sentences to send as one: what will be there before the listener has to wait for it.
+
+    At least one; more than one never exceed UTTERANCE_AIM characters.
+    """
+    time = progress.heard_by - now
+    for count in range(2, len(waiting) + 1):
+        length = len(together(waiting[:count]))
+        if length > UTTERANCE_AIM or length * progress.pace * CAUTION > time:
+            return count - 1
+    return len(waiting)
+
+
+def together(sentences: Sequence[str]) -> str:
+    """One utterance. What ends without punctuation, a heading for one, gets a full stop in front of the next."""
+    *others, last = sentences
+    ended = (text if text.rstrip(_CLOSERS).endswith(_MARKS) else f"{text}." for text in others)
+    return " ".join([*ended, last])
+
+
+async def speak(
+    sentences: AsyncGenerator[str],
+    synthesize: Synthesize,
+    *,
+    speed: float = 1.0,
+    clock: Callable[[], float] = monotonic,
+) -> AsyncGenerator[Audio]:
+    """Audio of all sentences in order, one request at a time, AHEAD of what the caller has taken.
+
+    An error is raised where it belongs: after all audio that came before it. Whatever ends this generator ends the
+    request in flight and closes `sentences`. Raises what `sentences` and `synthesize` raise. `speed` is the listener's:
+    how many times shorter the audio will have been made when it is played. `clock` tells seconds.
+    """
+    speech = _Speech(sentences, synthesize, speed, clock)
+    tasks = (asyncio.create_task(speech.produce()), asyncio.create_task(speech.read()))
+    try:
+        with suppress(asyncio.QueueShutDown):
+            while True:
+                if audio := await speech.made.get():
+                    yield audio
+                else:
+                    speech.room.release()
+        for task in tasks:
+            await task
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class _Speech:
+    """What the task that reads, the one that synthesises and their caller share."""
+
+    def __init__(
+        self, sentences: AsyncGenerator[str], synthesize: Synthesize, speed: float, clock: Callable[[], float]
+    ) -> None:
+        self._sentences, self._synthesize, self._speed, self._clock = sentences, synthesize, speed, clock
+        self._waiting: asyncio.Queue[str] = asyncio.Queue(WAITING)
+        self._sounds = asyncio.Event()
+        self._progress = Progress()
+        # None ends an utterance. Unbounded in pieces, but `room` bounds it to 1 + AHEAD utterances.
+        self.made: asyncio.Queue[Audio | None] = asyncio.Queue()
+        self.room = asyncio.Semaphore(1 + AHEAD)
+
+    async def read(self) -> None:
+        """Read the text: one sentence, and on once it sounds. Until then a caller may begin anew with the same text."""
+        try:
+            async with aclosing(self._sentences):
+                async for sentence in self._sentences:
+                    await self._waiting.put(sentence)
+                    await self._sounds.wait()
+        finally:
+            self._waiting.shutdown()
+
+    async def produce(self) -> None:
+        """Synthesise until there is no more text."""
+        sentences: list[str] = []
+        try:
+            with suppress(asyncio.QueueShutDown):
+                while True:
+                    await self.room.acquire()
+                    sentences = sentences or [await self._waiting.get()]
+                    while len(sentences) < WAITING and not self._waiting.empty():
+                        sentences.append(self._waiting.get_nowait())
+                    count = how_many(sentences, self._progress, self._clock())
+                    await self._utter(together(sentences[:count]))
+                    del sentences[:count]
+        finally:
+            self.made.shutdown()
+
+    async def _utter(self, utterance: str) -> None:
+        began = self._clock()
+        async with aclosing(self._synthesize(utterance)) as pieces:
+            async for audio in pieces:
+                self._progress = heard(self._progress, audio, self._clock(), self._speed)
+                self.made.put_nowait(audio)
+                self._sounds.set()
+        self.made.put_nowait(None)
+        self._sounds.set()
+        self._progress = replace(self._progress, pace=(self._clock() - began) / len(utterance))

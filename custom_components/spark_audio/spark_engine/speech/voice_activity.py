@@ -1,0 +1,89 @@
+"""Frames of a microphone in, how long nobody has spoken out.
+
+A voice detector alone tells the end of speech late: microVAD stays above its threshold for about 0.56 s after the last
+sound. The level of the sound tells it at once, but takes a slamming door for speech. So the detector decides whether
+it was speech, and the level when it ended.
+"""
+
+from typing import Protocol
+
+from ..models import SAMPLE_RATE, SAMPLE_WIDTH
+
+FRAMES_PER_SECOND = 100
+FRAME = SAMPLE_RATE // FRAMES_PER_SECOND * SAMPLE_WIDTH
+"""Bytes of 10 ms: what voice detectors look at."""
+
+SPEECH = 0.5
+"""Probability above which a frame is speech: Home Assistant's own threshold."""
+
+ABOVE_ROOM = 2.0
+"""How many times louder than the room a sound must be to be speech (6 dB)."""
+
+BELOW_VOICE = 0.06
+"""Share of the voice's level (-24 dB) below which there is only its echo."""
+
+LEAST_LEVEL = 4.0
+"""Mean of the samples' magnitudes: what is below is the noise of a converter."""
+
+LIKELY_ROOM = 200.0
+"""The room's level until something quieter was heard: somebody may speak from the first frame on."""
+
+ROOM_RISE = 1.003
+VOICE_FALL = 0.999
+"""Per frame: the room's level follows a fan within seconds, the voice's level outlasts a pause."""
+
+ONSET = 40
+"""Frames within which the detector tells whether a new sound is speech; until then it may be."""
+
+GAP = 10
+"""Frames of quiet within one sound: the stops in `cooker` are shorter."""
+
+
+class VoiceDetector(Protocol):
+    """Tells speech from anything else."""
+
+    def __call__(self, frame: bytes, /) -> float:
+        """The probability that this frame (10 ms, 16 kHz s16le mono) is speech; below 0 while it warms up."""
+
+
+class VoiceActivity:
+    """What one microphone has heard."""
+
+    def __init__(self, detector: VoiceDetector) -> None:
+        """Nothing was heard yet. The detector is stateful, and this stream's own."""
+        self.frames = 0
+        """Frames heard."""
+        self.speech_end = 0
+        """Frames heard up to the last one with speech; 0 where there was none."""
+        self.sound_end = 0
+        """Frames heard up to the last one with any sound; 0 where there was none."""
+        self._detector = detector
+        self._sound_start = 0
+        self._room = LIKELY_ROOM
+        self._voice = 0.0
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the last speech; 0 before the first, and while the detector has not told what a sound is."""
+        is_undecided = self.sound_end > self.speech_end and self.frames - self._sound_start < ONSET
+        if is_undecided or not self.speech_end:
+            return 0.0
+        return (self.frames - self.speech_end) / FRAMES_PER_SECOND
+
+    def hear(self, frame: bytes) -> None:
+        """Take in 10 ms of 16 kHz s16le mono samples."""
+        self.frames += 1
+        is_speech = self._detector(frame) > SPEECH
+        if self._is_loud(frame, is_speech=is_speech):
+            if self.frames - self.sound_end > GAP:
+                self._sound_start = self.frames
+            self.sound_end = self.frames
+        if is_speech:
+            self.speech_end = self.sound_end
+
+    def _is_loud(self, frame: bytes, *, is_speech: bool) -> bool:
+        level = sum(map(abs, memoryview(frame).cast("h"))) / (len(frame) // SAMPLE_WIDTH)
+        # Somebody who talks without a break does not become the room.
+        self._room = max(min(level, self._room * (1.0 if is_speech else ROOM_RISE)), LEAST_LEVEL)
+        self._voice = max(level, self._voice * VOICE_FALL)
+        return level > max(self._room * ABOVE_ROOM, self._voice * BELOW_VOICE)

@@ -1,0 +1,20 @@
+"""Which state the application carries, and under which name."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from aiohttp import ClientSession, web
+from spark_engine.spark import Spark
+
+from .config import Settings
+from .journal import Journal
+from .uploads.admission import BytesInFlight, Gate
+
+SETTINGS = web.AppKey("settings", Settings)
+SESSION = web.AppKey("session", ClientSession)
+JOURNAL = web.AppKey("journal", Journal)
+SPARK = web.AppKey("spark", Spark)
+PROXY_ID = web.AppKey("proxy_id", str)
+TRANSCODERS = web.AppKey("transcoders", ThreadPoolExecutor)
+HEARING = web.AppKey("hearing", Gate)
+SPEAKING = web.AppKey("speaking", Gate)
+UPLOADS = web.AppKey("uploads", BytesInFlight)

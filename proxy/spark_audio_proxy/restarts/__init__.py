@@ -1,0 +1,1 @@
+"""What performs a restart, and the ledger of restarts."""

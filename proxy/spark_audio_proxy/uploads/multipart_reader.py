@@ -1,0 +1,141 @@
+"""Reads multipart/form-data as it comes, parts in any order."""
+
+from collections.abc import AsyncGenerator, AsyncIterable
+from io import SEEK_END, BytesIO
+
+from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
+
+from spark_audio_proxy.problems import Problem, bad_request
+
+LARGEST_FIELD = 1 << 20
+"""Bytes of any part that is not the file: prompts and keyword lists stay far below."""
+
+MOST_PARTS = 64
+MOST_HEADERS = 16
+
+
+class FormReader:
+    """Sorts what comes into fields and the file.
+
+    `fields` hold every value of a name, `name[]` counted as `name`; `file` is the first file called so, `open_file` the
+    same while it is still coming; `size` counts the bytes read.
+    """
+
+    def __init__(self, content_type: str) -> None:
+        """Raises Problem 400 for what is no multipart/form-data."""
+        boundary = parse_options_header(content_type)[1].get("boundary")
+        if not boundary:
+            raise bad_request("The request must be multipart/form-data with the recording as `file`, or JSON.", "file")
+        self.fields: dict[str, list[str]] = {}
+        self.file: BytesIO | None = None
+        self.size = 0
+        self._longest_end = len(f"\r\n--{boundary}--\r\n")
+        self._name = ""
+        self._value: BytesIO | None = None
+        self._is_file = False
+        try:
+            self._parser = PushMultipartParser(
+                boundary, max_segment_count=MOST_PARTS, header_charset="utf8", max_header_count=MOST_HEADERS
+            )
+        except MultipartError as err:
+            raise _broken(err) from err
+        except UnicodeEncodeError as err:
+            raise bad_request("The boundary in Content-Type is not UTF-8.") from err
+
+    @property
+    def open_file(self) -> BytesIO | None:
+        """The file as far as it has come, while it does; it must not be changed."""
+        return self._value if self._is_file and self._name == "file" and self.file is None else None
+
+    def feed(self, chunk: bytes) -> None:
+        """Take what came. Raises Problem: 400 where it is no form, 413 where a field is too large."""
+        self.size += len(chunk)
+        try:
+            for event in self._parser.parse(chunk):
+                self._take(event)
+        except MultipartError as err:
+            raise _broken(err) from err
+
+    def close(self) -> None:
+        """Nothing more comes. Raises Problem 400 where something is missing."""
+        try:
+            self._parser.close()
+        except MultipartError as err:
+            raise _broken(err) from err
+
+    def ends_with_file(self, file_size: int, length: int) -> bool:
+        """Whether nothing can follow the open file, which has `file_size` bytes, in a form of `length` bytes.
+
+        The sizes tell: what is left is too short for another part, even with what the parser may have kept of it.
+        """
+        to_come = file_size - (self._value.tell() if self._value else 0)
+        return to_come >= 0 and 0 <= length - self.size - to_come <= self._longest_end
+
+    async def rest_of_file(self, file_size: int, chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
+        """What is still to come of the open file: as much as is missing of `file_size` bytes, after `ends_with_file`.
+
+        A header that is wrong by a few bytes is forgiven as in a file that is held: what is behind its samples is no
+        sound, and those that are missing are silence. Raises Problem 400 where the form does not end there.
+        """
+        left = file_size - (self._value.tell() if self._value else 0)
+        async for chunk in chunks:
+            for piece in self._pieces(chunk):
+                if left:
+                    yield piece[:left]
+                    left -= min(left, len(piece))
+        self.close()
+        if left > self._longest_end:
+            message = f"The recording has {file_size - left} bytes, not {file_size} as its header says."
+            raise bad_request(message, "file", "invalid_audio")
+        if left:
+            yield bytes(left)
+
+    def _pieces(self, chunk: bytes) -> list[bytes]:
+        """What a chunk holds of the open file, and nothing but that."""
+        try:
+            events = list(self._parser.parse(chunk))
+        except MultipartError as err:
+            raise _broken(err) from err
+        if any(isinstance(event, MultipartSegment) for event in events):
+            raise bad_request("The recording is shorter than its header says.", "file", "invalid_audio")
+        return [bytes(event) for event in events if isinstance(event, bytes | bytearray)]
+
+    def _take(self, event: MultipartSegment | bytes | bytearray | None) -> None:
+        if isinstance(event, MultipartSegment):
+            self._name = event.name.removesuffix("[]")
+            self._is_file = event.filename is not None
+            self._value = BytesIO()
+        elif event is None:
+            self._end_part()
+        elif self._value is not None:
+            self._add(self._value, event)
+
+    def _add(self, value: BytesIO, piece: bytes | bytearray) -> None:
+        size = value.tell()
+        if not self._is_file and size + len(piece) > LARGEST_FIELD:
+            raise Problem(413, f"The field {self._name!r} exceeds {LARGEST_FIELD} bytes.", self._name)
+        if size:
+            value.write(piece)
+        else:
+            # Made from bytes it shares them; most values come in one piece.
+            self._value = BytesIO(piece)
+            self._value.seek(0, SEEK_END)
+
+    def _end_part(self) -> None:
+        value, self._value = self._value, None
+        if value is None:
+            return
+        if self._is_file:
+            if self._name == "file" and self.file is None:
+                value.seek(0)
+                self.file = value
+            return
+        try:
+            text = value.getvalue().decode()
+        except UnicodeDecodeError as err:
+            raise bad_request(f"The field {self._name!r} is not UTF-8.", self._name) from err
+        self.fields.setdefault(self._name, []).append(text)
+
+
+def _broken(err: MultipartError) -> Problem:
+    return bad_request(f"The upload is incomplete or not a form: {err}.")

@@ -1,0 +1,41 @@
+"""How many restarts are allowed, and when the next one."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from spark_engine.healing.budget import SPACING, Budget, in_window, restarts_left, wait_before_restart
+
+NOW = 1_000_000.0
+BUDGET = Budget()
+
+
+@pytest.mark.parametrize(
+    ("ages", "left", "wait"),
+    [
+        ([], 3, 0.0),
+        ([10], 2, SPACING - 10),
+        ([SPACING], 2, 0.0),
+        ([900, 600], 1, 0.0),
+        ([900, 600, 300], 0, None),
+        ([1800, 600, 300], 1, 0.0),
+        ([-3600], 2, SPACING),
+        ([-3600, -7200, -1], 0, None),
+    ],
+    ids=["none", "just now", "a minute ago", "two", "spent", "one is over", "from the future", "clock set back"],
+)
+def test_the_budget_allows_three_in_thirty_minutes(ages: list[float], left: int, wait: float | None) -> None:
+    """At least a minute apart; a time stamp in the future counts as now."""
+    attempts = [NOW - age for age in ages]
+    assert restarts_left(attempts, NOW, BUDGET) == left
+    assert wait_before_restart(attempts, NOW, BUDGET) == wait
+
+
+@given(st.lists(st.floats(0, 2e6)), st.floats(0, 2e6), st.integers(0, 5), st.floats(1, 1e5))
+def test_nothing_is_allowed_once_the_window_is_full(
+    attempts: list[float], now: float, limit: int, window: float
+) -> None:
+    """Whatever the record says."""
+    budget = Budget(limit=limit, window=window)
+    counted = in_window(attempts, now, budget)
+    assert all(0 <= now - at < window for at in counted)
+    assert (wait_before_restart(attempts, now, budget) is None) == (len(counted) >= limit)

@@ -1,0 +1,211 @@
+"""Which server is asked, what moves to the next one, and what callers are told when nobody can answer."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
+from typing import override
+
+import pytest
+from aiohttp import ClientSession
+from spark_engine.errors import Busy, Held, Rejected, ServerFault, SparkError, TimedOut, Unreachable
+from spark_engine.healing.health import State
+from spark_engine.healing.pool import GAVE_UP_RETRY, RECOVERY, Member, ParakeetService, Service
+from spark_engine.healing.watchdog import Watchdog
+from spark_engine.models import Audio, Transcript
+from spark_engine.servers.parakeet import Parakeet
+from spark_engine.servers.transport import Transport
+from spark_engine.spark import split_places
+
+from tests.helpers.engine.watchdog_scene import FakeServer, FakeTarget, MemoryStore
+
+PCM = Audio(b"\1\0", 16_000)
+
+
+class Client:
+    """A server that answers with its name, or fails."""
+
+    def __init__(self, name: str, error: SparkError | None = None) -> None:
+        """Fail with this error, if any."""
+        self.name, self.error, self.asked = name, error, 0
+
+    async def server(self) -> str:
+        """What it is."""
+        return await self.answer()
+
+    async def answer(self) -> str:
+        """Its name, or its error."""
+        self.asked += 1
+        if self.error:
+            raise self.error
+        return self.name
+
+    async def speak(self, pieces: int = 0) -> AsyncGenerator[Audio]:
+        """So many pieces, then its error, if any; else one piece."""
+        self.asked += 1
+        for _ in range(pieces if self.error else 1):
+            yield PCM
+        if self.error:
+            raise self.error
+
+
+def member(client: Client, state: State = State.HEALTHY, recovery: float | None = None) -> Member[Client]:
+    """A server in that state."""
+    server = FakeServer()
+    dog = Watchdog(client.name, server.canary, MemoryStore(), clock=server.clock)
+    dog.health = replace(dog.health, state=state, since=server.clock.now)
+    dog.recovery_seconds = recovery
+    return Member(client.name, "http://127.0.0.1", client, dog)
+
+
+def service(*members: Member[Client]) -> Service[Client]:
+    """A service of these servers."""
+    return Service(members)
+
+
+FAULT = ServerFault("broken", status=500)
+
+
+@pytest.mark.parametrize("error", [FAULT, TimedOut("late"), Unreachable("gone"), Busy("full", status=429)])
+async def test_a_failure_moves_to_the_next_server(error: SparkError) -> None:
+    """At once."""
+    it = service(member(Client("parakeet", error)), member(Client("parakeet-2")))
+    assert await it.ask(Client.answer) == "parakeet-2"
+
+
+async def test_a_request_at_fault_stays_at_fault() -> None:
+    """Another server would say the same."""
+    second = Client("parakeet-2")
+    it = service(member(Client("parakeet", Rejected("bad", status=400))), member(second))
+    with pytest.raises(Rejected):
+        await it.ask(Client.answer)
+    assert second.asked == 0
+
+
+async def test_when_all_fail_the_last_ones_error_is_told() -> None:
+    """No error is swallowed."""
+    it = service(member(Client("a", FAULT)), member(Client("b", TimedOut("late"))))
+    with pytest.raises(TimedOut):
+        await it.ask(Client.answer)
+
+
+@pytest.mark.parametrize(
+    ("states", "asked"),
+    [
+        ((State.SUSPECT, State.HEALTHY), ["b"]),
+        ((State.UNREACHABLE, State.SUSPECT), ["b"]),
+        ((State.HEALTHY, State.HEALTHY), ["a"]),
+        ((State.WEDGED, State.UNREACHABLE), ["b"]),
+    ],
+)
+async def test_the_healthiest_is_asked_first(states: tuple[State, State], asked: list[str]) -> None:
+    """And the first of equals."""
+    clients = [Client("a"), Client("b")]
+    it = service(*(member(client, state) for client, state in zip(clients, states, strict=True)))
+    await it.ask(Client.answer)
+    assert [client.name for client in clients if client.asked] == asked
+
+
+HELD: list[tuple[State, float | None, float, str]] = [
+    (State.WEDGED, None, RECOVERY, "somebody has to restart it"),
+    (State.RESTARTING, None, RECOVERY, "is being restarted"),
+    (State.RESTARTING, 25.0, 25.0, "is being restarted"),
+    (State.STARTING, None, RECOVERY, "is starting"),
+    (State.GAVE_UP, 25.0, GAVE_UP_RETRY, "somebody has to look"),
+]
+
+
+@pytest.mark.parametrize(("state", "recovery", "wait", "said"), HELD)
+async def test_nobody_is_asked_who_cannot_answer(state: State, recovery: float | None, wait: float, said: str) -> None:
+    """Everyone fails fast, with a sentence and a time to come back."""
+    client = Client("parakeet")
+    it = service(member(client, state, recovery))
+    with pytest.raises(Held, match=said) as caught:
+        await it.ask(Client.answer)
+    assert caught.value.retry_after == wait
+    with pytest.raises(Held, match=said):
+        [audio async for audio in it.stream(Client.speak)]
+    assert client.asked == 0
+
+
+async def test_a_restart_is_promised_only_where_one_will_follow() -> None:
+    """With a target, and automatic restarts."""
+    it = member(Client("parakeet"), State.WEDGED)
+    assert it.watchdog is not None
+    store = MemoryStore()
+    it.watchdog.target = FakeTarget(FakeServer(), store)
+    with pytest.raises(Held, match="is about to be restarted"):
+        await service(it).ask(Client.answer)
+
+
+async def test_tokens_keep_their_places() -> None:
+    """An empty one is for a server without."""
+    assert split_places("a,, c ,") == ["a", None, "c", None]
+    assert split_places(None) == []
+
+
+async def test_the_soonest_of_all_is_promised() -> None:
+    """One given up, one on its way."""
+    it = service(member(Client("a"), State.GAVE_UP), member(Client("b"), State.RESTARTING, 9.0))
+    with pytest.raises(Held) as caught:
+        await it.ask(Client.answer)
+    assert caught.value.retry_after == 9.0
+
+
+type Speak = Callable[[Client], AsyncGenerator[Audio]]
+
+
+async def test_a_stream_moves_only_before_the_first_sound() -> None:
+    """A voice must not change in the middle of a word."""
+    second = Client("b")
+    it = service(member(Client("a", FAULT)), member(second))
+    assert [audio async for audio in it.stream(lambda client: client.speak(0))] == [PCM]
+    second = Client("b")
+    it = service(member(Client("a", FAULT)), member(second))
+    heard: list[Audio] = []
+    with pytest.raises(ServerFault):
+        async for audio in it.stream(lambda client: client.speak(1)):
+            heard.append(audio)
+    assert heard == [PCM]
+    assert second.asked == 0
+
+
+async def test_traffic_is_evidence_and_asking_what_it_is_is_none() -> None:
+    """A model list proves nothing about the GPU."""
+    broken = member(Client("a", FAULT), State.SUSPECT)
+    it = service(broken)
+    assert broken.watchdog is not None
+    with pytest.raises(ServerFault):
+        await it.first(Client.answer)
+    broken.client.error = None
+    assert await it.first(Client.answer) == "a"
+    assert broken.state is State.SUSPECT
+    await it.ask(Client.answer)
+    assert broken.state is State.HEALTHY
+
+
+async def test_an_unwatched_server_is_always_asked() -> None:
+    """Somebody else watches over it."""
+    it = Service([Member("a", "http://127.0.0.1", Client("a"))])
+    assert await it.ask(Client.answer) == "a"
+    assert it.members[0].state is State.UNKNOWN
+
+
+async def test_a_deadline_of_the_caller_is_a_time_out_of_the_server() -> None:
+    """The watchdog sees it, and the next server is asked."""
+
+    class Slow(Parakeet):
+        """Never answers."""
+
+        @override
+        async def transcribe(self, audio: Audio, *, language: str | None = None, times: bool = False) -> Transcript:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    async with ClientSession() as session:
+        transport = Transport(session, "http://127.0.0.1:9")
+        server = FakeServer()
+        dog = Watchdog("parakeet", server.canary, MemoryStore(), clock=server.clock)
+        it = ParakeetService([Member("parakeet", "http://127.0.0.1:9", Slow(transport), dog)])
+        with pytest.raises(TimedOut, match=r"within 0\.01 s"):
+            await it.transcribe(PCM, deadline=0.01)
+    assert dog.health.state is State.SUSPECT

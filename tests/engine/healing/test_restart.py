@@ -1,0 +1,308 @@
+"""Restart targets against real servers: what is sent, once, and what is made of the answer."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+from spark_engine.healing import restart
+from spark_engine.healing.restart import DockerTarget, HookTarget, RestartReply, RestartTarget
+
+from tests.fakes import faults
+from tests.fakes.faults import Fault, refused, serving
+from tests.fakes.server import FakeServer, Handler, running, text
+
+RESTART = "/v1.44/containers/parakeet/restart"
+HOOK = "/hooks/restart"
+
+
+@dataclass
+class DockerApi:
+    """A Docker daemon that keeps the lines it was asked."""
+
+    answer: Handler = field(default_factory=lambda: text("", status=204))
+    asked: list[str] = field(default_factory=list)
+    address: str = ""
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Record the request as it stood on the wire."""
+        self.asked.append(f"{request.method} {request.path_qs}")
+        return await self.answer(request)
+
+
+type Listening = Callable[[DockerApi, Path], AbstractAsyncContextManager[str]]
+
+
+def _app(docker: DockerApi) -> web.Application:
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", docker.handle)
+    return app
+
+
+@asynccontextmanager
+async def unix(docker: DockerApi, folder: Path) -> AsyncGenerator[str]:
+    """The daemon's own socket."""
+    runner = web.AppRunner(_app(docker), handler_cancellation=True)
+    await runner.setup()
+    path = folder / "docker.sock"
+    await web.UnixSite(runner, str(path)).start()
+    try:
+        yield str(path)
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def tcp(docker: DockerApi, _: Path) -> AsyncGenerator[str]:
+    """A socket proxy in front of it."""
+    server = TestServer(_app(docker), host="127.0.0.1")
+    await server.start_server()
+    try:
+        yield str(server.make_url("")).rstrip("/")
+    finally:
+        await server.close()
+
+
+def docker_target(session: ClientSession, address: str) -> DockerTarget:
+    """The target for either kind of address."""
+    return DockerTarget(None if address.startswith("/") else session, address, "parakeet")
+
+
+BOTH = pytest.mark.parametrize("listening", [unix, tcp])
+
+
+class TestDocker:
+    """One request and no other, so that a socket proxy needs to allow only that."""
+
+    @BOTH
+    async def test_exactly_one_request_is_sent(
+        self, session: ClientSession, tmp_path: Path, listening: Listening
+    ) -> None:
+        """No ping, no version, no inspect."""
+        docker = DockerApi()
+        async with listening(docker, tmp_path) as address:
+            reply = await docker_target(session, address).restart()
+        assert reply == RestartReply(True, "The restart target answered 204.")
+        assert docker.asked == [f"POST {RESTART}?t=10"]
+
+    @BOTH
+    @pytest.mark.parametrize("status", [400, 403, 404, 500])
+    async def test_a_refusal_is_not_repeated(
+        self, session: ClientSession, tmp_path: Path, listening: Listening, status: int
+    ) -> None:
+        """Too old an API, a socket proxy that does not allow it, no such container, Docker's own failure."""
+        docker = DockerApi(text('{"message": "no"}', status=status))
+        async with listening(docker, tmp_path) as address:
+            reply = await docker_target(session, address).restart()
+        assert reply == RestartReply(False, f"The restart target answered {status}.")
+        assert len(docker.asked) == 1
+
+    @BOTH
+    async def test_a_daemon_that_hangs_is_left_after_the_deadline(
+        self, session: ClientSession, tmp_path: Path, listening: Listening, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As it does while a container does not die. The restart stays sent."""
+        monkeypatch.setattr(restart, "RESTART_DEADLINE", 0.2)
+        docker = DockerApi(_never)
+        async with listening(docker, tmp_path) as address:
+            reply = await docker_target(session, address).restart()
+        assert reply == RestartReply(False, "The restart target did not answer within 0 s.")
+        assert len(docker.asked) == 1
+
+    @BOTH
+    async def test_a_cut_answer_is_unconfirmed(
+        self, session: ClientSession, tmp_path: Path, listening: Listening
+    ) -> None:
+        """The daemon itself may be restarting."""
+        docker = DockerApi(_hang_up)
+        async with listening(docker, tmp_path) as address:
+            reply = await docker_target(session, address).restart()
+        assert reply == RestartReply(False, "The restart target's answer broke off or is not HTTP.")
+        assert len(docker.asked) == 1
+
+    async def test_a_socket_that_is_not_there_is_named(self, tmp_path: Path) -> None:
+        """It is not mounted, say."""
+        reply = await DockerTarget(None, str(tmp_path / "docker.sock"), "parakeet").restart()
+        assert reply == RestartReply(False, "The restart target cannot be reached: No such file or directory.")
+
+    async def test_another_api_version_is_a_setting(self, session: ClientSession, tmp_path: Path) -> None:
+        """Old daemons refuse versions that they do not know."""
+        docker = DockerApi()
+        async with tcp(docker, tmp_path) as address:
+            await DockerTarget(session, address, "parakeet", api_version="v1.41").restart()
+        assert docker.asked == ["POST /v1.41/containers/parakeet/restart?t=10"]
+
+
+async def _never(_: web.Request) -> web.Response:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def _hang_up(request: web.Request) -> web.StreamResponse:
+    assert request.transport is not None
+    request.transport.close()
+    return web.Response()
+
+
+class TestHook:
+    """A URL that restarts the service."""
+
+    @pytest.mark.parametrize(
+        ("status", "accepted"), [(200, True), (202, True), (204, True), (304, False), (401, False), (500, False)]
+    )
+    async def test_any_2xx_is_accepted(self, session: ClientSession, status: int, *, accepted: bool) -> None:
+        """And nothing else."""
+        async with running(FakeServer({("POST", HOOK): text("", status=status)})) as fake:
+            reply = await HookTarget(session, fake.url + HOOK).restart()
+        assert reply == RestartReply(accepted, f"The restart target answered {status}.")
+        assert len(fake.asked) == 1
+
+    @pytest.mark.parametrize(("status", "accepted"), [(302, True), (409, True), (200, False)])
+    async def test_expected_statuses_take_the_place_of_2xx(
+        self, session: ClientSession, status: int, *, accepted: bool
+    ) -> None:
+        """A control panel may answer a form with a redirect."""
+        answer = text("", status=status)
+        async with running(FakeServer({("POST", HOOK): answer})) as fake:
+            reply = await HookTarget(session, fake.url + HOOK, expected=(302, 409)).restart()
+        assert reply.accepted is accepted
+
+    async def test_a_redirect_is_not_followed(self, session: ClientSession) -> None:
+        """A key must not travel on to wherever that points."""
+
+        async def elsewhere(_: web.Request) -> web.Response:
+            return web.Response(status=307, headers={"Location": "/login"})
+
+        async with running(FakeServer({("POST", HOOK): elsewhere, ("POST", "/login"): text("")})) as fake:
+            reply = await HookTarget(session, fake.url + HOOK).restart()
+        assert reply == RestartReply(False, "The restart target answered 307.")
+        assert [asked.path for asked in fake.asked] == [HOOK]
+
+    async def test_the_token_is_sent_and_never_shown(self, session: ClientSession) -> None:
+        """Nor is a URL with a secret in its path."""
+        headers = {"Authorization": "Bearer hunter2"}
+        async with running(FakeServer({("POST", HOOK): text("")})) as fake:
+            target = HookTarget(session, fake.url + HOOK, headers=headers)
+            await target.restart()
+        assert fake.asked[0].headers["Authorization"] == "Bearer hunter2"
+        assert "hunter2" not in repr(target)
+        assert HOOK not in repr(target)
+        assert headers == {"Authorization": "Bearer hunter2"}
+
+    async def test_refused(self, session: ClientSession) -> None:
+        """Nobody listens."""
+        reply = await HookTarget(session, refused()).restart()
+        assert (reply.accepted, "Connect" in reply.detail) == (False, True)
+
+    async def test_unknown_host(self, session: ClientSession) -> None:
+        """A name that resolves to nothing."""
+        reply = await HookTarget(session, "http://no-such-host.invalid/").restart()
+        assert reply.accepted is False
+        assert reply.detail.startswith("The restart target cannot be reached: ")
+
+    async def test_not_https(self, session: ClientSession) -> None:
+        """The handshake fails."""
+        async with running(FakeServer()) as fake:
+            reply = await HookTarget(session, fake.url.replace("http://", "https://") + HOOK).restart()
+        assert reply.accepted is False
+        assert reply.detail.startswith("The restart target cannot be reached: ")
+
+    async def test_a_certificate_of_nobody(self, session: ClientSession, self_signed: ssl.SSLContext) -> None:
+        """Not trusted, so nothing is sent."""
+        docker = DockerApi()
+        server = TestServer(_app(docker), host="127.0.0.1", scheme="https")
+        await server.start_server(ssl=self_signed)
+        reply = await HookTarget(session, str(server.make_url(HOOK))).restart()
+        await server.close()
+        assert reply.accepted is False
+        assert "CERTIFICATE_VERIFY_FAILED" in reply.detail
+        assert docker.asked == []
+
+    @pytest.mark.parametrize(
+        ("fault", "detail"),
+        [
+            (faults.silent, "did not answer within"),
+            (faults.reset_before_answer, "broke off or is not HTTP"),
+            (faults.close_without_answer, "broke off or is not HTTP"),
+            (faults.not_http, "broke off or is not HTTP"),
+        ],
+    )
+    async def test_faults_of_the_target_are_unconfirmed(
+        self, session: ClientSession, fault: Fault, detail: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Canaries decide then."""
+        monkeypatch.setattr(restart, "RESTART_DEADLINE", 0.5)
+        async with serving(fault) as url:
+            reply = await HookTarget(session, url).restart()
+        assert reply.accepted is False
+        assert detail in reply.detail
+
+    @pytest.mark.parametrize("fault", [faults.headers_then_nothing, faults.reset_within_body])
+    async def test_the_status_is_enough(self, session: ClientSession, fault: Fault) -> None:
+        """What follows it is not waited for."""
+        async with serving(fault) as url:
+            reply = await HookTarget(session, url).restart()
+        assert reply == RestartReply(True, "The restart target answered 200.")
+
+
+@pytest.mark.parametrize("method", ["POST", "GET", "PUT", "DELETE"])
+@pytest.mark.parametrize("fault", [faults.close_without_answer, faults.reset_before_answer])
+async def test_a_request_that_may_have_arrived_is_never_repeated(
+    session: ClientSession, method: str, fault: Fault
+) -> None:
+    """aiohttp repeats what it holds for idempotent; a restart is not, whatever its method."""
+    requests = 0
+
+    async def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal requests
+        requests += 1
+        await fault(reader, writer)
+
+    async with serving(count) as url:
+        reply = await HookTarget(session, url, method=method).restart()
+    assert reply.accepted is False
+    assert requests == 1
+
+
+@pytest.mark.parametrize("kind", ["hook", "docker"])
+async def test_the_next_restart_gets_a_new_connection(session: ClientSession, tmp_path: Path, kind: str) -> None:
+    """One kept alive since the last restart may be stale, and what is lost on it is not sent again."""
+    ports = set()
+
+    async def answer(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        ports.add(request.transport.get_extra_info("peername")[1])
+        return web.Response(status=204)
+
+    async with tcp(DockerApi(answer), tmp_path) as url:
+        target: RestartTarget = HookTarget(session, url) if kind == "hook" else DockerTarget(session, url, "parakeet")
+        replies = [await target.restart() for _ in range(3)]
+    assert [reply.accepted for reply in replies] == [True, True, True]
+    assert len(ports) == 3
+
+
+@pytest.fixture
+def self_signed(tmp_path: Path) -> ssl.SSLContext:
+    """A server's side of TLS with a certificate that nobody knows."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    certificate = builder.not_valid_before(now).not_valid_after(now + timedelta(days=1)).sign(key, hashes.SHA256())
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate.public_bytes(Encoding.PEM)
+    path = tmp_path / "self_signed.pem"
+    path.write_bytes(pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    return context

@@ -1,0 +1,258 @@
+"""Text on its way to speech: cleaned, split, never too long."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spark_engine.speech.text import UTTERANCE_AIM, UTTERANCE_LIMIT, clean, is_speakable, split_long, utterances
+
+
+async def stream(text: str, size: int) -> AsyncGenerator[str]:
+    """The text in pieces, as a language model writes it."""
+    for start in range(0, len(text), size):
+        yield text[start : start + size]
+
+
+async def split(text: str, size: int = 1000) -> list[str]:
+    """All utterances of a text."""
+    return [utterance async for utterance in utterances(stream(text, size))]
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("It's **very** *nice*, ~~not~~ `code`", "It's very nice, not code"),
+        ("### Heading", "Heading"),
+        ("- item", "item"),
+        ("> quoted", "quoted"),
+        ("See [the manual](https://example.com/x?y=1).", "See the manual."),
+        ("![a cat](cat.png) sleeps", "a cat sleeps"),
+        ("Go to https://www.example.com/path/to?q=1.", "Go to example.com."),
+        ("Go to http://spark.local:8600/v1!", "Go to spark.local:8600!"),
+        ("Hello 😀👍🏽 world 🇩🇪", "Hello world"),
+        ("21.5 °C, 50 % & 3 € + 1", "21.5 °C, 50 % & 3 € + 1"),
+        ("<b>bold</b> {x}", "bold x"),
+        ('<a href="x">Link</a><br/>and <!-- not this --> more', "Link and more"),
+        ("Temperature below <10 or above >30 is bad.", "Temperature below 10 or above 30 is bad."),
+        ("p<0.05 in A; r>0.9", "p 0.05 in A; r 0.9"),
+        ("Write to <john@example.com>.", "Write to john@example.com."),
+        ("Press <Enter> or <Ctrl>", "Press Enter or Ctrl"),
+        ("a List<String> of names", "a List String of names"),
+        ("Wind <10 km/h, Böen >50 km/h", "Wind 10 km/h, Böen 50 km/h"),
+        ("if a <b and c> d", "if a b and c d"),
+        ("| a | b |", "a, b"),
+        ("snake_case and _emphasis_ and __init__", "snake_case and emphasis and init"),
+        ("2 * 3 = 6", "2 3 = 6"),
+        ("a → b", "a b"),
+        ("I ♥ you™", "I you"),
+        ("Où ? C'est l'été", "Où ? C'est l'été"),
+        ("   ", ""),
+        ("😀", ""),
+    ],
+)
+def test_cleaning_leaves_what_is_meant_to_be_spoken(written: str, spoken: str) -> None:
+    """Markdown, emoji, tags, braces and links go."""
+    assert clean(written) == spoken
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("---", False), ("😀 …!", False), ("", False), ("a", True), ("5", True), ("日本", True), ("नमस्ते", True)],
+)
+def test_speakable_means_a_letter_or_a_digit(text: str, *, expected: bool) -> None:
+    """Of any script."""
+    assert is_speakable(text) is expected
+
+
+ANSWER = """# Weather
+
+It is **sunny** with 21.5 °C. 🌞 Dr. Smith agrees, e.g. on Mondays.
+
+1. Open the `door`
+2. Wait
+
+```python
+print("never. spoken.")
+```
+* milk
+* eggs
+---
+This line is wrapped
+in the middle. Done"""
+
+SPOKEN = [
+    *("Weather", "It is sunny with 21.5 °C.", "Dr. Smith agrees, e.g. on Mondays.", "1. Open the door", "2. Wait"),
+    *("milk", "eggs", "This line is wrapped in the middle.", "Done"),
+]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 50, 10_000])
+async def test_an_answer_becomes_the_same_utterances_however_it_arrives(size: int) -> None:
+    """Token by token or at once."""
+    assert await split(ANSWER, size) == SPOKEN
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("------ no rule", ["------ no rule"]),
+        ("One\n-------\nTwo", ["One", "Two"]),
+        ("One\n###### Two\nThree", ["One", "Two", "Three"]),
+        ("One\n100) Two\nThree", ["One", "100) Two", "Three"]),
+        ("One\n``` python\ncode\n``` end of it\nTwo", ["One", "Two"]),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 3, 1000])
+async def test_what_a_line_is_does_not_depend_on_how_it_arrives(text: str, expected: list[str], size: int) -> None:
+    """Its first characters are held back until they tell."""
+    assert await split(text, size) == expected
+
+
+OPENINGS = [
+    (
+        "The weather today is sunny with light winds, and it stays warm.",
+        ["The weather today is sunny with light winds,"],
+    ),
+    ("Yes, I turned it on.", []),
+    ("I have turned on all of it for you: lamp, fan and radio.", ["I have turned on all of it for you:"]),
+    ("One two three four five six seven eight, nine.", ["One two three four five six seven eight,"]),
+    ("The total of everything you have bought is 1,000,000 euros today.", []),
+    ("It will be ready at about half past ten, so 10:30, I think.", ["It will be ready at about half past ten,"]),
+    (
+        "The shop in the old town will open on Monday, May 3, 2027 at noon.",
+        ["The shop in the old town will open on Monday,"],
+    ),
+    ("The match that all of us were waiting for ended 2 : 1 and all is well.", []),
+    ("The shop in the old town is open from 8 – 12 and on Sunday from 9 - 11.", []),
+    ("You reach the people of the shop at Tel.: 030 1234567 on all days.", []),
+    ("Look at https://example.com/a,b:c/a-very-long-path,1 and then come back, please.", []),
+    ("Look at [this](https://example.com/a-very-long-path), then come back, please.", []),
+    ("Am Dienstag regnet es den ganzen Tag in Hamburg, danach wird es besser.", None),
+    ("Mañana habrá sol en toda la costa del sur — después, lluvia.", None),
+    ("Il fera beau demain sur toute la côte ouest ; ensuite, de la pluie.", None),
+    ("Domani ci sarà il sole su tutta la costa, poi arriverà la pioggia.", None),
+    (
+        "See [the manual of the machine, page two](https://x.y/z) for more, please.",
+        ["See the manual of the machine, page two for more,"],
+    ),
+    ("He said (and I believe him, mostly, these days at least) that it works.", []),
+    ("Er sagte: „Das ist mir wirklich ganz egal, und zwar für immer“ und ging.", []),
+    ("Il a dit « ça m'est vraiment égal, et pour toujours aussi » en partant.", []),
+    ("Press `a, b, c, d and e in that very order, please` to begin.", []),
+]
+
+
+@pytest.mark.parametrize(("text", "first"), OPENINGS)
+@pytest.mark.parametrize("size", [1, 4, 1000])
+async def test_the_first_utterance_may_end_at_a_clause(text: str, first: list[str] | None, size: int) -> None:
+    """Once it is long enough; later ones are whole sentences, numbers and brackets are never cut."""
+    spoken = await split(text + " And this one, which is long enough as well, stays whole.", size)
+    assert spoken[-1] == "And this one, which is long enough as well, stays whole."
+    assert len(spoken) == (3 if first is None or first else 2)
+    assert spoken[: len(first or [])] == (first or [])
+    assert " ".join(spoken[:-1]) == clean(text)
+
+
+@pytest.mark.parametrize(("text", "_"), OPENINGS)
+async def test_text_that_is_all_there_is_spoken_in_whole_sentences(text: str, _: object) -> None:
+    """Its first clause is not there any sooner than its end."""
+    assert [utterance async for utterance in utterances(f"{text} And so on.")] == [clean(text), "And so on."]
+
+
+async def test_a_sentence_leaves_before_the_text_ends() -> None:
+    """The first one is spoken while the model still writes."""
+    seen: list[str] = []
+
+    async def writing() -> AsyncGenerator[str]:
+        yield "The light is on. "
+        yield "The door "
+        assert seen == ["The light is on."]
+        yield "is closed."
+
+    async for utterance in utterances(writing()):
+        seen.append(utterance)
+    assert seen == ["The light is on.", "The door is closed."]
+
+
+async def test_a_clause_leaves_before_the_sentence_ends() -> None:
+    """With the first letter behind it, long before the text says how the sentence goes on."""
+    seen: list[str] = []
+
+    async def writing() -> AsyncGenerator[str]:
+        yield "The light in the hall and the one in the kitchen"
+        yield ","
+        yield " a"
+        assert seen == ["The light in the hall and the one in the kitchen,"]
+        yield "re on."
+
+    async for utterance in utterances(writing()):
+        seen.append(utterance)
+    assert seen[1:] == ["are on."]
+
+
+async def test_whoever_leaves_closes_the_text() -> None:
+    """A language model need not write what nobody hears."""
+    closed = []
+
+    async def writing() -> AsyncGenerator[str]:
+        try:
+            yield "One. Two. Three."
+        finally:
+            closed.append(True)
+
+    async with aclosing(utterances(writing())) as spoken:
+        assert await anext(spoken) == "One."
+        assert not closed
+    assert closed
+
+
+@pytest.mark.parametrize("text", ["", "   \n\n", "😀😀", "---\n\n***", "```\ncode\n```", "```\nnever closed"])
+async def test_nothing_to_say_gives_no_utterance(text: str) -> None:
+    """The caller then sends a short silence."""
+    assert await split(text) == []
+
+
+async def test_windows_line_ends_are_line_ends() -> None:
+    """As pasted; one of them alone ends no sentence."""
+    assert await split("- one\r\n- two\r\n\r\nThree\r\nfour", 1) == ["one", "two", "Three four"]
+
+
+def test_a_long_sentence_is_cut_at_a_clause() -> None:
+    """Near the aim, at the comma."""
+    clause = "and then we walked on along the river, "
+    pieces = list(split_long(clause * 12))
+    assert all(piece.endswith(",") for piece in pieces)
+    assert max(map(len, pieces)) <= UTTERANCE_AIM
+
+
+def test_without_a_clause_it_is_cut_between_words() -> None:
+    """At the hard limit, not within a word."""
+    pieces = list(split_long("word " * 200))
+    assert max(map(len, pieces)) <= UTTERANCE_LIMIT
+    assert set(" ".join(pieces).split()) == {"word"}
+
+
+@settings(deadline=None)
+@given(st.text(max_size=3000))
+def test_no_piece_exceeds_the_limit_and_no_letter_is_lost(text: str) -> None:
+    """Whatever is written."""
+    pieces = list(split_long(text))
+    assert all(len(piece) <= UTTERANCE_LIMIT for piece in pieces)
+    assert "".join("".join(pieces).split()) == "".join(text.split())
+
+
+@settings(deadline=None)
+@given(st.text(alphabet="aB .,!:?#*`|-1\n\r>_~😀(“", max_size=120), st.integers(1, 9))
+async def test_the_cut_of_the_stream_does_not_change_what_is_said(text: str, size: int) -> None:
+    """The same utterances, however the text was cut."""
+    assert await split(text, size) == await split(text)
+
+
+@settings(deadline=None)
+@given(text=st.text(alphabet="aB .,!:?1\n—é", max_size=300), written=st.booleans())
+async def test_every_letter_is_said_once_and_in_order(text: str, *, written: bool) -> None:
+    """Where there is no Markdown to take away, whether it is there or still being written."""
+    spoken = "".join([utterance async for utterance in utterances(stream(text, 3) if written else text)])
+    assert "".join(filter(str.isalnum, spoken)) == "".join(filter(str.isalnum, text))

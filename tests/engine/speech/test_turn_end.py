@@ -1,0 +1,83 @@
+"""Whether a command is finished, by silence and by words."""
+
+import pytest
+from spark_engine.speech.turn_end import BALANCED, FAST, NOTHING_SAID, TurnRule, is_complete, is_over
+
+COMPLETE = [
+    ("en", "Turn on the kitchen light."),
+    ("en-GB", "What time is it?"),
+    ("en", "Turn it on!"),
+    ("en", 'Play "Yesterday."'),
+    ("de", "Mach das Licht an."),
+    ("de-DE", "Schalte den Fernseher ein."),
+    ("de", "Mach bitte die Tür zu."),
+    ("es", "Enciende la luz de la cocina."),
+    ("fr", "Allume-la. Merci."),
+    ("it", "Accendi la luce in cucina."),
+    ("pl", "Włącz światło w kuchni."),
+    (None, "Turn off the radio."),
+    ("en", "Set the light to 50."),
+    ("en", "Wake me at six."),
+    ("de", "Stell den Wecker auf sieben."),
+    ("hi", "बत्ती जलाओ।"),
+]
+OPEN = [
+    ("en", "Turn on the"),
+    ("en", "Turn on the."),
+    ("en", "Remind me, too."),
+    ("en", "Turn off the light,"),
+    ("en", "Um, turn off the..."),
+    ("en", "Set a timer for ten."),
+    ("en", "Set a timer for 10."),
+    ("en", "Turn off the light and…"),
+    ("en", "Stop."),
+    ("en", "Nabu."),
+    ("en", "turn off the radio"),
+    ("de", "Schalte das Licht in der."),
+    ("de", "Stell den Timer auf zehn oder."),
+    ("de", "Erinnere mich in zehn."),
+    ("fr", "Réveille-moi dans 5."),
+    ("it", "Svegliami tra dieci."),
+    ("es", "Enciende la luz de la."),
+    ("es", "Pon un temporizador de cinco."),
+    ("fr", "Allume la lumière de la."),
+    ("it", "Accendi la luce in."),
+    (None, "Turn on the."),
+    ("en", "."),
+]
+
+
+@pytest.mark.parametrize(("language", "text"), COMPLETE)
+def test_complete(language: str | None, text: str) -> None:
+    """Nothing is missing."""
+    assert is_complete(text, language)
+
+
+@pytest.mark.parametrize(("language", "text"), OPEN)
+def test_open(language: str | None, text: str) -> None:
+    """Something will follow, or may."""
+    assert not is_complete(text, language)
+
+
+def test_words_belong_to_their_language() -> None:
+    """German verbs end with what are articles elsewhere."""
+    assert is_complete("Mach das Licht an.", "de")
+    assert not is_complete("Give me an.", "en")
+
+
+@pytest.mark.parametrize("rule", [BALANCED, FAST, TurnRule(0.1, 0.2)])
+def test_the_rule(rule: TurnRule) -> None:
+    """Each kind of ending has its own silence."""
+    for text, seconds in (
+        ("Turn it on.", rule.complete),
+        ("Turn on the", rule.unfinished),
+        (None, rule.unfinished),
+        ("", NOTHING_SAID),
+    ):
+        assert is_over(rule, seconds, text, "en")
+        assert not is_over(rule, seconds - 0.01, text, "en")
+
+
+def test_who_has_finished_waits_less() -> None:
+    """And fast is faster."""
+    assert FAST.complete < BALANCED.complete < FAST.unfinished < BALANCED.unfinished

@@ -1,0 +1,48 @@
+"""What the tests of hearing share: speech, the engine that hears it, and what it logs."""
+
+import logging
+
+import pytest
+from homeassistant.components.stt import (
+    AudioBitRates,
+    AudioChannels,
+    AudioCodecs,
+    AudioFormats,
+    AudioSampleRates,
+    SpeechMetadata,
+    async_get_speech_to_text_entity,
+)
+from homeassistant.core import HomeAssistant
+
+from custom_components.spark_audio.spark_engine.speech.audio import silence
+from custom_components.spark_audio.stt import ParakeetEntity
+from tests.fakes.parakeet import TRANSCRIPTIONS
+
+from .pipeline import STT
+
+POST = ("POST", TRANSCRIPTIONS)
+
+SPEECH = silence(1.0, 16_000).pcm
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    """What Spark Audio, or Assist on its behalf, wrote into the log that a user would see."""
+    names = ("custom_components.spark_audio", "homeassistant.components.assist_pipeline")
+    return [record for record in caplog.records if record.levelno >= logging.WARNING and record.name.startswith(names)]
+
+
+def engine_entity(hass: HomeAssistant) -> ParakeetEntity:
+    """The entity behind the pipeline."""
+    entity = async_get_speech_to_text_entity(hass, STT)
+    assert isinstance(entity, ParakeetEntity)
+    return entity
+
+
+METADATA = SpeechMetadata(
+    language="en",
+    format=AudioFormats.WAV,
+    codec=AudioCodecs.PCM,
+    bit_rate=AudioBitRates.BITRATE_16,
+    sample_rate=AudioSampleRates.SAMPLERATE_16000,
+    channel=AudioChannels.CHANNEL_MONO,
+)

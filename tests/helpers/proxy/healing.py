@@ -1,0 +1,76 @@
+"""A watched proxy at a quick pace: what the healing tests share."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from spark_audio_proxy.app_state import SPARK
+from spark_engine.healing import canary, health, watchdog
+from spark_engine.healing.health import State
+from spark_engine.healing.incidents import Transition
+from spark_engine.healing.watchdog import Watchdog
+
+from tests.fakes.server import FakeServer, json
+from tests.proxy.conftest import Proxy, StartProxy
+
+RESTART = "/restart"
+
+
+def quicken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundredth of the usual waits; their real lengths are tested on a fake clock."""
+    monkeypatch.setattr(health, "SUSPECT_INTERVAL", 0.05)
+    monkeypatch.setattr(health, "DOWN_INTERVAL", 0.05)
+    monkeypatch.setattr(health, "TIMEOUT_FLOOR", 0.4)
+    monkeypatch.setattr(health, "STILL_WEDGED_AFTER", 0.3)
+    monkeypatch.setattr(watchdog, "CANARY_DEADLINE", 0.2)
+    assert canary.CANARY_DEADLINE == 10
+
+
+def dog_of(proxy: Proxy, name: str = "parakeet") -> Watchdog:
+    """The watchdog of a server."""
+    for member in proxy.app[SPARK].members:
+        if member.name == name and member.watchdog:
+            return member.watchdog
+    raise AssertionError(f"no {name}")
+
+
+async def until(dog: Watchdog, state: State) -> None:
+    """Wait for a state, by its transition."""
+    reached = asyncio.Event()
+
+    def look(change: Transition) -> None:
+        if change.after is state:
+            reached.set()
+
+    unsubscribe = dog.subscribe(look)
+    try:
+        if dog.health.state is not state:
+            await reached.wait()
+    finally:
+        unsubscribe()
+
+
+async def watched(
+    start_proxy: StartProxy,
+    folder: Path,
+    hearing: FakeServer | None = None,
+    speaking: FakeServer | None = None,
+    **settings: object,
+) -> Proxy:
+    """A proxy whose services are healthy, with a record of its own."""
+    proxy = await start_proxy(hearing, speaking, **{"watch": True, "state_dir": str(folder)} | settings)
+    for member in proxy.app[SPARK].members:
+        if member.watchdog and "await_healthy" not in settings:
+            await until(member.watchdog, State.HEALTHY)
+    return proxy
+
+
+def hook(*heals: tuple[FakeServer, tuple[str, str], object]) -> FakeServer:
+    """A restart hook that puts these answers back into place."""
+
+    async def restart(request: object) -> object:
+        for server, route, answer in heals:
+            server.answers[route] = answer  # type: ignore[assignment]
+        return await json({}, status=204)(request)  # type: ignore[arg-type]
+
+    return FakeServer({("POST", RESTART): restart})  # type: ignore[dict-item]

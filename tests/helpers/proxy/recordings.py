@@ -1,0 +1,47 @@
+"""Recordings in the formats that phones and browsers make, written here and now."""
+
+from io import BytesIO
+from math import pi, sin
+from struct import pack
+
+import av
+from spark_engine.models import Audio
+from spark_engine.speech.audio import wav_header
+
+
+def tone(seconds: float, sample_rate: int = 16_000) -> Audio:
+    """A quiet 440 Hz tone."""
+    samples = (round(6000 * sin(2 * pi * 440 * n / sample_rate)) for n in range(round(seconds * sample_rate)))
+    return Audio(b"".join(pack("<h", sample) for sample in samples), sample_rate)
+
+
+class _Live(BytesIO):
+    def seekable(self) -> bool:
+        """A browser's recorder cannot go back."""
+        return False
+
+
+def recorded(container: str, codec: str, seconds: float = 2.0, *, live: bool = False, channels: str = "mono") -> bytes:
+    """A recording in that container; `live` as a browser writes it, without a duration."""
+    file: BytesIO = _Live() if live else BytesIO()
+    audio = tone(seconds, 48_000)
+    with av.open(file, "w", format=container) as media:
+        stream = media.add_stream(codec, rate=48_000, layout=channels)
+        frame = av.AudioFrame(format="s16", layout="mono", samples=len(audio.pcm) // 2)
+        frame.planes[0].update(audio.pcm)
+        frame.sample_rate = 48_000
+        frame.pts = 0
+        for packet in [*stream.encode(frame), *stream.encode(None)]:  # type: ignore[attr-defined]
+            media.mux(packet)
+    return file.getvalue()
+
+
+def many_channels(channels: int = 10, sample_rate: int = 192_000, seconds: float = 1.0) -> bytes:
+    """A WAV file from a mixing desk."""
+    frames = round(sample_rate * seconds)
+    width = channels * 2
+    samples = tone(seconds, sample_rate).pcm
+    body = b"".join(samples[at : at + 2] * channels for at in range(0, len(samples), 2))
+    head = bytearray(wav_header(sample_rate, frames * width))
+    head[22:36] = pack("<HIIHH", channels, sample_rate, sample_rate * width, width, 16)
+    return bytes(head) + body

@@ -1,0 +1,127 @@
+"""Text that is told more than once, and whether all of it is there."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from custom_components.spark_audio.replayed_text import Retold
+
+
+async def letters(*pieces: str) -> AsyncGenerator[str]:
+    """Text that is all there."""
+    for piece in pieces or "abc":
+        yield piece
+
+
+async def heard(text: Retold) -> list[str]:
+    """All of it, once more."""
+    return [piece async for piece in text.again()]
+
+
+async def test_retold() -> None:
+    """As often as wanted, whatever was read before."""
+    text = Retold(letters())
+    assert await anext(text.again()) == "a"
+    assert await heard(text) == ["a", "b", "c"]
+    assert await heard(text) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "whole"),
+    [(["All of it."], "All of it."), ([""], ""), (["One. ", "Two."], None)],
+)
+async def test_whole(pieces: list[str], whole: str | None) -> None:
+    """What comes in one piece; it can be told again all the same."""
+    text = Retold(letters(*pieces))
+    assert await text.whole() == whole
+    assert await heard(text) == pieces
+    assert await text.whole() == whole
+
+
+async def test_no_text_is_whole() -> None:
+    """There is nothing to wait for."""
+
+    async def nothing() -> AsyncGenerator[str]:
+        for piece in ():
+            yield piece
+
+    assert await Retold(nothing()).whole() == ""
+
+
+async def test_text_that_is_being_written_is_not_waited_for() -> None:
+    """Though its first piece may be all of it: nobody knows before the writer says so."""
+    over = asyncio.Event()
+
+    async def writing() -> AsyncGenerator[str]:
+        yield "The first piece."
+        await over.wait()
+
+    text = Retold(writing())
+    assert await text.whole() is None
+    listener = text.again()
+    assert await anext(listener) == "The first piece."
+    over.set()
+    assert [piece async for piece in listener] == []
+    assert await text.whole() == "The first piece."
+
+
+async def test_a_listener_who_leaves_does_not_end_the_writing() -> None:
+    """The next one, another engine perhaps, hears what this one waited for."""
+    waited, go_on = asyncio.Event(), asyncio.Event()
+
+    async def writing() -> AsyncGenerator[str]:
+        yield "a"
+        waited.set()
+        await go_on.wait()
+        yield "b"
+
+    text = Retold(writing())
+    listener = asyncio.create_task(heard(text))
+    await waited.wait()
+    listener.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await listener
+    go_on.set()
+    assert await heard(text) == ["a", "b"]
+
+
+async def test_what_nobody_listens_to_is_let_go() -> None:
+    """A turn that was called off: its writer may never come to an end."""
+    waited, let_go = asyncio.Event(), asyncio.Event()
+
+    async def writing() -> AsyncGenerator[str]:
+        yield "a"
+        try:
+            waited.set()
+            await asyncio.Event().wait()
+        finally:
+            let_go.set()
+
+    text = Retold(writing())
+    listener = asyncio.create_task(heard(text))
+    await waited.wait()
+    listener.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await listener
+    assert not let_go.is_set()
+    text.close()
+    await let_go.wait()
+
+
+@pytest.mark.parametrize("looked_ahead", [False, True])
+async def test_an_error_is_everybodys(*, looked_ahead: bool) -> None:
+    """Behind what was written before it; text that broke off is never taken for all there is."""
+
+    async def breaking() -> AsyncGenerator[str]:
+        yield "a"
+        raise RuntimeError("model gone")
+
+    text = Retold(breaking())
+    if looked_ahead:
+        assert await text.whole() is None
+    for _listener in range(2):
+        listener = text.again()
+        assert await anext(listener) == "a"
+        with pytest.raises(RuntimeError, match="model gone"):
+            await anext(listener)

@@ -1,0 +1,109 @@
+"""What a release is made of: the integration's zip, the versions that have to agree, and the notes."""
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+import spark_engine
+import yaml
+
+from release.integration_zip import LICENSE, files, pack
+from release.versions import ReleaseError, notes, version
+from tests.helpers.repository import ROOT
+
+INTEGRATION = ROOT / "custom_components/spark_audio"
+HACS = json.loads((ROOT / "hacs.json").read_text())
+WORKFLOW = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text())
+CHANGELOG = "# Changelog\n\n## 1.2.0 (2026-12-01)\n\n- Hears.\n- Speaks.\n\n## 1.1.0 (2026-11-01)\n\n- Began.\n"
+
+
+def test_the_zip_is_the_folder(tmp_path: Path) -> None:
+    """Each file at the place where HACS unpacks it, the licence beside them, and nothing that Python left there."""
+    pack(ROOT, tmp_path / "spark_audio.zip")
+    ZipFile(tmp_path / "spark_audio.zip").extractall(tmp_path / "unpacked")
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "."],
+        cwd=INTEGRATION,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("\0")
+    wanted = {Path(name): INTEGRATION / name for name in tracked if name and (INTEGRATION / name).exists()}
+    wanted[LICENSE] = ROOT / "LICENSE"
+    assert {path.relative_to(tmp_path / "unpacked") for path in _files_of(tmp_path / "unpacked")} == set(wanted)
+    for name, original in wanted.items():
+        assert (tmp_path / "unpacked" / name).read_bytes() == original.read_bytes()
+
+
+def test_the_zip_is_the_same_wherever_it_is_made(tmp_path: Path) -> None:
+    """Another folder, other dates, other rights, another order on the disk, and caches: the same bytes."""
+    copy = tmp_path / "copy"
+    for original in reversed(files(ROOT).values()):
+        path = copy / original.relative_to(ROOT)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(original, path)
+        path.chmod(0o600)
+    cache = copy / INTEGRATION.relative_to(ROOT) / "__pycache__"
+    cache.mkdir()
+    (cache / "const.cpython-314.pyc").write_bytes(b"cached")
+    pack(ROOT, tmp_path / "one.zip")
+    pack(copy, tmp_path / "two.zip")
+    one, two = (hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("one.zip", "two.zip"))
+    assert one == two
+
+
+def test_hacs_takes_the_zip_of_a_release() -> None:
+    """By the name that is attached, and not from the branch, where there is none."""
+    assert HACS["zip_release"] is True
+    assert HACS["hide_default_branch"] is True
+    publishing = WORKFLOW["jobs"]["publish"]["steps"][-1]["run"]
+    assert f"dist/{HACS['filename']}" in publishing
+
+
+def test_one_version() -> None:
+    """Of the package, which the wheel reads as well, and of the manifest."""
+    assert version(ROOT) == spark_engine.__version__
+
+
+def test_versions_that_differ_are_not_released(tmp_path: Path) -> None:
+    """Both are told."""
+    engine = tmp_path / "custom_components/spark_audio/spark_engine"
+    engine.mkdir(parents=True)
+    (engine.parent / "manifest.json").write_text('{"version": "1.0.0"}')
+    (engine / "__init__.py").write_text('__version__ = "1.0.1"\n')
+    with pytest.raises(ReleaseError, match=re.escape("manifest.json says 1.0.0, the package 1.0.1")):
+        version(tmp_path)
+    (engine / "__init__.py").write_text("")
+    with pytest.raises(ReleaseError, match="names no __version__"):
+        version(tmp_path)
+
+
+def test_notes_are_the_changelogs() -> None:
+    """Of that version alone."""
+    assert notes(CHANGELOG, "v1.2.0", "1.2.0") == "- Hears.\n- Speaks.\n"
+    assert notes(CHANGELOG, "v1.1.0", "1.1.0") == "- Began.\n"
+
+
+@pytest.mark.parametrize(
+    ("changelog", "tag", "complaint"),
+    [
+        (CHANGELOG, "v1.2.1", "The tag v1.2.1 is not v1.2.0"),
+        (CHANGELOG, "1.2.0", "The tag 1.2.0 is not v1.2.0"),
+        (CHANGELOG.replace("## 1.2.0", "## 1.20"), "v1.2.0", "has no section 1.2.0"),
+        (CHANGELOG.replace("2026-12-01", "Unreleased"), "v1.2.0", "as unreleased"),
+        ("## 1.2.0 (2026-12-01)\n\n## 1.1.0\n\n- Began.\n", "v1.2.0", "says nothing about 1.2.0"),
+    ],
+)
+def test_what_is_not_ready_is_not_released(changelog: str, tag: str, complaint: str) -> None:
+    """With the reason."""
+    with pytest.raises(ReleaseError, match=re.escape(complaint)):
+        notes(changelog, tag, "1.2.0")
+
+
+def _files_of(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]

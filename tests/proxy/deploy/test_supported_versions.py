@@ -1,0 +1,61 @@
+"""The versions of Home Assistant: the oldest that is asked for and the newest there is are those that are tested."""
+
+import json
+import re
+import tomllib
+
+import pytest
+
+from tests.helpers.repository import ROOT
+
+PLUGIN = "pytest-homeassistant-custom-component"
+GROUPS = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+PACKAGES = tomllib.loads((ROOT / "uv.lock").read_text())["package"]
+
+
+def home_assistant(group: str) -> str:
+    """The version that is locked for a group's test plugin."""
+    [pinned] = [line.removeprefix(f"{PLUGIN}==") for line in GROUPS[group] if str(line).startswith(f"{PLUGIN}==")]
+    [plugin] = [package for package in PACKAGES if (package["name"], package.get("version")) == (PLUGIN, pinned)]
+    [version] = [each["version"] for each in plugin["dependencies"] if each["name"] == "homeassistant"]
+    assert isinstance(version, str)
+    return version
+
+
+OLDEST, NEWEST = home_assistant("ha-oldest"), home_assistant("ha")
+
+
+def test_two_versions() -> None:
+    """Final ones, and in that order."""
+    oldest, newest = ([int(number) for number in version.split(".")] for version in (OLDEST, NEWEST))
+    assert oldest < newest
+
+
+def test_the_oldest_is_the_one_that_is_asked_for() -> None:
+    """By HACS and by the blueprint."""
+    assert json.loads((ROOT / "hacs.json").read_text())["homeassistant"] == OLDEST
+    [blueprint] = (ROOT / "blueprints/automation/spark_audio").glob("*.yaml")
+    assert re.findall(r"min_version: (\S+)", blueprint.read_text()) == [OLDEST]
+
+
+def test_all_tests_of_the_integration_run_on_both() -> None:
+    """Each environment is of one group, and none is left out."""
+    setup, run = ((ROOT / "scripts" / name).read_text() for name in ("setup", "test"))
+    for environment, group in ((".venv-ha", "ha"), (".venv-ha-oldest", "ha-oldest")):
+        assert re.search(rf"UV_PROJECT_ENVIRONMENT={environment} .*--only-group {group}$", setup, re.MULTILINE)
+        assert re.search(rf"^{environment}/bin/pytest tests/integration ", run, re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/home-assistant.md"])
+def test_users_are_told_which_one_they_need(page: str) -> None:
+    """As people write it."""
+    text = " ".join((ROOT / page).read_text().split())
+    assert re.findall(r"Home Assistant (\d+\.\d+) or newer", text) == [OLDEST.removesuffix(".0")]
+
+
+@pytest.mark.parametrize("page", ["docs/home-assistant.md", "CONTRIBUTING.md"])
+def test_which_ones_are_tested_is_told(page: str) -> None:
+    """Both, to the last digit."""
+    text = (ROOT / page).read_text()
+    assert OLDEST in text
+    assert NEWEST in text

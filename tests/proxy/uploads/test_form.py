@@ -1,0 +1,100 @@
+"""The form reader against forms of every kind, cut in every place."""
+
+from collections.abc import AsyncGenerator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from spark_audio_proxy.problems import Problem
+from spark_audio_proxy.uploads.form import Form, read_form
+from spark_audio_proxy.uploads.multipart_reader import FormReader
+
+BOUNDARY = "x1"
+TYPE = f"multipart/form-data; boundary={BOUNDARY}"
+
+TEXT = st.text(st.characters(codec="utf-8"), max_size=40)
+NAMES = st.sampled_from(["model", "language", "prompt", "timestamp_granularities[]", "x"])
+
+
+async def cut(body: bytes, places: list[int]) -> AsyncGenerator[bytes]:
+    """The body in pieces; HTTP cuts where it likes."""
+    ends = sorted({place % (len(body) + 1) for place in places})
+    for start, end in zip([0, *ends], [*ends, len(body)], strict=True):
+        if body[start:end]:
+            yield body[start:end]
+
+
+def part(name: str, value: bytes, file_name: str | None = None) -> bytes:
+    """One part, as browsers write it."""
+    disposition = f'form-data; name="{name}"' + (f'; filename="{file_name}"' if file_name else "")
+    return b"--x1\r\nContent-Disposition: " + disposition.encode() + b"\r\n\r\n" + value + b"\r\n"
+
+
+@given(
+    fields=st.lists(st.tuples(NAMES, TEXT), max_size=6),
+    audio=st.binary(max_size=200),
+    position=st.integers(0, 6),
+    places=st.lists(st.integers(0, 2000), max_size=6),
+)
+async def test_any_form_cut_anywhere_is_read_whole(
+    fields: list[tuple[str, str]], audio: bytes, position: int, places: list[int]
+) -> None:
+    """Every value in order, the file untouched, wherever it stands."""
+    parts = [part(name, value.encode()) for name, value in fields]
+    parts.insert(position, part("file", audio, "a.wav"))
+    form = await read_form(TYPE, cut(b"".join(parts) + b"--x1--\r\n", places))
+    expected: dict[str, list[str]] = {}
+    for name, value in fields:
+        expected.setdefault(name.removesuffix("[]"), []).append(value)
+    assert form.fields == expected
+    assert form.file is not None
+    assert (form.file.tell(), form.file.read()) == (0, audio)
+
+
+@given(body=st.binary(max_size=300), places=st.lists(st.integers(0, 300), max_size=4), framed=st.booleans())
+async def test_garbage_is_a_problem_and_nothing_else(body: bytes, places: list[int], *, framed: bool) -> None:
+    """Whatever is sent, the answer is a form or a 400."""
+    try:
+        answer: Form | Problem = await read_form(TYPE, cut(b"--x1\r\n" + body if framed else body, places))
+    except Problem as problem:
+        answer = problem
+    assert isinstance(answer, Form) or answer.status in (400, 413)
+
+
+@given(end=st.integers(0, 150))
+async def test_a_form_that_was_cut_is_never_taken_for_whole(end: int) -> None:
+    """Half an upload must not become half a transcript."""
+    body = part("model", b"whisper-1") + part("file", b"RIFF" * 10, "a.wav") + b"--x1--"
+    if end < len(body):
+        with pytest.raises(Problem, match="400"):
+            await read_form(TYPE, cut(body[:end], []))
+
+
+async def test_a_second_file_and_files_of_other_names_are_passed_over() -> None:
+    """Only `file` is the recording."""
+    body = part("other", b"1", "o.bin") + part("file", b"2", "a.wav") + part("file", b"3", "b.wav") + b"--x1--"
+    form = await read_form(TYPE, cut(body, []))
+    assert form.file is not None
+    assert form.file.read() == b"2"
+    assert form.fields == {}
+
+
+async def test_a_boundary_that_cannot_be_one_is_a_problem() -> None:
+    """Nothing of the form can be read then."""
+    with pytest.raises(Problem, match="Invalid characters in boundary"):
+        await read_form('multipart/form-data; boundary="x\n1"', cut(b"--x1--\r\n", []))
+
+
+async def test_what_breaks_behind_a_file_that_is_read_as_it_comes() -> None:
+    """Another part begins, and is none: whoever listens already is told."""
+    body = part("file", b"RIFF" * 10, "a.wav")
+    start = body.index(b"RIFF") + 8
+    reader = FormReader(TYPE)
+    reader.feed(body[:start])
+    heard = b""
+    rest = body[start:-2]
+    with pytest.raises(Problem, match="incomplete or not a form"):
+        async for piece in reader.rest_of_file(40, cut(rest + b"\r\n--x1\r\nnonsense\r\n\r\n", [len(rest)])):
+            heard += piece
+    assert heard
+    assert (b"RIFF" * 8).startswith(heard)

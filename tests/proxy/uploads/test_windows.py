@@ -1,0 +1,86 @@
+"""Long recordings in bounded memory, cut where nobody speaks."""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from spark_audio_proxy.uploads.windows import cut_windows, quietest
+
+from tests.helpers.proxy.recordings import tone
+
+SECOND = 32_000
+"""Bytes of 16 kHz s16le mono."""
+
+
+class Blocks:
+    """PCM that is made when it is asked for, and counts how much was."""
+
+    def __init__(self, seconds: int) -> None:
+        """So many seconds of a quiet noise."""
+        self.seconds, self.made = seconds, 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        """A second at a time."""
+        block = b"\x01\x00\x02\x00" * (SECOND // 4)
+        for _ in range(self.seconds):
+            self.made += len(block)
+            yield block
+
+
+def test_two_hours_never_hold_more_than_a_window() -> None:
+    """Nothing is read ahead of what is needed, and nothing is lost."""
+    blocks, cut = Blocks(2 * 3600), 0
+    for window in cut_windows(blocks, 300.0, 4 * 3600.0):
+        assert window.start == pytest.approx(cut / SECOND)
+        cut += len(window.audio.pcm)
+        assert window.audio.seconds <= 300
+        assert blocks.made - cut <= 301 * SECOND
+    assert cut == 2 * 3600 * SECOND
+
+
+@given(
+    lengths=st.lists(st.integers(0, 40_000), max_size=12),
+    seconds=st.floats(0.5, 3.0),
+)
+def test_windows_are_the_recording(lengths: list[int], seconds: float) -> None:
+    """Whatever the blocks, the windows joined are what came in."""
+    blocks = [bytes(range(256)) * (length // 256) for length in lengths]
+    windows = list(cut_windows(blocks, seconds, 1e6))
+    assert b"".join(window.audio.pcm for window in windows) == b"".join(blocks)
+    assert all(window.audio.seconds <= seconds + 1 / 16_000 for window in windows)
+
+
+def test_the_cut_is_in_the_middle_of_the_pause() -> None:
+    """Not at its edge, where a word begins."""
+    pcm = bytearray(tone(30).pcm)
+    pcm[20 * SECOND : 21 * SECOND] = bytes(SECOND)
+    assert quietest(bytes(pcm)) / SECOND == pytest.approx(20.5, abs=0.45)
+    assert all(sample == 0 for sample in pcm[quietest(bytes(pcm)) - 100 : quietest(bytes(pcm)) + 100])
+
+
+def test_the_last_of_equal_pauses_is_taken() -> None:
+    """A longer window gives the model more context; what lies far before the end is not looked at."""
+    pcm = bytearray(tone(60).pcm)
+    for second in (10, 45, 55):
+        pcm[second * SECOND : (second + 1) * SECOND] = bytes(SECOND)
+    assert 55 < quietest(bytes(pcm)) / SECOND < 56
+
+
+def test_a_window_ends_in_the_pause_that_was_found() -> None:
+    """However the blocks were cut, and although only its end is looked at."""
+    pcm = bytearray(tone(90).pcm)
+    for second in (30, 52):
+        pcm[second * SECOND : (second + 1) * SECOND] = bytes(SECOND)
+    blocks = [bytes(pcm[at : at + 70_001]) for at in range(0, len(pcm), 70_001)]
+    first, second = cut_windows(blocks, 60.0, 3600.0)
+    assert len(first.audio.pcm) == quietest(bytes(pcm[: 60 * SECOND]))
+    assert 52 < first.audio.seconds == second.start < 53
+
+
+def test_a_recording_that_exceeds_the_limit_is_refused_before_it_is_all_decoded() -> None:
+    """A few kilobytes may unpack to days."""
+    blocks = Blocks(3600)
+    with pytest.raises(ValueError, match="longer than 60 seconds"):
+        list(cut_windows(blocks, 30.0, 60.0))
+    assert blocks.made == 61 * SECOND

@@ -31,6 +31,11 @@ _ON_DISK = {name: getattr(Store, name) for name in ("_async_load", "_async_write
 
 
 @pytest.fixture(autouse=True)
+def enable_event_loop_debug() -> None:
+    """Leave the event loop's debug mode, which doubles the time, to PYTHONASYNCIODEBUG: `scripts/test` sets it once."""
+
+
+@pytest.fixture(autouse=True)
 def integration_found(enable_custom_integrations: None) -> None:
     """Let Home Assistant find custom integrations."""
 

@@ -26,6 +26,8 @@ from tests.helpers.integration.player import decode
 
 from .conftest import INTEGRATION, state_of
 
+pytestmark = pytest.mark.engines
+
 ROOT = INTEGRATION.parent.parent
 PYTHON = os.environ.get("SPARK_AUDIO_PYTHON", str(ROOT / ".venv/bin/python"))
 RATE = 16_000

@@ -23,7 +23,7 @@ from tests.helpers.integration.speaking import TEXT, cached
 
 from .conftest import entry_for, set_up
 
-pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
+pytestmark = [pytest.mark.usefixtures("assist", "socket_enabled"), pytest.mark.slow]
 
 FAULTS = (
     *(faults.silent, faults.headers_then_nothing, faults.drip, faults.reset_before_answer, faults.reset_within_body),

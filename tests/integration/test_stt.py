@@ -53,6 +53,7 @@ async def test_pipelines_keep_their_language_tags(
     assert parakeet.posts(TRANSCRIPTIONS)[0].fields["language"] == sent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", [tag for tag in PARAKEET_LANGUAGES if "-" not in tag])
 async def test_each_of_the_25_languages(
     hass_ws_client: WebSocketGenerator, entry: MockConfigEntry, parakeet: FakeServer, language: str

@@ -20,6 +20,8 @@ from tests.helpers.integration.pipeline import TTS
 from tests.helpers.integration.player import decode, probe
 from tests.helpers.integration.speaking import POST, RATE, TEXT, entity_of, stream
 
+pytestmark = pytest.mark.slow
+
 WISHES: dict[str, tuple[dict[str, Any], int]] = {
     "nothing": ({}, 64),
     "mp3": ({"preferred_format": "mp3"}, 64),

@@ -16,6 +16,8 @@ from tests.helpers.integration.pipeline import STT, TTS
 
 from .conftest import INTEGRATION, entry_for, set_up
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = "custom_components.spark_audio"
 
 

@@ -177,6 +177,7 @@ async def test_nothing_to_say_is_a_short_silence(proxy: Proxy, text: str) -> Non
     assert proxy.magpie.posts(SYNTHESIZE_ONLINE) == []
 
 
+@pytest.mark.slow
 async def test_a_long_text_becomes_many_requests(proxy: Proxy) -> None:
     """Nothing lost on the way; far beyond what one request may hold. How many is a question of time."""
     text = " ".join(f"This is sentence number {number}." for number in range(200))

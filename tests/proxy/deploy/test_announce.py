@@ -21,6 +21,8 @@ from spark_engine import __version__
 from zeroconf import ServiceStateChange
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
+pytestmark = pytest.mark.slow
+
 LOOPBACK = ("127.0.0.1",)
 ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 OTHER_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"

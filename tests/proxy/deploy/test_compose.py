@@ -17,6 +17,8 @@ from spark_engine.healing.restart import DockerTarget
 from tests.helpers.proxy import dockerfile
 from tests.proxy.deploy.test_package import ROOT
 
+pytestmark = pytest.mark.build
+
 COMPOSE = ROOT / "proxy/compose.yaml"
 EXAMPLE = ROOT / "proxy/.env.example"
 OURS = ["spark-audio-proxy", "embedded"]

@@ -23,6 +23,8 @@ from tests.fakes.server import running, text
 from tests.helpers.repository import ROOT
 from tests.proxy.conftest import Proxy
 
+pytestmark = pytest.mark.build
+
 KUBERNETES = ROOT / "proxy/deploy/kubernetes"
 MANIFESTS = sorted(KUBERNETES.glob("*.yaml"))
 OLDEST = "1.30"

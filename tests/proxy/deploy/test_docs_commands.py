@@ -26,7 +26,7 @@ from screenshots.__main__ import parse as parse_screenshots
 from tests.helpers.proxy.browser import serving
 from tests.helpers.proxy.pages import PAGES, ROOT, Block, anchors, blocks, links
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.engines]
 
 REASONS = (
     "needs Docker",

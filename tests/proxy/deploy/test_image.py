@@ -22,6 +22,8 @@ from tests.helpers.proxy import dockerfile
 from tests.helpers.proxy.dockerfile import Image
 from tests.proxy.deploy.test_package import ROOT, started
 
+pytestmark = pytest.mark.build
+
 DOCKERFILE = ROOT / "proxy/Dockerfile"
 DOCKERFILES = [
     DOCKERFILE,

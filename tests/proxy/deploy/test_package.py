@@ -19,6 +19,8 @@ from tests.fakes import magpie
 from tests.fakes.server import running
 from tests.helpers.repository import ROOT
 
+pytestmark = pytest.mark.build
+
 PROGRAM = [sys.executable, "-m", "spark_audio_proxy"]
 
 

@@ -7,6 +7,7 @@ import tomllib
 import pytest
 
 from tests.helpers.repository import ROOT
+from tests.run import plan
 
 PLUGIN = "pytest-homeassistant-custom-component"
 GROUPS = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
@@ -22,13 +23,15 @@ def home_assistant(group: str) -> str:
     return version
 
 
-OLDEST, NEWEST = home_assistant("ha-oldest"), home_assistant("ha")
+NEWEST_LOCK = tomllib.loads((ROOT / "tests/environments/newest/uv.lock").read_text())["package"]
+[NEWEST] = [str(package["version"]) for package in NEWEST_LOCK if package["name"] == "homeassistant"]
+OLDEST, USUAL = home_assistant("ha-oldest"), home_assistant("ha")
 
 
-def test_two_versions() -> None:
+def test_three_versions() -> None:
     """Final ones, and in that order."""
-    oldest, newest = ([int(number) for number in version.split(".")] for version in (OLDEST, NEWEST))
-    assert oldest < newest
+    versions = [[int(number) for number in version.split(".")] for version in (OLDEST, USUAL, NEWEST)]
+    assert versions == sorted(versions)
 
 
 def test_the_oldest_is_the_one_that_is_asked_for() -> None:
@@ -38,12 +41,16 @@ def test_the_oldest_is_the_one_that_is_asked_for() -> None:
     assert re.findall(r"min_version: (\S+)", blueprint.read_text()) == [OLDEST]
 
 
-def test_all_tests_of_the_integration_run_on_both() -> None:
-    """Each environment is of one group, and none is left out."""
-    setup, run = ((ROOT / "scripts" / name).read_text() for name in ("setup", "test"))
+def test_all_tests_of_the_integration_run_on_all() -> None:
+    """Each environment is made by scripts/setup, and none is left out by scripts/test."""
+    setup = (ROOT / "scripts/setup").read_text()
     for environment, group in ((".venv-ha", "ha"), (".venv-ha-oldest", "ha-oldest")):
         assert re.search(rf"UV_PROJECT_ENVIRONMENT={environment} .*--only-group {group}$", setup, re.MULTILINE)
-        assert re.search(rf"^{environment}/bin/pytest tests/integration ", run, re.MULTILINE)
+    assert re.search(
+        r"UV_PROJECT_ENVIRONMENT=\S+/.venv-ha-newest .*--project tests/environments/newest$", setup, re.MULTILINE
+    )
+    run = [each.environment.pytest[0].split("/")[0] for each in plan([]) if "tests/integration" in each.arguments]
+    assert sorted(run) == [".venv-ha", ".venv-ha-newest", ".venv-ha-oldest"]
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/home-assistant.md"])

@@ -12,6 +12,8 @@ from spark_audio_proxy.config import PREFIX, Settings
 
 from tests.proxy.deploy.test_package import ROOT
 
+pytestmark = pytest.mark.build
+
 UNIT = ROOT / "proxy/deploy/systemd/spark-audio-proxy.service"
 
 

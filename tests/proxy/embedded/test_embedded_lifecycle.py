@@ -16,6 +16,8 @@ from embedded_spark.wav import read_wav
 
 from tests.fakes.engines import TIMEOUT, FakeRecognizer, FakeSynthesizer, playing
 
+pytestmark = pytest.mark.engines
+
 ANY_PORTS = ("--parakeet-port", "0", "--magpie-port", "0")
 PROBES = ("/health", "/v1/health/live", "/v1/health/ready")
 

@@ -148,6 +148,7 @@ async def test_nothing_to_speak_is_refused(client: ClientSession, path: str) -> 
         )
 
 
+@pytest.mark.slow
 async def test_a_form_that_is_too_large_is_refused(client: ClientSession) -> None:
     """Text is small."""
     async with playing() as spark:

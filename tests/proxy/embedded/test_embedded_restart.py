@@ -31,6 +31,8 @@ from tests.helpers.proxy.embedded_bench import (
 from tests.helpers.proxy.healing import dog_of, quicken, watched
 from tests.proxy.conftest import StartProxy
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("path", INFERENCE)
 async def test_a_hang_ends_with_the_restart(bench: Bench, path: str) -> None:

@@ -19,6 +19,8 @@ from embedded_spark.wav import read_wav, write_wav
 
 from tests.fakes.engines import playing
 
+pytestmark = pytest.mark.engines
+
 SENTENCE = "Turn on the kitchen light."
 WORDS = "turn on the kitchen light"
 TRANSCRIPTIONS = "/v1/audio/transcriptions"

@@ -12,6 +12,8 @@ from tests.fakes import faults, magpie, parakeet
 from tests.fakes.faults import Fault, refused, serving
 from tests.fakes.server import Handler, json, running, text
 
+pytestmark = pytest.mark.slow
+
 URL = "http://127.0.0.1:8000"
 
 

@@ -154,6 +154,7 @@ ON_THE_WIRE: list[tuple[faults.Fault, State, int]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "state", "status"), ON_THE_WIRE, ids=lambda item: getattr(item, "__name__", ""))
 async def test_faults_on_the_wire(
     start_proxy: StartProxy,
@@ -242,6 +243,7 @@ async def test_one_bad_recording_does_not_lock_others_out(start_proxy: StartProx
     assert restarts.posts(RESTART) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [json({}, status=500), json({}, status=204)], ids=["500", "accepts, does nothing"])
 async def test_a_restart_that_does_not_help_ends_in_giving_up(
     start_proxy: StartProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Handler

@@ -23,7 +23,7 @@ from tests.helpers.proxy.browser import serving, visiting
 from tests.helpers.proxy.healing import RESTART, hook
 from tests.helpers.repository import NODE
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.browser]
 
 expect.set_options(timeout=30_000)
 

@@ -226,6 +226,7 @@ print(peak() - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
 def test_no_recording_unpacks_to_much_more_than_it_is(bomb: Callable[[], bytes]) -> None:
     """Each would take several hundred megabytes, and does not take one."""
@@ -233,6 +234,7 @@ def test_no_recording_unpacks_to_much_more_than_it_is(bomb: Callable[[], bytes])
     assert int(child.stdout) < 64 << 10
 
 
+@pytest.mark.slow
 def test_hours_of_silence_in_a_few_kilobytes_come_a_block_at_a_time() -> None:
     """Whoever reads them stops at the longest recording; the file's size says nothing."""
     silence = flac_of_silence(5 * 3600)

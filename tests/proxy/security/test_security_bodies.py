@@ -62,6 +62,7 @@ async def test_a_body_of_unknown_length_is_refused_once_it_is_too_large(start_pr
     assert (await post(proxy, path, body, JSON))[0] == 413
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", BOTH)
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
 async def test_a_packed_body_counts_unpacked(start_proxy: StartProxy, path: str, coding: str) -> None:

@@ -201,6 +201,7 @@ async def program(url: str, folder: Path, log_format: str) -> AsyncGenerator[tup
         logged += errors.decode().split("\n")[:-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("log_format", ["json", "text"])
 async def test_no_caller_and_no_server_can_write_into_the_log(tmp_path: Path, log_format: str) -> None:
     """One line each, no key in it, and no colours: of requests that are none, of URLs, of a server's own words."""

@@ -31,6 +31,8 @@ from tests.helpers.proxy.recordings import recorded, tone
 from tests.proxy.api.test_untaken import talkative
 from tests.proxy.conftest import Proxy, StartProxy
 
+pytestmark = pytest.mark.slow
+
 KINDS = (Graph, AudioResampler, CodecContext, InputContainer, OutputContainer, Stream)
 
 SECOND = tone(1.0, 22_050)

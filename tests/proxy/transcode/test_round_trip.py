@@ -15,7 +15,7 @@ from spark_audio_proxy.transcode.encode import FORMATS
 from spark_engine.models import Audio
 from spark_engine.speech.audio import write_wav
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.engines]
 
 SENTENCES = (
     "Turn on the kitchen light.",

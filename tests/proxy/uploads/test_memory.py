@@ -18,12 +18,10 @@ from tests.proxy.uploads.test_form import part
 WINDOW = 300 * 32_000
 """Bytes of 16 kHz s16le mono that Parakeet gets at once."""
 
-CODE = """
-from resource import *
-from spark_audio_proxy.process_limits import prepare
-prepare()
-print(*getrlimit(RLIMIT_NOFILE))
-"""
+CODE = (
+    "from resource import *; from spark_audio_proxy.process_limits import prepare; prepare();"
+    " print(*getrlimit(RLIMIT_NOFILE))"
+)
 
 
 def recording(size: int, *, file_first: bool = False) -> Request:

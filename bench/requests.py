@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass, replace
 
 from spark_engine.models import SAMPLE_RATE, SAMPLE_WIDTH, Audio
-from spark_engine.servers.bodies import Body, FilePart, form_body, json_body
+from spark_engine.servers.bodies import AudioFile, Body, form_body, json_body
 from spark_engine.speech.audio import wav_header, write_wav
 
 from . import upstream
@@ -30,7 +30,10 @@ def recording(seconds: float) -> bytes:
 
 def transcription(wav: bytes, line: float | None = None) -> Pair:
     """OpenAI's form, which both of them take; sent at so many bytes a second."""
-    body = form_body({"model": "whisper-1", "language": "en-US"}, FilePart("file", "speech.wav", "audio/wav", wav))
+    body = form_body(
+        {"model": "whisper-1", "language": "en-US"},
+        AudioFile("file", "speech.wav", "audio/wav", b"", Audio(wav, SAMPLE_RATE)),
+    )
     request = replace(_request(upstream.TRANSCRIPTIONS, body), line=line)
     return Pair(request, request)
 
@@ -48,4 +51,4 @@ def speech(text: str) -> Pair:
 
 
 def _request(path: str, body: Body, preamble: int = 0) -> Request:
-    return Request(path, {"Content-Type": body.content_type}, body.data, preamble)
+    return Request(path, {"Content-Type": body.content_type}, body.held() or b"", preamble)

@@ -3,10 +3,10 @@
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 
-from .connection import is_through_proxy
-from .data import SparkConfigEntry, SparkData
-from .devices import add_spark, describe_servers
-from .direct_coordinator import WatchingCoordinator
+from .addresses import is_through_proxy
+from .coordinator import SparkConfigEntry
+from .direct_coordinator import DirectCoordinator
+from .entity import add_spark, describe_servers
 from .proxy_coordinator import ProxyCoordinator
 from .repairs import forget_issues, update_issues
 from .spark_engine.spark import Spark
@@ -16,12 +16,12 @@ from .stored import remove_records
 async def async_setup_entry(hass: HomeAssistant, entry: SparkConfigEntry) -> bool:
     """Set up the services of one Spark.
 
-    A box that has answered once is set up even while it is away, because a pipeline without its engine fails in a way
-    that nobody understands.
+    A box that has answered once is set up even while it is away: a pipeline without its engine fails with an error that
+    does not name the cause.
     """
-    coordinator = ProxyCoordinator(hass, entry) if is_through_proxy(entry.data) else WatchingCoordinator(hass, entry)
+    coordinator = ProxyCoordinator(hass, entry) if is_through_proxy(entry.data) else DirectCoordinator(hass, entry)
     await coordinator.async_config_entry_first_refresh()
-    entry.runtime_data = SparkData(coordinator=coordinator)
+    entry.runtime_data = coordinator
     add_spark(hass, entry)
     await hass.config_entries.async_forward_entry_setups(entry, _platforms(coordinator.spark))
     entry.async_on_unload(coordinator.async_add_listener(lambda: describe_servers(hass, entry)))
@@ -34,7 +34,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: SparkConfigEntry) -> boo
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: SparkConfigEntry) -> bool:
-    """Take the entities away. Watchdogs end with the entry; connections belong to Home Assistant's own session."""
+    """Remove the entities. Watchdogs end with the entry; connections belong to Home Assistant's own session."""
     return await hass.config_entries.async_unload_platforms(entry, _platforms(entry.runtime_data.spark))
 
 

@@ -1,14 +1,31 @@
-"""URLs and keys as people type them, and proxies announce them; kept in one spelling."""
+"""Where a Spark is: URLs and keys as people type them and proxies announce them, and what an entry says of it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from ipaddress import ip_address
 from typing import Any
 
+from aiohttp import ClientSession
+from homeassistant.const import CONF_API_KEY, CONF_VERIFY_SSL
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 from yarl import URL
 
-from .const import CONF_MAGPIE_URL, CONF_PARAKEET_URL, CONF_PROXY_URL
+from .const import (
+    CONF_CONNECTION,
+    CONF_MAGPIE_URL,
+    CONF_PARAKEET_URL,
+    CONF_PROXY_URL,
+    CONNECTION_DIRECT,
+    CONNECTION_PROXY,
+)
+from .spark_engine.models import Service
+from .spark_engine.servers.deadlines import Deadlines
+from .spark_engine.spark import ServerAddress, SparkAddress
+
+DEADLINES = Deadlines()
+"""How long every client of the integration waits."""
 
 MOST_ADDRESSES = 16
 """Of one announcement: anybody can send one, and each is asked."""
@@ -28,13 +45,6 @@ def normalize_url(text: str) -> str:
     url.host.encode("idna")
     path = url.path.rstrip("/").removesuffix("/v1").rstrip("/")
     return str(url.origin()) + str(URL.build(path=path))
-
-
-def check_hook(text: str) -> None:
-    """Raise ValueError for what is no URL to send a request to. A query is fine: with many hooks it is the secret."""
-    url = URL(text)
-    if url.scheme not in ("http", "https") or not url.host or url.user or url.fragment or any(map(str.isspace, text)):
-        raise ValueError("not an http or https URL")
 
 
 def read_key(text: str) -> str:
@@ -82,3 +92,28 @@ def follows_announcements(url: str | None) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_through_proxy(data: Mapping[str, Any]) -> bool:
+    """Return whether this entry's services are behind the proxy."""
+    return bool(data.get(CONF_CONNECTION, CONNECTION_DIRECT) == CONNECTION_PROXY)
+
+
+def session_for(hass: HomeAssistant, data: Mapping[str, Any]) -> ClientSession:
+    """Home Assistant's own session; the one that takes any certificate where the entry says so."""
+    return async_get_clientsession(hass, verify_ssl=data.get(CONF_VERIFY_SSL, True))
+
+
+def address_for(data: Mapping[str, Any], behind_proxy: Collection[Service] = tuple(Service)) -> SparkAddress:
+    """Return where the services are. Through the proxy those that it serves, `behind_proxy`, share its URL."""
+    key: str | None = data.get(CONF_API_KEY)
+
+    def servers(service: Service, url: str | None) -> tuple[ServerAddress, ...]:
+        if is_through_proxy(data):
+            url = data[CONF_PROXY_URL] if service in behind_proxy else None
+        return (ServerAddress(url, key),) if url else ()
+
+    return SparkAddress(
+        parakeet=servers(Service.PARAKEET, data.get(CONF_PARAKEET_URL)),
+        magpie=servers(Service.MAGPIE, data.get(CONF_MAGPIE_URL)),
+    )

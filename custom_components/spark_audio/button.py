@@ -15,10 +15,10 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import DOMAIN
-from .coordinator import SparkCoordinator
-from .data import SparkConfigEntry
+from .coordinator import SparkConfigEntry, SparkCoordinator
 from .entity import HealthEntity
-from .spark_engine.healing.status import ServiceStatus
+from .spark_engine.healing.status import ServerStatus
+from .spark_engine.models import ServerName
 
 # A watchdog refuses a second restart itself, and the services have nothing to do with each other.
 PARALLEL_UPDATES = 0
@@ -28,8 +28,8 @@ PARALLEL_UPDATES = 0
 class ServiceButtonDescription(ButtonEntityDescription):
     """What a button does, and for which servers there is one."""
 
-    exists: Callable[[ServiceStatus], bool]
-    press: Callable[[SparkCoordinator, str], Awaitable[None]]
+    exists: Callable[[ServerStatus], bool]
+    press: Callable[[SparkCoordinator, ServerName], Awaitable[None]]
 
 
 BUTTONS: tuple[ServiceButtonDescription, ...] = (
@@ -54,7 +54,7 @@ async def async_setup_entry(
 ) -> None:
     """Add the buttons that would do something, and forget those that would not any more."""
     registry = er.async_get(hass)
-    for name, service in entry.runtime_data.coordinator.data.items():
+    for name, service in entry.runtime_data.data.items():
         for description in BUTTONS:
             button = ServiceButton(entry, name, description)
             if description.exists(service):

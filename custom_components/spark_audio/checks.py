@@ -8,13 +8,13 @@ from typing import Any
 from aiohttp import ClientConnectorCertificateError, ClientSession
 from homeassistant.const import CONF_API_KEY
 
-from .connection import address_for
-from .const import CONF_MAGPIE_URL, CONF_PARAKEET_URL, CONF_PROXY_URL, SERVICE_NAMES, Service, service_of
+from .addresses import DEADLINES, address_for
+from .const import CONF_MAGPIE_URL, CONF_PARAKEET_URL, CONF_PROXY_URL
 from .errors import TRANSLATION_KEYS
 from .spark_engine.errors import Rejected, ServerFault, SparkError, Unauthorized
-from .spark_engine.healing.pool import MagpieService, ParakeetService
-from .spark_engine.healing.proxy_client import Remote
-from .spark_engine.models import SAMPLE_RATE
+from .spark_engine.healing.pool import MagpiePool, ParakeetPool
+from .spark_engine.healing.proxy_client import ProxyClient
+from .spark_engine.models import SAMPLE_RATE, Service
 from .spark_engine.servers.transport import Transport
 from .spark_engine.spark import Spark
 from .spark_engine.speech.audio import silence
@@ -42,7 +42,7 @@ class Findings:
 
 async def try_direct(session: ClientSession, data: Mapping[str, Any]) -> Findings:
     """Try both servers at once; each gets its own error."""
-    spark = Spark(session, address_for(data))
+    spark = Spark(session, address_for(data), deadlines=DEADLINES)
     parakeet, magpie = await asyncio.gather(_try_parakeet(spark.parakeet), _try_magpie(spark.magpie))
     found = ((CONF_PARAKEET_URL, parakeet), (CONF_MAGPIE_URL, magpie))
     return Findings({name: problem.key for name, problem in found if problem})
@@ -50,19 +50,19 @@ async def try_direct(session: ClientSession, data: Mapping[str, Any]) -> Finding
 
 async def try_proxy(session: ClientSession, data: Mapping[str, Any]) -> Findings:
     """Try the proxy's own page with the key, then through it each service that it serves."""
-    transport = Transport(session, data[CONF_PROXY_URL], data[CONF_API_KEY])
+    transport = Transport(session, data[CONF_PROXY_URL], data[CONF_API_KEY], DEADLINES)
     try:
-        status = await Remote(transport).status()
-        served = {service_of(service.name) for service in status.services}
+        status = await ProxyClient(transport).status()
+        served = {server.name.service for server in status.servers}
     except SparkError as err:
         return Findings(_proxy_error(err))
     if not served:
         return Findings({CONF_PROXY_URL: "no_services"})
-    spark = Spark(session, address_for(data, served))
+    spark = Spark(session, address_for(data, served), deadlines=DEADLINES)
     parakeet, magpie = await asyncio.gather(_try_parakeet(spark.parakeet), _try_magpie(spark.magpie))
     for service, problem in ((Service.PARAKEET, parakeet), (Service.MAGPIE, magpie)):
         if problem:
-            told = {"service": SERVICE_NAMES[service], "reason": problem.reason}
+            told = {"service": service.display_name, "reason": problem.reason}
             return Findings({CONF_PROXY_URL: "behind_proxy"}, told)
     return Findings({}, unique_id=status.proxy_id)
 
@@ -83,7 +83,7 @@ async def find_proxy(session: ClientSession, urls: Sequence[str]) -> tuple[str, 
 async def _wants_key(session: ClientSession, url: str) -> bool | SparkError:
     """Whether the proxy there does not answer without a key; what is wrong where it is no proxy, or away."""
     try:
-        await Remote(Transport(session, url)).status()
+        await ProxyClient(Transport(session, url, deadlines=DEADLINES)).status()
     except Unauthorized:
         return True
     except SparkError as err:
@@ -91,7 +91,7 @@ async def _wants_key(session: ClientSession, url: str) -> bool | SparkError:
     return False
 
 
-async def _try_parakeet(parakeet: ParakeetService | None) -> Problem | None:
+async def _try_parakeet(parakeet: ParakeetPool | None) -> Problem | None:
     """What is wrong, found out by transcribing a second of silence."""
     try:
         if parakeet:
@@ -101,7 +101,7 @@ async def _try_parakeet(parakeet: ParakeetService | None) -> Problem | None:
     return None
 
 
-async def _try_magpie(magpie: MagpieService | None) -> Problem | None:
+async def _try_magpie(magpie: MagpiePool | None) -> Problem | None:
     """What is wrong, found out by listing the voices."""
     try:
         if magpie and not await magpie.voices():

@@ -18,9 +18,17 @@ from homeassistant.helpers.selector import BooleanSelector, TextSelector, TextSe
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 from homeassistant.helpers.typing import UNDEFINED
 
-from .addresses import announced_urls, follows_announcements, host, normalize_url, read_key, title
+from .addresses import (
+    announced_urls,
+    follows_announcements,
+    host,
+    is_through_proxy,
+    normalize_url,
+    read_key,
+    session_for,
+    title,
+)
 from .checks import Findings, find_proxy, try_direct, try_proxy
-from .connection import is_through_proxy, session_for
 from .const import (
     CONF_CONNECTION,
     CONF_MAGPIE_URL,

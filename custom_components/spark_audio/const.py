@@ -1,8 +1,9 @@
-"""Names that several rooms of the integration share."""
+"""Names of the entry's data and options, and their defaults."""
 
-from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
+
+from .spark_engine.models import Service
 
 DOMAIN: Final = "spark_audio"
 
@@ -45,15 +46,8 @@ DEFAULT_TURN_DEADLINE: Final = 10.0
 DEFAULT_CANARY_INTERVAL: Final = 300.0
 
 
-class Service(StrEnum):
-    """What a Spark serves. Each is a device of its own."""
-
-    PARAKEET = "parakeet"
-    MAGPIE = "magpie"
-
-
 class TurnEnd(StrEnum):
-    """Who tells when a command is finished, and how soon."""
+    """What detects that a command is finished, and how soon."""
 
     HOME_ASSISTANT = "home_assistant"
     BALANCED = "balanced"
@@ -74,19 +68,6 @@ class RestartKind(StrEnum):
     BUTTON = "button"
 
 
-SERVICE_NAMES: Final[Mapping[Service, str]] = {Service.PARAKEET: "Parakeet", Service.MAGPIE: "Magpie"}
-
-
 def restart_option(service: Service, what: str) -> str:
-    """The option that holds a service's restart `url`, `token`, `docker`, `action` or `button`."""
+    """Return the option that holds a service's restart `url`, `token`, `docker`, `action` or `button`."""
     return f"{service}_restart_{what}"
-
-
-def service_of(name: str) -> Service:
-    """The service that a server belongs to: Parakeet for `parakeet-2`. Raises ValueError for any other name."""
-    return Service(name.partition("-")[0])
-
-
-def display_name(name: str) -> str:
-    """A server's name as people read it: `Parakeet`, `Parakeet 2`."""
-    return " ".join([SERVICE_NAMES[service_of(name)], *name.split("-")[1:]])

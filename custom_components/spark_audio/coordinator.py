@@ -1,4 +1,4 @@
-"""What is known of a Spark at this moment, for all its entities: who is how, and which voices there are."""
+"""What is known of a Spark at this moment, for all its entities: how its servers are, and which voices there are."""
 
 import logging
 from abc import abstractmethod
@@ -12,17 +12,17 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryAuthFailed, ConfigEntryNotReady, HomeAssistantError
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 
-from .const import DOMAIN, Service, display_name, service_of
+from .const import DOMAIN
 from .errors import translated
 from .spark_engine.errors import SparkError, Unauthorized
 from .spark_engine.healing.health import State
-from .spark_engine.healing.pool import MagpieService, Member
-from .spark_engine.healing.status import ServiceStatus
+from .spark_engine.healing.pool import MagpiePool
+from .spark_engine.healing.status import ServerStatus
 from .spark_engine.healing.watchdog import NoRestartTarget, RestartUnderWay
-from .spark_engine.servers.magpie import Magpie
+from .spark_engine.models import ServerName, Service
 from .spark_engine.servers.magpie_dialects import MagpieServer
 from .spark_engine.spark import Spark
-from .stored import Memory
+from .stored import SparkStore
 
 LOGGER = logging.getLogger(__name__)
 
@@ -32,24 +32,25 @@ POLL = timedelta(seconds=30)
 VOICES_EVERY = 900.0
 """Seconds between two looks at the voices of a Magpie that is well."""
 
-type Statuses = Mapping[str, ServiceStatus]
-"""By name of the server: `parakeet`, `magpie`, and behind a proxy perhaps `parakeet-2`."""
+type Statuses = Mapping[ServerName, ServerStatus]
+
+type SparkConfigEntry = ConfigEntry[SparkCoordinator]
 
 
 class SparkCoordinator(DataUpdateCoordinator[Statuses]):
     """Either kind: watching itself, or showing what the proxy sees."""
 
-    config_entry: ConfigEntry
+    config_entry: SparkConfigEntry
     spark: Spark
 
-    def __init__(self, hass: HomeAssistant, entry: ConfigEntry) -> None:
+    def __init__(self, hass: HomeAssistant, entry: SparkConfigEntry) -> None:
         """Nothing is sent yet."""
         super().__init__(hass, LOGGER, config_entry=entry, name=f"Spark Audio {entry.title}", update_interval=POLL)
-        self.memory = Memory(hass, entry.entry_id)
+        self.store = SparkStore(hass, entry.entry_id)
         self.magpie: MagpieServer | None = None
         """What this Spark's Magpie can say: the last good list. None where there is no Magpie."""
-        self.two_owners: frozenset[str] = frozenset()
-        """Names of servers that are restarted from here, and by somebody else as well."""
+        self.two_owners: frozenset[ServerName] = frozenset()
+        """Servers that are restarted from here, and by their own proxy as well."""
         self._voices_due = 0.0
         self._listing = False
 
@@ -58,14 +59,14 @@ class SparkCoordinator(DataUpdateCoordinator[Statuses]):
         """Begin to watch: the entities are there to see it."""
 
     @abstractmethod
-    async def _restart(self, name: str) -> None:
+    async def _restart(self, name: ServerName) -> None:
         """Raise RestartUnderWay, NoRestartTarget, OSError, SparkError."""
 
     @abstractmethod
-    async def _check(self, name: str) -> None:
+    async def _check(self, name: ServerName) -> None:
         """Raise SparkError."""
 
-    async def async_restart(self, name: str) -> None:
+    async def async_restart(self, name: ServerName) -> None:
         """Restart a server because a person wants it. Raises HomeAssistantError."""
         try:
             await self._restart(name)
@@ -79,7 +80,7 @@ class SparkCoordinator(DataUpdateCoordinator[Statuses]):
             raise self._failed(err, name) from err
         await self.async_refresh()
 
-    async def async_check(self, name: str) -> None:
+    async def async_check(self, name: ServerName) -> None:
         """Send a canary now; the health shows what came of it. Raises HomeAssistantError where none can be sent."""
         try:
             await self._check(name)
@@ -87,10 +88,10 @@ class SparkCoordinator(DataUpdateCoordinator[Statuses]):
             raise self._failed(err, name) from err
         await self.async_refresh()
 
-    def _failed(self, err: SparkError, name: str) -> HomeAssistantError:
+    def _failed(self, err: SparkError, name: ServerName) -> HomeAssistantError:
         if isinstance(err, Unauthorized):
             self.config_entry.async_start_reauth_if_available(self.hass)
-        return translated(HomeAssistantError, err, service_of(name))
+        return translated(HomeAssistantError, err, name.service)
 
     async def _find_voices(self) -> None:
         """The voices for set-up: from Magpie, else those that it had last.
@@ -104,16 +105,16 @@ class SparkCoordinator(DataUpdateCoordinator[Statuses]):
         except Unauthorized as err:
             raise translated(ConfigEntryAuthFailed, err, Service.MAGPIE) from err
         except SparkError as err:
-            self.magpie = self.memory.known.magpie
+            self.magpie = self.store.spark.magpie
             if self.magpie is None:
                 raise translated(ConfigEntryNotReady, err, Service.MAGPIE) from err
             LOGGER.debug("The voices are those of last time: %s", err)
             return
-        self.magpie = magpie if magpie.voices else self.memory.known.magpie
+        self.magpie = magpie if magpie.voices else self.store.spark.magpie
         if self.magpie is None:
             raise ConfigEntryNotReady(translation_domain=DOMAIN, translation_key="no_voices")
         if magpie.voices:
-            await self.memory.learn(magpie=magpie)
+            await self.store.learn(magpie=magpie)
             self._voices_due = monotonic() + VOICES_EVERY
 
     @callback
@@ -121,7 +122,7 @@ class SparkCoordinator(DataUpdateCoordinator[Statuses]):
         """List the voices again after a recovery, which may have brought another model, and now and then."""
         if self.spark.magpie is None or self._listing:
             return
-        magpie = [service for service in now.values() if service_of(service.name) is Service.MAGPIE]
+        magpie = [service for service in now.values() if service.name.service is Service.MAGPIE]
         if any(_recovered(before.get(service.name), service) for service in magpie):
             self._voices_due = 0.0
         well = any(service.state is State.HEALTHY or not service.watched for service in magpie)
@@ -132,43 +133,34 @@ class SparkCoordinator(DataUpdateCoordinator[Statuses]):
                 self.hass, self._list_voices(self.spark.magpie), f"{self.name} - voices"
             )
 
-    async def _list_voices(self, service: MagpieService) -> None:
-        """Ask with clients of their own: what the others know of the server stays, until it is found to be another."""
-        asked = [Member(member.name, member.url, Magpie(member.client.transport)) for member in service.members]
+    async def _list_voices(self, pool: MagpiePool) -> None:
         try:
-            magpie = await MagpieService(asked).server()
+            magpie = await pool.refresh()
         except Unauthorized:
             self.config_entry.async_start_reauth_if_available(self.hass)
         except SparkError as err:
             LOGGER.debug("The voices stay as they were: %s", err)
         else:
             if magpie.voices and magpie != self.magpie:
-                for member in service.members:
-                    member.client.forget()
                 self.magpie = magpie
-                await self.memory.learn(magpie=magpie)
+                await self.store.learn(magpie=magpie)
                 self.async_update_listeners()
         finally:
             self._listing = False
 
 
-def _recovered(before: ServiceStatus | None, now: ServiceStatus) -> bool:
+def _recovered(before: ServerStatus | None, now: ServerStatus) -> bool:
     return now.state is State.HEALTHY and (before is None or before.state is not State.HEALTHY)
 
 
-def _refused(name: str, *, translation_key: str) -> HomeAssistantError:
+def _refused(name: ServerName, *, translation_key: str) -> HomeAssistantError:
     return HomeAssistantError(
         translation_domain=DOMAIN,
         translation_key=translation_key,
-        translation_placeholders={"service": display_name(name)},
+        translation_placeholders={"service": name.display_name},
     )
 
 
-def owns(service: ServiceStatus) -> bool:
-    """Whether whoever watches over this server restarts it without being asked."""
-    return service.automatic and service.restart_target is not None
-
-
 def away(statuses: Statuses, state: State, evidence: str) -> Statuses:
-    """The same servers when nobody can be asked about them."""
+    """Return the same servers for a time in which their state is not known."""
     return {name: replace(service, state=state, evidence=evidence) for name, service in statuses.items()}

@@ -11,11 +11,11 @@ from homeassistant.core import HomeAssistant
 from homeassistant.util.dt import utc_from_timestamp
 from yarl import URL
 
-from .const import CONF_MAGPIE_URL, CONF_PARAKEET_URL, CONF_PROXY_URL, Service, restart_option
-from .coordinator import SparkCoordinator
-from .data import SparkConfigEntry
+from .const import CONF_MAGPIE_URL, CONF_PARAKEET_URL, CONF_PROXY_URL, restart_option
+from .coordinator import SparkConfigEntry, SparkCoordinator
 from .spark_engine.errors import SparkError
-from .spark_engine.healing.status import ServiceStatus
+from .spark_engine.healing.status import ServerStatus
+from .spark_engine.models import Service
 
 TO_REDACT = {
     CONF_API_KEY,
@@ -27,7 +27,7 @@ _MOMENTS = {"at", "since", "last_success"}
 
 async def async_get_config_entry_diagnostics(_hass: HomeAssistant, entry: SparkConfigEntry) -> dict[str, Any]:
     """Settings, servers, states and how they came about."""
-    coordinator = entry.runtime_data.coordinator
+    coordinator = entry.runtime_data
     document = {
         "title": entry.title,
         "data": async_redact_data(dict(entry.data), TO_REDACT),
@@ -46,13 +46,13 @@ async def _servers(coordinator: SparkCoordinator) -> dict[str, str]:
     found = {}
     for member in coordinator.spark.members:
         try:
-            found[member.name] = str(await member.client.server())
+            found[str(member.name)] = str(await member.client.server())
         except SparkError as err:
-            found[member.name] = err.message
+            found[str(member.name)] = err.message
     return found
 
 
-def _hosts(entry: SparkConfigEntry, services: Iterable[ServiceStatus]) -> Iterable[str]:
+def _hosts(entry: SparkConfigEntry, services: Iterable[ServerStatus]) -> Iterable[str]:
     urls = [entry.data.get(key) for key in (CONF_PARAKEET_URL, CONF_MAGPIE_URL, CONF_PROXY_URL)]
     for url in [*urls, *(service.url for service in services)]:
         if url and (host := URL(url).host):

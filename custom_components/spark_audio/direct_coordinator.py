@@ -1,4 +1,4 @@
-"""A Spark that Home Assistant watches over itself."""
+"""A Spark that Home Assistant watches itself."""
 
 import logging
 from collections.abc import Coroutine, Mapping
@@ -6,53 +6,47 @@ from dataclasses import replace
 from typing import Any, override
 
 from aiohttp import ClientSession
-from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 
-from .connection import address_for, session_for
-from .const import CONF_AUTOMATIC_RESTART, CONF_CANARY_INTERVAL, DEFAULT_CANARY_INTERVAL, service_of
-from .coordinator import SparkCoordinator, Statuses, owns
+from .addresses import DEADLINES, address_for, session_for
+from .const import CONF_AUTOMATIC_RESTART, CONF_CANARY_INTERVAL, DEFAULT_CANARY_INTERVAL
+from .coordinator import SparkConfigEntry, SparkCoordinator, Statuses
 from .restart_targets import create_target
 from .spark_engine.errors import SparkError
 from .spark_engine.healing.canary import Canary
-from .spark_engine.healing.health import Outcome, Policy, State
-from .spark_engine.healing.incidents import Transition
-from .spark_engine.healing.pool import Member
-from .spark_engine.healing.proxy_client import Remote
+from .spark_engine.healing.health import Outcome, Policy, State, Transition
+from .spark_engine.healing.proxy_client import ProxyClient
 from .spark_engine.healing.restart import RestartTarget
-from .spark_engine.healing.status import ServerKind, kind_of, status_of
-from .spark_engine.healing.watchdog import Watchdog, WatchdogSettings
-from .spark_engine.servers.magpie import Magpie
-from .spark_engine.servers.parakeet import Parakeet
-from .spark_engine.spark import Spark
+from .spark_engine.healing.status import ServerKind, status_of
+from .spark_engine.healing.watchdog import Watchdog, WatchdogEvent, WatchdogSettings
+from .spark_engine.models import ServerName
+from .spark_engine.spark import AnyMember, Spark
 from .stored import StoredAttempts
 
 LOGGER = logging.getLogger(__name__)
 
-type AnyMember = Member[Parakeet] | Member[Magpie]
 
+class DirectCoordinator(SparkCoordinator):
+    """Owns the watchdogs: their transitions are pushed, the rest is looked up every now and then."""
 
-class WatchingCoordinator(SparkCoordinator):
-    """Owns the watchdogs: their transitions are pushed, the rest is looked up now and then."""
-
-    def __init__(self, hass: HomeAssistant, entry: ConfigEntry) -> None:
+    def __init__(self, hass: HomeAssistant, entry: SparkConfigEntry) -> None:
         """Nothing is sent yet."""
         super().__init__(hass, entry)
         session = session_for(hass, entry.data)
-        self._watchdogs: dict[str, Watchdog] = {}
-        self._kinds: dict[str, ServerKind] = {}
-        self._seen_well: set[str] = set()
+        self._watchdogs: dict[ServerName, Watchdog] = {}
+        self._kinds: dict[ServerName, ServerKind] = {}
+        self._seen_well: set[ServerName] = set()
 
-        def watch(name: str, canary: Canary) -> Watchdog:
+        def watch(name: ServerName, canary: Canary) -> Watchdog:
             self._watchdogs[name] = _watchdog(hass, session, entry, name, canary)
             return self._watchdogs[name]
 
-        self.spark = Spark(session, address_for(entry.data), watch)
-        self._members: Mapping[str, AnyMember] = {member.name: member for member in self.spark.members}
+        self.spark = Spark(session, address_for(entry.data), watch, DEADLINES)
+        self._members: Mapping[ServerName, AnyMember] = {member.name: member for member in self.spark.members}
 
     @override
     async def _async_setup(self) -> None:
-        await self.memory.load()
+        await self.store.load()
         await self._find_voices()
 
     @override
@@ -67,20 +61,21 @@ class WatchingCoordinator(SparkCoordinator):
         self._in_background(self.spark.watch(), "watchdogs")
 
     @override
-    async def _restart(self, name: str) -> None:
+    async def _restart(self, name: ServerName) -> None:
         await self._watchdogs[name].restart()
 
     @override
-    async def _check(self, name: str) -> None:
+    async def _check(self, name: ServerName) -> None:
         await self._watchdogs[name].check()
 
     @callback
-    def _push(self, _: Transition) -> None:
-        self.async_set_updated_data(self._look())
+    def _push(self, _: ServerName, event: WatchdogEvent) -> None:
+        if isinstance(event, Transition):
+            self.async_set_updated_data(self._look())
 
     @callback
     def _look(self) -> Statuses:
-        now = {name: replace(status_of(member), kind=self._kinds.get(name)) for name, member in self._members.items()}
+        now = {name: status_of(member, self._kinds.get(name)) for name, member in self._members.items()}
         self._look_at_voices(self.data or {}, now)
         self._look_at_kinds(now)
         canaries = [status.last_canary for status in now.values() if status.last_canary]
@@ -96,9 +91,9 @@ class WatchingCoordinator(SparkCoordinator):
             self._in_background(self._learn_kind(name), f"kind of {name}")
         self._seen_well = well
 
-    async def _learn_kind(self, name: str) -> None:
+    async def _learn_kind(self, name: ServerName) -> None:
         try:
-            kind = kind_of(await self._members[name].client.server())
+            kind = ServerKind.of(await self._members[name].client.server())
         except SparkError as err:
             LOGGER.debug("What %s is stays as it was: %s", name, err)
             return
@@ -114,11 +109,11 @@ class WatchingCoordinator(SparkCoordinator):
             if watchdog.target is None or not watchdog.settings.automatic:
                 continue
             try:
-                status = await Remote(member.client.transport).status()
+                status = await ProxyClient(member.client.transport).status()
             except SparkError:
                 # Nearly always: a Parakeet or a Magpie, and no proxy.
                 continue
-            if any(owns(other) and service_of(other.name) is service_of(name) for other in status.services):
+            if any(other.has_owner and other.name.service is name.service for other in status.servers):
                 doubly.add(name)
         if doubly:
             self.two_owners = frozenset(doubly)
@@ -128,7 +123,9 @@ class WatchingCoordinator(SparkCoordinator):
         self.config_entry.async_create_background_task(self.hass, target, f"{self.name} - {what}")
 
 
-def _watchdog(hass: HomeAssistant, session: ClientSession, entry: ConfigEntry, name: str, canary: Canary) -> Watchdog:
+def _watchdog(
+    hass: HomeAssistant, session: ClientSession, entry: SparkConfigEntry, name: ServerName, canary: Canary
+) -> Watchdog:
     options = entry.options
     settings = WatchdogSettings(
         policy=Policy(interval=float(options.get(CONF_CANARY_INTERVAL, DEFAULT_CANARY_INTERVAL))),
@@ -136,7 +133,8 @@ def _watchdog(hass: HomeAssistant, session: ClientSession, entry: ConfigEntry, n
     )
     target: RestartTarget | None = None
     try:
-        target = create_target(hass, session, options, service_of(name))
+        target = create_target(hass, session, options, name.service)
     except ValueError as err:
-        LOGGER.error("%s cannot be restarted, its restart target makes no sense: %s", name, err)
-    return Watchdog(name, canary, StoredAttempts(hass, entry.entry_id, name), target=target, settings=settings)
+        LOGGER.error("%s cannot be restarted, its restart target cannot be understood: %s", name, err)
+    store = StoredAttempts(hass, entry.entry_id, name)
+    return Watchdog(name, canary, store, target=target, settings=settings, deadlines=DEADLINES)

@@ -1,16 +1,18 @@
-"""What all entities of a Spark have in common."""
+"""What all entities of a Spark have in common, and the devices that they belong to."""
 
 from typing import override
 
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.entity import Entity, EntityDescription
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
-from .const import DOMAIN, display_name
-from .coordinator import SparkCoordinator
-from .data import SparkConfigEntry
-from .spark_engine.healing.status import ServiceStatus
+from .const import DOMAIN
+from .coordinator import SparkConfigEntry, SparkCoordinator
+from .spark_engine.healing.status import ServerStatus
+from .spark_engine.models import ServerName
+from .spark_engine.servers.magpie_dialects import OPENAI
 
 
 def spark_identifier(entry_id: str) -> tuple[str, str]:
@@ -18,7 +20,7 @@ def spark_identifier(entry_id: str) -> tuple[str, str]:
     return DOMAIN, entry_id
 
 
-def device_identifier(entry_id: str, name: str) -> tuple[str, str]:
+def device_identifier(entry_id: str, name: ServerName) -> tuple[str, str]:
     """Under which the device registry knows one server of one Spark."""
     return DOMAIN, f"{entry_id}_{name}"
 
@@ -28,7 +30,7 @@ class SparkEntity(Entity):
 
     _attr_has_entity_name = True
 
-    def __init__(self, entry: SparkConfigEntry, name: str, key: str) -> None:
+    def __init__(self, entry: SparkConfigEntry, name: ServerName, key: str) -> None:
         """Set what never changes. `name` is the server's: its service's, or with a number where there are several."""
         self._attr_translation_key = key
         self._attr_unique_id = f"{entry.entry_id}_{name}_{key}"
@@ -36,9 +38,9 @@ class SparkEntity(Entity):
             entry_type=DeviceEntryType.SERVICE,
             identifiers={device_identifier(entry.entry_id, name)},
             manufacturer="NVIDIA",
-            name=display_name(name),
+            name=name.display_name,
             via_device_id=dr.async_get_device_id_by_identifier(
-                entry.runtime_data.coordinator.hass,
+                entry.runtime_data.hass,
                 spark_identifier(entry.entry_id),
                 config_entry_id=entry.entry_id,
             ),
@@ -48,9 +50,9 @@ class SparkEntity(Entity):
 class HealthEntity(SparkEntity, CoordinatorEntity[SparkCoordinator]):
     """An entity that shows something of a server's health, or acts on it."""
 
-    def __init__(self, entry: SparkConfigEntry, name: str, description: EntityDescription) -> None:
+    def __init__(self, entry: SparkConfigEntry, name: ServerName, description: EntityDescription) -> None:
         """Follow this server."""
-        CoordinatorEntity.__init__(self, entry.runtime_data.coordinator)
+        CoordinatorEntity.__init__(self, entry.runtime_data)
         SparkEntity.__init__(self, entry, name, description.key)
         self.entity_description = description
         self._name = name
@@ -61,6 +63,48 @@ class HealthEntity(SparkEntity, CoordinatorEntity[SparkCoordinator]):
         return super().available and self._name in self.coordinator.data
 
     @property
-    def status(self) -> ServiceStatus:
+    def status(self) -> ServerStatus:
         """How the server is."""
         return self.coordinator.data[self._name]
+
+
+NAMELESS = OPENAI.name
+"""The dialect of servers whose name nobody knows."""
+
+
+@callback
+def add_spark(hass: HomeAssistant, entry: SparkConfigEntry) -> None:
+    """The Spark, which its servers hang on; devices of servers that it does not have any more go."""
+    registry = dr.async_get(hass)
+    registry.async_get_or_create(
+        config_entry_id=entry.entry_id,
+        entry_type=DeviceEntryType.SERVICE,
+        identifiers={spark_identifier(entry.entry_id)},
+        manufacturer="NVIDIA",
+        translation_key="spark",
+        translation_placeholders={"title": entry.title},
+    )
+    names = entry.runtime_data.data
+    kept = {spark_identifier(entry.entry_id), *(device_identifier(entry.entry_id, name) for name in names)}
+    for device in dr.async_entries_for_config_entry(registry, entry.entry_id):
+        if device.identifiers.isdisjoint(kept):
+            registry.async_remove_device(device.id)
+
+
+@callback
+def describe_servers(hass: HomeAssistant, entry: SparkConfigEntry) -> None:
+    """Show which server and which model each one is. What was known stays while it is away."""
+    registry = dr.async_get(hass)
+    for status in entry.runtime_data.data.values():
+        device = registry.async_get_device_by_identifier(device_identifier(entry.entry_id, status.name), entry.entry_id)
+        if device is None or status.kind is None:
+            continue
+        service, kind = status.name.service, status.kind
+        # "magpie" is what is asked for where no model is listed.
+        says_more = kind.model and kind.model.lower() != service
+        registry.async_update_device(
+            device.id,
+            model=service.display_name if kind.dialect == NAMELESS else f"{service.display_name}, {kind.dialect}",
+            model_id=kind.model if says_more else None,
+            sw_version=kind.version,
+        )

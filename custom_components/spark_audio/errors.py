@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from homeassistant.exceptions import HomeAssistantError
 
-from .const import DOMAIN, SERVICE_NAMES, Service
+from .const import DOMAIN
 from .spark_engine.errors import Busy, Held, Rejected, ServerFault, SparkError, TimedOut, Unauthorized, Unreachable
+from .spark_engine.models import Service
 
 TRANSLATION_KEYS: Mapping[type[SparkError], str] = {
     Unreachable: "cannot_connect",
@@ -23,5 +24,5 @@ def translated[E: HomeAssistantError](kind: type[E], err: SparkError, service: S
     return kind(
         translation_domain=DOMAIN,
         translation_key=TRANSLATION_KEYS[type(err)],
-        translation_placeholders={"service": SERVICE_NAMES[service], "reason": err.message},
+        translation_placeholders={"service": service.display_name, "reason": err.message},
     )

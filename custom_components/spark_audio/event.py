@@ -8,10 +8,10 @@ from homeassistant.components.event.const import ATTR_EVENT_TYPE
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .data import SparkConfigEntry
+from .coordinator import SparkConfigEntry
 from .entity import HealthEntity
-from .spark_engine.healing.health import State
-from .spark_engine.healing.incidents import Transition
+from .spark_engine.healing.health import State, Transition
+from .spark_engine.models import ServerName
 
 PARALLEL_UPDATES = 0
 
@@ -29,13 +29,13 @@ async def async_setup_entry(
     _hass: HomeAssistant, entry: SparkConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
     """Add one entity for every server."""
-    async_add_entities(IncidentEvent(entry, name, INCIDENT) for name in entry.runtime_data.coordinator.data)
+    async_add_entities(IncidentEvent(entry, name, INCIDENT) for name in entry.runtime_data.data)
 
 
 class IncidentEvent(HealthEntity, EventEntity):
     """Trouble and its end. A service that hiccups and goes on is none."""
 
-    def __init__(self, entry: SparkConfigEntry, name: str, description: EventEntityDescription) -> None:
+    def __init__(self, entry: SparkConfigEntry, name: ServerName, description: EventEntityDescription) -> None:
         """What happened before now is history."""
         super().__init__(entry, name, description)
         self._seen = self.status.history

@@ -1,6 +1,5 @@
 """Options: how it sounds, how it listens, how it heals, and who steps in."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,11 +7,11 @@ from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult, Opt
 from homeassistant.core import valid_entity_id
 from homeassistant.helpers import entity_registry as er
 
-from .addresses import check_hook, read_key
-from .connection import address_for, is_through_proxy
-from .const import CONF_RESTART_KIND, RestartKind, Service, restart_option
+from .addresses import address_for, is_through_proxy, read_key, session_for
+from .const import CONF_RESTART_KIND, RestartKind, restart_option
 from .options_form import FALLBACK, RESTART_FIELDS, Options, form, shown, stored, target_form
-from .restart_targets import parse_docker
+from .spark_engine.healing.restart import parse_docker, parse_hook
+from .spark_engine.models import Service
 from .spark_engine.servers.magpie_dialects import MagpieServer
 
 EXAMPLES = {
@@ -20,9 +19,6 @@ EXAMPLES = {
     "docker_example": "`http://192.168.1.50:2375#parakeet`",
 }
 """Quoted: a bare URL would become a link that leads nowhere."""
-
-CONTAINER = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
-"""What Docker takes for a container's name or id."""
 
 
 class SparkAudioOptionsFlow(OptionsFlowWithReload):
@@ -122,11 +118,11 @@ class SparkAudioOptionsFlow(OptionsFlowWithReload):
         try:
             match what:
                 case "url":
-                    check_hook(text)
+                    parse_hook(session_for(self.hass, self.config_entry.data), text)
                 case "token":
                     read_key(text)
-                case "docker" if not CONTAINER.fullmatch(parse_docker(text)[1]):
-                    return "invalid_docker"
+                case "docker":
+                    parse_docker(session_for(self.hass, self.config_entry.data), text)
         except ValueError:
             return {"url": "invalid_url", "token": "invalid_key", "docker": "invalid_docker"}[what]
         return None
@@ -159,7 +155,7 @@ class SparkAudioOptionsFlow(OptionsFlowWithReload):
             has = {Service.PARAKEET: spark.parakeet, Service.MAGPIE: spark.magpie}
         else:
             address = address_for(self.config_entry.data)
-            has = {Service.PARAKEET: address.parakeet_url, Service.MAGPIE: address.magpie_url}
+            has = {Service.PARAKEET: address.parakeet, Service.MAGPIE: address.magpie}
         return [service for service in Service if has[service]]
 
     @property

@@ -49,13 +49,12 @@ from .const import (
     FASTEST,
     SLOWEST,
     RestartKind,
-    Service,
     TurnEnd,
     restart_option,
 )
-from .languages import magpie_languages
+from .spark_engine.models import Service
 from .spark_engine.servers.magpie_dialects import MagpieServer
-from .voice_names import emotion_label, emotions, offered
+from .voices import emotion_label, emotions, offered
 
 VOICE = "voice"
 LISTENING = "listening"
@@ -150,7 +149,7 @@ def stored(
         if magpie is None:
             options |= {name: before[name] for name in (CONF_LANGUAGE, CONF_VOICES, CONF_EMOTION) if name in before}
         else:
-            chosen = {tag: options.pop(_field(tag), None) for tag in magpie_languages(magpie)}
+            chosen = {tag: options.pop(_field(tag), None) for tag in magpie.languages}
             options[CONF_VOICES] = {tag: voice for tag, voice in chosen.items() if voice}
     if LISTENING in user_input:
         processing = (CONF_AUTO_GAIN, CONF_NOISE_REDUCTION)
@@ -164,14 +163,14 @@ def _field(tag: str) -> str:
 
 
 def _choices(magpie: MagpieServer | None) -> dict[str, list[tuple[str, str]]]:
-    return {tag: offered(magpie.voices, tag) for tag in magpie_languages(magpie)} if magpie else {}
+    return {tag: offered(magpie.voices, tag) for tag in magpie.languages} if magpie else {}
 
 
 def _voice_fields(magpie: MagpieServer | None) -> dict[vol.Marker, Selector[Any]]:
     """What hangs on the voices that the server has: nothing while nobody knows."""
     if magpie is None:
         return {}
-    languages = LanguageSelectorConfig(languages=magpie_languages(magpie))
+    languages = LanguageSelectorConfig(languages=list(magpie.languages))
     return {vol.Optional(CONF_LANGUAGE): LanguageSelector(languages), **_voices(magpie), **_emotion(magpie)}
 
 

@@ -1,21 +1,23 @@
-"""A Spark behind the proxy, which watches over it: Home Assistant shows what the proxy sees."""
+"""A Spark behind the proxy, which watches it: Home Assistant shows what the proxy sees."""
 
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import TypedDict, override
 
-from homeassistant.config_entries import ConfigEntry, ConfigEntryState
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import CONF_API_KEY
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryAuthFailed, ConfigEntryNotReady
 from homeassistant.helpers.update_coordinator import UpdateFailed
 
-from .connection import address_for, session_for
-from .const import CONF_PROXY_URL, DOMAIN, Service, service_of
-from .coordinator import POLL, SparkCoordinator, Statuses, away
+from .addresses import DEADLINES, address_for, session_for
+from .const import CONF_PROXY_URL, DOMAIN
+from .coordinator import POLL, SparkConfigEntry, SparkCoordinator, Statuses, away
 from .spark_engine.errors import SparkError, Unauthorized
 from .spark_engine.healing.health import State
-from .spark_engine.healing.proxy_client import Remote
-from .spark_engine.healing.status import ProxyStatus, ServiceStatus
+from .spark_engine.healing.proxy_client import ProxyClient
+from .spark_engine.healing.status import ServerStatus
+from .spark_engine.models import ServerName
 from .spark_engine.servers.transport import Transport
 from .spark_engine.spark import Spark, SparkAddress
 
@@ -26,42 +28,42 @@ FAST_POLL = timedelta(seconds=5)
 class ProxyCoordinator(SparkCoordinator):
     """Asks the proxy how the services are, and passes on what is asked of them."""
 
-    def __init__(self, hass: HomeAssistant, entry: ConfigEntry) -> None:
+    def __init__(self, hass: HomeAssistant, entry: SparkConfigEntry) -> None:
         """Nothing is sent yet. What the Spark has is known after the first refresh."""
         super().__init__(hass, entry)
         self._session = session_for(hass, entry.data)
-        key = address_for(entry.data).parakeet_token
-        self._remote = Remote(Transport(self._session, entry.data[CONF_PROXY_URL], key))
+        key: str | None = entry.data.get(CONF_API_KEY)
+        self._client = ProxyClient(Transport(self._session, entry.data[CONF_PROXY_URL], key, DEADLINES))
         self.spark = Spark(self._session, SparkAddress())
-        self._offered: frozenset[tuple[str, bool, bool]] = frozenset()
+        self._offered: frozenset[tuple[ServerName, bool, bool]] = frozenset()
 
     @override
     async def _async_setup(self) -> None:
-        await self.memory.load()
+        await self.store.load()
         try:
-            status = await self._remote.status()
+            status = await self._client.status()
             self._learn_id(status.proxy_id)
-            services = _known(status)
+            servers = status.servers
         except Unauthorized as err:
             raise ConfigEntryAuthFailed(**_about(err, translation_key="proxy_unauthorized")) from err
         except SparkError as err:
-            services = self.memory.known.services
-            if not services:
+            servers = self.store.spark.servers
+            if not servers:
                 raise ConfigEntryNotReady(**_about(err, translation_key="proxy_away")) from err
-        if not services:
+        if not servers:
             raise ConfigEntryNotReady(translation_domain=DOMAIN, translation_key="proxy_serves_nothing")
-        await self.memory.learn(services)
-        self._offered = _offered(services)
-        self.data = {service.name: service for service in self.memory.known.services}
-        behind = {service_of(service.name) for service in services}
-        self.spark = Spark(self._session, address_for(self.config_entry.data, behind))
+        await self.store.learn(servers)
+        self._offered = _offered(servers)
+        self.data = {server.name: server for server in self.store.spark.servers}
+        behind = {server.name.service for server in servers}
+        self.spark = Spark(self._session, address_for(self.config_entry.data, behind), deadlines=DEADLINES)
         await self._find_voices()
 
     @override
     async def _async_update_data(self) -> Statuses:
         before = self.data
         try:
-            services = _known(await self._remote.status())
+            servers = (await self._client.status()).servers
         except Unauthorized as err:
             self.data = away(before, State.UNKNOWN, err.message)
             raise ConfigEntryAuthFailed(**_about(err, translation_key="proxy_unauthorized")) from err
@@ -72,11 +74,11 @@ class ProxyCoordinator(SparkCoordinator):
                 # It answered once: entities are set up, and show that it is away.
                 return self.data
             raise UpdateFailed(**_about(err, translation_key="proxy_away")) from err
-        now = {service.name: service for service in services}
-        well = all(service.state is State.HEALTHY or not service.watched for service in services)
+        now = {server.name: server for server in servers}
+        well = all(server.state is State.HEALTHY or not server.watched for server in servers)
         self.update_interval = POLL if well else FAST_POLL
         self._look_at_voices(before, now)
-        self._reload_for_other_services(services)
+        self._reload_for_other_servers(servers)
         return now
 
     @override
@@ -84,12 +86,12 @@ class ProxyCoordinator(SparkCoordinator):
         """Nothing to do: the proxy watches."""
 
     @override
-    async def _restart(self, name: str) -> None:
-        await self._remote.restart(name)
+    async def _restart(self, name: ServerName) -> None:
+        await self._client.restart(name)
 
     @override
-    async def _check(self, name: str) -> None:
-        await self._remote.check(name)
+    async def _check(self, name: ServerName) -> None:
+        await self._client.check(name)
 
     @callback
     def _learn_id(self, proxy_id: str | None) -> None:
@@ -100,21 +102,16 @@ class ProxyCoordinator(SparkCoordinator):
         entries.async_update_entry(self.config_entry, unique_id=proxy_id)
 
     @callback
-    def _reload_for_other_services(self, services: Iterable[ServiceStatus]) -> None:
+    def _reload_for_other_servers(self, servers: Iterable[ServerStatus]) -> None:
         """The proxy was started with other settings: other entities are needed."""
-        if (offered := _offered(services)) != self._offered:
+        if (offered := _offered(servers)) != self._offered:
             self._offered = offered
             self.hass.config_entries.async_schedule_reload(self.config_entry.entry_id)
 
 
-def _known(status: ProxyStatus) -> tuple[ServiceStatus, ...]:
-    """The servers that this version knows."""
-    return tuple(service for service in status.services if service.name.partition("-")[0] in Service)
-
-
-def _offered(services: Iterable[ServiceStatus]) -> frozenset[tuple[str, bool, bool]]:
+def _offered(servers: Iterable[ServerStatus]) -> frozenset[tuple[ServerName, bool, bool]]:
     """What decides which entities there are."""
-    return frozenset((service.name, service.watched, service.restart_target is not None) for service in services)
+    return frozenset((server.name, server.watched, server.restart_target is not None) for server in servers)
 
 
 class _About(TypedDict):

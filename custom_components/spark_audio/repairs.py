@@ -9,12 +9,12 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
 
-from .connection import is_through_proxy
-from .const import DOMAIN, display_name, service_of
-from .coordinator import owns
-from .data import SparkConfigEntry
+from .addresses import is_through_proxy
+from .const import DOMAIN
+from .coordinator import SparkConfigEntry
 from .spark_engine.healing.health import State
-from .spark_engine.healing.status import ServiceStatus
+from .spark_engine.healing.status import ServerStatus
+from .spark_engine.models import ServerName
 
 GAVE_UP = "gave_up"
 NO_RESTART_TARGET = "no_restart_target"
@@ -29,7 +29,7 @@ _SEVERITIES = {GAVE_UP: ir.IssueSeverity.ERROR}
 @callback
 def update_issues(hass: HomeAssistant, entry: SparkConfigEntry) -> None:
     """Create the issues that there are, and delete those that there are not any more."""
-    for service in entry.runtime_data.coordinator.data.values():
+    for service in entry.runtime_data.data.values():
         current = set(_issues(hass, entry, service))
         for issue in ISSUES:
             issue_id = _issue_id(issue, entry.entry_id, service.name)
@@ -40,55 +40,55 @@ def update_issues(hass: HomeAssistant, entry: SparkConfigEntry) -> None:
                 hass,
                 DOMAIN,
                 issue_id,
-                data={"entry_id": entry.entry_id, "name": service.name},
+                data={"entry_id": entry.entry_id, "name": str(service.name)},
                 is_fixable=issue == GAVE_UP,
                 severity=_SEVERITIES.get(issue, ir.IssueSeverity.WARNING),
                 translation_key=issue,
-                translation_placeholders={"service": display_name(service.name), "title": entry.title},
+                translation_placeholders={"service": service.name.display_name, "title": entry.title},
             )
 
 
 @callback
 def forget_issues(hass: HomeAssistant, entry: SparkConfigEntry) -> None:
     """Nobody watches any more: nothing is known to be wrong."""
-    for name in entry.runtime_data.coordinator.data:
+    for name in entry.runtime_data.data:
         for issue in ISSUES:
             ir.async_delete_issue(hass, DOMAIN, _issue_id(issue, entry.entry_id, name))
 
 
-def _issue_id(issue: str, entry_id: str, name: str) -> str:
+def _issue_id(issue: str, entry_id: str, name: ServerName) -> str:
     return f"{issue}_{entry_id}_{name}"
 
 
-def _issues(hass: HomeAssistant, entry: SparkConfigEntry, service: ServiceStatus) -> Iterator[str]:
+def _issues(hass: HomeAssistant, entry: SparkConfigEntry, service: ServerStatus) -> Iterator[str]:
     if service.state is State.GAVE_UP:
         yield GAVE_UP
     wedged = service.state is State.WEDGED or any(change.after is State.WEDGED for change in service.history)
     if wedged and service.automatic and service.restart_target is None:
         # It stays after a recovery: the next wedge will not mend itself either.
         yield NO_RESTART_TARGET_PROXY if is_through_proxy(entry.data) else NO_RESTART_TARGET
-    if not is_through_proxy(entry.data) and owns(service):
-        doubly = service.name in entry.runtime_data.coordinator.two_owners
+    if not is_through_proxy(entry.data) and service.has_owner:
+        doubly = service.name in entry.runtime_data.two_owners
         if doubly or _another_entry_owns(hass, entry, service):
             yield TWO_OWNERS
 
 
-def _another_entry_owns(hass: HomeAssistant, entry: SparkConfigEntry, service: ServiceStatus) -> bool:
+def _another_entry_owns(hass: HomeAssistant, entry: SparkConfigEntry, service: ServerStatus) -> bool:
     """Whether the same server is restarted by another Spark of this Home Assistant, or by that one's proxy."""
     others: list[SparkConfigEntry] = hass.config_entries.async_loaded_entries(DOMAIN)
     return any(
-        owns(other_service) and _is_same(other_service, service)
+        other_service.has_owner and _is_same(other_service, service)
         for other in others
         if other.entry_id != entry.entry_id
-        for other_service in other.runtime_data.coordinator.data.values()
+        for other_service in other.runtime_data.data.values()
     )
 
 
-def _is_same(one: ServiceStatus, other: ServiceStatus) -> bool:
-    return service_of(one.name) is service_of(other.name) and _address(one) == _address(other)
+def _is_same(one: ServerStatus, other: ServerStatus) -> bool:
+    return one.name.service is other.name.service and _address(one) == _address(other)
 
 
-def _address(service: ServiceStatus) -> str:
+def _address(service: ServerStatus) -> str:
     """Both spellings of a URL that people paste are one server's."""
     return service.url.rstrip("/").removesuffix("/v1").rstrip("/").lower()
 
@@ -104,7 +104,7 @@ class RestartFlow(ConfirmRepairFlow):
         entry: SparkConfigEntry | None = self.hass.config_entries.async_get_entry(str(about.get("entry_id")))
         if entry is None or entry.state is not ConfigEntryState.LOADED:
             return self.async_abort(reason="not_loaded")
-        coordinator, name = entry.runtime_data.coordinator, str(about["name"])
+        coordinator, name = entry.runtime_data, ServerName.parse(str(about["name"]))
         if name not in coordinator.data or coordinator.data[name].state is not State.GAVE_UP:
             return self.async_abort(reason="not_needed")
         try:

@@ -9,10 +9,10 @@ from typing import Any, override
 from aiohttp import ClientSession
 from homeassistant.const import ATTR_ENTITY_ID, STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant, split_entity_id
-from yarl import URL
 
-from .const import CONF_RESTART_KIND, RestartKind, Service, restart_option
-from .spark_engine.healing.restart import RESTART_DEADLINE, DockerTarget, HookTarget, RestartReply, RestartTarget
+from .const import CONF_RESTART_KIND, RestartKind, restart_option
+from .spark_engine.healing.restart import RESTART_DEADLINE, RestartReply, RestartTarget, parse_docker, parse_hook
+from .spark_engine.models import Service
 
 LOGGER = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ SERVICE_PRESS = "press"
 def create_target(
     hass: HomeAssistant, session: ClientSession, options: Mapping[str, Any], service: Service
 ) -> RestartTarget | None:
-    """What restarts a service, None where nothing is chosen. Raises ValueError where it cannot be understood."""
+    """Return what restarts a service, None where nothing is chosen. Raises ValueError where it cannot be understood."""
     kind = RestartKind(options.get(CONF_RESTART_KIND, RestartKind.NONE))
 
     def option(what: str) -> str:
@@ -31,24 +31,14 @@ def create_target(
 
     match kind:
         case RestartKind.HOOK if url := option("url"):
-            token = option("token")
-            return HookTarget(session, url, headers={"Authorization": f"Bearer {token}"} if token else {})
+            return parse_hook(session, url, option("token"))
         case RestartKind.DOCKER if text := option("docker"):
-            address, container = parse_docker(text)
-            return DockerTarget(session, address, container)
+            return parse_docker(session, text)
         case RestartKind.ACTION if action := option("action"):
             return ActionTarget(hass, action)
         case RestartKind.BUTTON if button := option("button"):
             return ButtonTarget(hass, button)
     return None
-
-
-def parse_docker(text: str) -> tuple[str, str]:
-    """Address and container in `http://host:2375#container`. Raises ValueError."""
-    url = URL(text)
-    if url.scheme not in ("http", "https") or not url.host or not url.fragment or "/" in url.fragment:
-        raise ValueError("not http://host:port#container")
-    return str(url.origin()), url.fragment
 
 
 @dataclass(frozen=True, slots=True)

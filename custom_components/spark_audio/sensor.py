@@ -17,10 +17,10 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import StateType
 from homeassistant.util.dt import utc_from_timestamp
 
-from .data import SparkConfigEntry
+from .coordinator import SparkConfigEntry
 from .entity import HealthEntity
 from .spark_engine.healing.health import State
-from .spark_engine.healing.status import ServiceStatus
+from .spark_engine.healing.status import ServerStatus
 
 PARALLEL_UPDATES = 0
 
@@ -29,7 +29,7 @@ PARALLEL_UPDATES = 0
 class ServiceSensorDescription(SensorEntityDescription):
     """What a sensor shows of a server."""
 
-    value: Callable[[ServiceStatus], StateType | datetime]
+    value: Callable[[ServerStatus], StateType | datetime]
 
 
 HEALTH = ServiceSensorDescription(
@@ -76,7 +76,7 @@ async def async_setup_entry(
     _hass: HomeAssistant, entry: SparkConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
     """Add the sensors of every server."""
-    names = entry.runtime_data.coordinator.data
+    names = entry.runtime_data.data
     async_add_entities(HealthSensor(entry, name, HEALTH) for name in names)
     async_add_entities(ServiceSensor(entry, name, description) for name in names for description in DIAGNOSTICS)
 

@@ -13,10 +13,10 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.storage import Store
 from homeassistant.util.json import load_json_object
 
-from .const import DOMAIN, Service
+from .const import DOMAIN
 from .spark_engine.healing.budget import AttemptStore
-from .spark_engine.healing.status import ServiceStatus
-from .spark_engine.models import Voice
+from .spark_engine.healing.status import ServerStatus
+from .spark_engine.models import ServerName, Service, Voice
 from .spark_engine.servers.magpie_dialects import FAMILIES, OPENAI, MagpieServer
 from .spark_engine.servers.magpie_readers import Repertoire
 
@@ -36,10 +36,10 @@ class StoredAttempts(AttemptStore):
     record is on the disk.
     """
 
-    def __init__(self, hass: HomeAssistant, entry_id: str, name: str) -> None:
+    def __init__(self, hass: HomeAssistant, entry_id: str, name: ServerName) -> None:
         """Nothing is read yet."""
         self._hass = hass
-        self._store = Store[Document](hass, VERSION, _key(entry_id, name), private=True, atomic_writes=True)
+        self._store = Store[Document](hass, VERSION, _key(entry_id, str(name)), private=True, atomic_writes=True)
 
     @override
     async def load(self) -> tuple[float, ...]:
@@ -77,39 +77,39 @@ class StoredAttempts(AttemptStore):
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class StoredSpark:
     """What a Spark was like when it answered last. Empty where it never did."""
 
-    services: tuple[ServiceStatus, ...] = ()
+    servers: tuple[ServerStatus, ...] = ()
     """Name, URL and kind of restart target of each server; their states are not kept."""
     magpie: MagpieServer | None = None
 
 
-class Memory:
-    """Keeps what is known of a Spark, so that pipelines have their engines while the box is away."""
+class SparkStore:
+    """Keeps what a Spark was like, so that pipelines have their engines while the box is away."""
 
     def __init__(self, hass: HomeAssistant, entry_id: str) -> None:
         """Nothing is read yet."""
         self._store = Store[Document](hass, VERSION, _key(entry_id, "known"))
-        self.known = Known()
+        self.spark = StoredSpark()
 
     async def load(self) -> None:
         """Remember. A record that makes no sense is none."""
         try:
             document = await self._store.async_load()
-            self.known = _read(document) if document else Known()
+            self.spark = _read(document) if document else StoredSpark()
         except (HomeAssistantError, *_ANOTHER):
-            self.known = Known()
+            self.spark = StoredSpark()
 
-    async def learn(self, services: Iterable[ServiceStatus] | None = None, magpie: MagpieServer | None = None) -> None:
+    async def learn(self, servers: Iterable[ServerStatus] | None = None, magpie: MagpieServer | None = None) -> None:
         """Keep what is new; what is left out stays as it was."""
-        known = Known(
-            self.known.services if services is None else tuple(_lasting(service) for service in services),
-            magpie or self.known.magpie,
+        spark = StoredSpark(
+            self.spark.servers if servers is None else tuple(map(_lasting, servers)),
+            magpie or self.spark.magpie,
         )
-        if known != self.known:
-            self.known = known
-            await self._store.async_save(_written(known))
+        if spark != self.spark:
+            self.spark = spark
+            await self._store.async_save(_written(spark))
 
     async def remove(self) -> None:
         """Forget it."""
@@ -118,46 +118,49 @@ class Memory:
 
 async def remove_records(hass: HomeAssistant, entry_id: str) -> None:
     """Forget all of an entry."""
-    await Memory(hass, entry_id).remove()
+    await SparkStore(hass, entry_id).remove()
     for service in Service:
-        await StoredAttempts(hass, entry_id, service).remove()
+        await StoredAttempts(hass, entry_id, ServerName(service)).remove()
 
 
 def _key(entry_id: str, what: str) -> str:
     return f"{DOMAIN}.{entry_id}.{what}"
 
 
-def _lasting(service: ServiceStatus) -> ServiceStatus:
-    return ServiceStatus(
-        name=service.name, url=service.url, watched=service.watched, restart_target=service.restart_target
-    )
+def _lasting(server: ServerStatus) -> ServerStatus:
+    return ServerStatus(name=server.name, url=server.url, watched=server.watched, restart_target=server.restart_target)
 
 
-def _written(known: Known) -> Document:
-    services = [
-        {"name": service.name, "url": service.url, "watched": service.watched, "target": service.restart_target}
-        for service in known.services
+def _written(spark: StoredSpark) -> Document:
+    servers: list[Document] = [
+        {"name": str(server.name), "url": server.url, "watched": server.watched, "target": server.restart_target}
+        for server in spark.servers
     ]
-    if known.magpie is None:
-        return {"services": services}
+    if spark.magpie is None:
+        return {"services": servers}
     return {
-        "services": services,
+        "services": servers,
         "magpie": {
-            "dialect": known.magpie.dialect.name,
-            "repertoire": asdict(known.magpie.repertoire),
-            "version": known.magpie.version,
+            "dialect": spark.magpie.dialect.name,
+            "repertoire": asdict(spark.magpie.repertoire),
+            "version": spark.magpie.version,
         },
     }
 
 
-def _read(document: Mapping[str, Any]) -> Known:
+def _read(document: Mapping[str, Any]) -> StoredSpark:
     """Raises KeyError, TypeError, ValueError where the document is another one."""
-    services = tuple(
-        ServiceStatus(name=item["name"], url=item["url"], watched=item["watched"], restart_target=item["target"])
+    servers = tuple(
+        ServerStatus(
+            name=ServerName.parse(item["name"]),
+            url=item["url"],
+            watched=item["watched"],
+            restart_target=item["target"],
+        )
         for item in document["services"]
     )
     magpie = document.get("magpie")
-    return Known(services, _magpie(magpie) if magpie else None)
+    return StoredSpark(servers, _magpie(magpie) if magpie else None)
 
 
 def _magpie(document: Mapping[str, Any]) -> MagpieServer:

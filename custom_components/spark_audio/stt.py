@@ -33,23 +33,21 @@ from .const import (
     CONF_TURN_END,
     DEFAULT_TURN_DEADLINE,
     DEFAULT_TURN_END,
-    Service,
     TurnEnd,
-    service_of,
 )
-from .data import SparkConfigEntry
+from .coordinator import SparkConfigEntry
 from .entity import SparkEntity
 from .fallback import FallbackFailed, is_stepping_in, language_of, stepping_in
-from .languages import PARAKEET_LANGUAGES
 from .spark_engine.errors import Rejected, SparkError, Unauthorized
 from .spark_engine.healing.health import State
-from .spark_engine.healing.pool import MagpieService, ParakeetService
-from .spark_engine.models import SAMPLE_RATE, SAMPLE_WIDTH, Audio, Transcript
+from .spark_engine.healing.pool import MagpiePool, ParakeetPool
+from .spark_engine.models import SAMPLE_RATE, SAMPLE_WIDTH, Audio, ServerName, Service, Transcript
 from .spark_engine.speech.audio import read_wav
+from .spark_engine.speech.language import PARAKEET_LANGUAGES, spellings
 from .spark_engine.speech.listening import Listening, TooLong, Transcribe
 from .spark_engine.speech.text import is_speakable
 from .spark_engine.speech.turn_end import BALANCED, FAST
-from .voice_detector import new_detector
+from .spark_engine.speech.voice_activity import VoiceDetector
 
 LOGGER = logging.getLogger(__name__)
 
@@ -69,6 +67,18 @@ CHUNK = 4096
 
 RIFF = b"RIFF"
 
+SUPPORTED_LANGUAGES = spellings(PARAKEET_LANGUAGES)
+
+
+def new_detector() -> VoiceDetector | None:
+    """Return a detector for one utterance; None where Assist is not installed, so that pauses cannot be told."""
+    try:
+        from pymicro_vad import MicroVad  # noqa: PLC0415 - a requirement of Assist's, not of ours
+    except ImportError:
+        return None
+    return MicroVad().Process10ms
+
+
 TURN_RULES = {TurnEnd.HOME_ASSISTANT: None, TurnEnd.BALANCED: BALANCED, TurnEnd.FAST: FAST}
 
 
@@ -83,9 +93,9 @@ async def async_setup_entry(
 class ParakeetEntity(SparkEntity, SpeechToTextEntity):
     """Hears one command at a time; as many as Home Assistant likes at once."""
 
-    def __init__(self, entry: SparkConfigEntry, parakeet: ParakeetService) -> None:
+    def __init__(self, entry: SparkConfigEntry, parakeet: ParakeetPool) -> None:
         """Hear with this Parakeet."""
-        super().__init__(entry, Service.PARAKEET, "speech_to_text")
+        super().__init__(entry, ServerName(Service.PARAKEET), "speech_to_text")
         self._entry = entry
         self._parakeet = parakeet
         self._fallback: str | None = entry.options.get(CONF_FALLBACK_STT)
@@ -103,7 +113,7 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
     @property
     @override
     def supported_languages(self) -> list[str]:
-        return PARAKEET_LANGUAGES
+        return SUPPORTED_LANGUAGES
 
     @property
     @override
@@ -164,7 +174,7 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
             self._warm(magpie)
         return SpeechResult(transcript.text if is_speakable(transcript.text) else "", SpeechResultState.SUCCESS)
 
-    def _warm(self, service: ParakeetService | MagpieService) -> None:
+    def _warm(self, service: ParakeetPool | MagpiePool) -> None:
         self._entry.async_create_background_task(self.hass, service.warm(), f"open a connection for {self.entity_id}")
 
     def _listening(self, hear: Transcribe, language: str) -> Listening:
@@ -180,11 +190,11 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
 
     def _may_guess(self) -> bool:
         """Whether a request may be made that may be for nothing: not of a service that is not well."""
-        statuses = self._entry.runtime_data.coordinator.data.values()
+        statuses = self._entry.runtime_data.data.values()
         return self._is_early and any(
             status.state is State.HEALTHY or not status.watched
             for status in statuses
-            if service_of(status.name) is Service.PARAKEET
+            if status.name.service is Service.PARAKEET
         )
 
     async def _transcribe(self, language: str, audio: Audio) -> Transcript:

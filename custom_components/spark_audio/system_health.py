@@ -7,7 +7,7 @@ from homeassistant.components.system_health import SystemHealthRegistration
 from homeassistant.core import HomeAssistant, callback
 
 from .const import DOMAIN
-from .data import SparkConfigEntry
+from .coordinator import SparkConfigEntry
 from .spark_engine.healing.health import State
 
 
@@ -20,7 +20,7 @@ def async_register(_hass: HomeAssistant, register: SystemHealthRegistration) -> 
 async def system_health_info(hass: HomeAssistant) -> dict[str, Any]:
     """What real inference has shown. That an address answers would prove nothing: a wedged service answers, too."""
     entries: list[SparkConfigEntry] = hass.config_entries.async_loaded_entries(DOMAIN)
-    services = list(chain.from_iterable(entry.runtime_data.coordinator.data.values() for entry in entries))
+    services = list(chain.from_iterable(entry.runtime_data.data.values() for entry in entries))
     return {
         "sparks": len(entries),
         "services": len(services),

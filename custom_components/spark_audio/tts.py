@@ -27,22 +27,19 @@ from .const import (
     CONF_VOICES,
     DEFAULT_SAMPLE_RATE,
     DOMAIN,
-    SERVICE_NAMES,
-    Service,
 )
-from .data import SparkConfigEntry
+from .coordinator import SparkConfigEntry
 from .entity import SparkEntity
 from .errors import translated
 from .fallback import FallbackFailed, first_sound_in_time, is_stepping_in, language_of, stepping_in
-from .languages import magpie_languages, spellings
 from .replayed_text import Retold
 from .spark_engine.errors import ServerFault, SparkError, Unauthorized, Unreachable
-from .spark_engine.models import Audio, SpeechStyle
+from .spark_engine.models import Audio, ServerName, Service, SpeechStyle
 from .spark_engine.servers.magpie_dialects import MagpieServer
 from .spark_engine.speech.audio import write_wav
+from .spark_engine.speech.language import spellings
 from .stretch import read_speed, stretched
-from .voice_choice import VoiceChoice
-from .voice_names import offered
+from .voices import VoiceChoice, offered
 from .wav_output import CLAIMED, PREFERRED, may_be_wide, wav_stream
 
 LOGGER = logging.getLogger(__name__)
@@ -72,7 +69,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
 
     def __init__(self, hass: HomeAssistant, entry: SparkConfigEntry, magpie: MagpieServer) -> None:
         """Speak with this entry's Magpie, in the home's language where callers leave it open."""
-        super().__init__(entry, Service.MAGPIE, "text_to_speech")
+        super().__init__(entry, ServerName(Service.MAGPIE), "text_to_speech")
         self._entry = entry
         self._fallback: str | None = entry.options.get(CONF_FALLBACK_TTS)
         self._sample_rate = int(entry.options.get(CONF_SAMPLE_RATE, DEFAULT_SAMPLE_RATE))
@@ -88,7 +85,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
         if stored := await self.async_get_last_extra_data():
             self._edition = stored.as_dict().get(EDITION)
             self._set_defaults()
-        self.async_on_remove(self._entry.runtime_data.coordinator.async_add_listener(self._look_at_voices))
+        self.async_on_remove(self._entry.runtime_data.async_add_listener(self._look_at_voices))
 
     @property
     @override
@@ -105,7 +102,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
     def _learn(self, magpie: MagpieServer) -> None:
         """Take up what the Magpie can say. The default language moves only where it cannot be spoken any more."""
         self._magpie = magpie
-        languages, options = magpie_languages(magpie), self._entry.options
+        languages, options = list(magpie.languages), self._entry.options
         self._attr_supported_languages = spellings(languages)
         if (chosen := options.get(CONF_LANGUAGE)) in languages:
             self._attr_default_language = chosen
@@ -119,7 +116,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
 
     def _spoken(self, language: str) -> str:
         """The language that is spoken for a tag: of any region, where it is not spoken in that one."""
-        languages = magpie_languages(self._magpie)
+        languages = list(self._magpie.languages)
         if language in languages:
             return language
         return next(iter(matches(language, languages, self._home[1])), language)
@@ -251,7 +248,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
             with stepping_in():
                 response = await speak_with(self.hass, self._fallback, text, request)
         except FallbackFailed as failed:
-            about = {"service": SERVICE_NAMES[Service.MAGPIE], "reason": err.message}
+            about = {"service": Service.MAGPIE.display_name, "reason": err.message}
             raise HomeAssistantError(
                 translation_domain=DOMAIN,
                 translation_key="fallback_failed",

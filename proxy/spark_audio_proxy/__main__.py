@@ -15,7 +15,7 @@ from .announce import announcing, machine_addresses, reachable
 from .app import create_app
 from .app_state import PROXY_ID
 from .canary_command import run_canary
-from .config import Settings, SettingsError, read_settings
+from .config import RestartSettings, ServerSettings, Settings, SettingsError, read_settings
 from .logs import start_logging
 from .process_limits import prepare
 
@@ -92,18 +92,23 @@ async def _with_embedded_spark(stack: AsyncExitStack, settings: Settings) -> Set
     except ImportError as err:
         raise SettingsError(f"--embedded: {err}") from err
     LOGGER.info("Embedded Parakeet at %s, embedded Magpie at %s", spark.parakeet_url, spark.magpie_url)
-    settings = _served_by(settings, "parakeet", spark.parakeet_url, spark.parakeet_restart_url)
-    return _served_by(settings, "magpie", spark.magpie_url, spark.magpie_restart_url)
+    return replace(
+        settings,
+        parakeet=tuple(
+            _served_by(server, spark.parakeet_url, spark.parakeet_restart_url) for server in settings.parakeet
+        ),
+        magpie=tuple(_served_by(server, spark.magpie_url, spark.magpie_restart_url) for server in settings.magpie),
+    )
 
 
-def _served_by(settings: Settings, service: str, url: str, restart_url: str) -> Settings:
-    """The settings with the stand-in for a service that has no URL; with its restart unless another one is set."""
-    if getattr(settings, f"{service}_url"):
-        return settings
-    changes = {f"{service}_url": url}
-    if not any(getattr(settings, f"{service}_restart_{kind}") for kind in ("url", "docker", "command", "ssh")):
-        changes[f"{service}_restart_url"] = restart_url
-    return replace(settings, **changes)  # type: ignore[arg-type]
+def _served_by(server: ServerSettings, url: str, restart_url: str) -> ServerSettings:
+    """Return the settings with the stand-in where there is no URL; with its restart unless another one is set."""
+    if server.url:
+        return server
+    restart = server.restart
+    if not (restart.url or restart.docker or restart.command or restart.ssh):
+        restart = RestartSettings(url=restart_url)
+    return replace(server, url=url, restart=restart)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,16 @@
 import asyncio
 import logging
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from aiohttp import ClientSession, DummyCookieJar, TCPConnector, web
 from spark_engine.errors import SparkError
+from spark_engine.healing.budget import Budget
+from spark_engine.healing.health import Policy
+from spark_engine.healing.watchdog import Listener
+from spark_engine.servers.deadlines import Deadlines
 from spark_engine.spark import Spark
 
 from .api import routes
@@ -18,6 +23,7 @@ from .journal import Journal
 from .middlewares import access_log, add_headers, answer_preflight, refuse_foreign_pages, require_key
 from .problems import answer_problems
 from .restarts.ledger import state_folder
+from .transcode.libav_limits import limit_blocks
 from .uploads.admission import BytesInFlight, Gate
 from .watchdogs import create_spark
 
@@ -27,8 +33,18 @@ KEEP_ALIVE = 75.0
 """Seconds that an idle connection to a Spark is kept: a voice turn follows the last one within a minute or so."""
 
 
-def create_app(settings: Settings) -> web.Application:
-    """The proxy for these settings. Raises SettingsError where an extra is missing."""
+def create_app(
+    settings: Settings,
+    *,
+    deadlines: Deadlines | None = None,
+    policy: Policy | None = None,
+    budget: Budget | None = None,
+) -> web.Application:
+    """Return the proxy for these settings; the other times are what no setting says, for tests to hand in.
+
+    Raises SettingsError where an extra is missing.
+    """
+    limit_blocks()
     way_in = [access_log, answer_problems, answer_preflight, refuse_foreign_pages, require_key]
     app = web.Application(middlewares=way_in)
     app.on_response_prepare.append(add_headers)
@@ -38,7 +54,8 @@ def create_app(settings: Settings) -> web.Application:
     app[SPEAKING] = Gate("Magpie", settings.concurrency, settings.queue)
     app[UPLOADS] = BytesInFlight(settings.bytes_in_flight)
     app.router.add_routes(routes(settings))
-    app.cleanup_ctx.append(_connected)
+    create = partial(create_spark, deadlines=deadlines, policy=policy, budget=budget)
+    app.cleanup_ctx.append(partial(_connected, create))
     app.on_shutdown.append(_end_news)
     if settings.metrics:
         _add_metrics(app)
@@ -54,7 +71,9 @@ def _add_metrics(app: web.Application) -> None:
     add_metrics(app)
 
 
-async def _connected(app: web.Application) -> AsyncGenerator[None]:
+async def _connected(
+    create: Callable[[ClientSession, Settings, Listener], Spark], app: web.Application
+) -> AsyncGenerator[None]:
     """Hold what lives as long as the application: connections, threads, the Spark and its watchdogs."""
     if proxy_id := await asyncio.to_thread(lasting_id, state_folder(app[SETTINGS].state_dir)):
         app[PROXY_ID] = proxy_id
@@ -63,8 +82,8 @@ async def _connected(app: web.Application) -> AsyncGenerator[None]:
         async with ClientSession(connector=connector, cookie_jar=DummyCookieJar()) as session:
             app[TRANSCODERS] = transcoders
             app[SESSION] = session
-            app[SPARK] = spark = create_spark(session, app[SETTINGS], app[JOURNAL])
-            await _look_around(spark)
+            app[SPARK] = spark = create(session, app[SETTINGS], app[JOURNAL].tell_of_server)
+            await _identify(spark)
             watching = asyncio.create_task(spark.watch(), name="watchdogs")
             yield
             watching.cancel()
@@ -72,11 +91,11 @@ async def _connected(app: web.Application) -> AsyncGenerator[None]:
 
 
 async def _end_news(app: web.Application) -> None:
-    """Let go of those who only listen: a stop waits for requests in flight."""
+    """End the streams of news: a stop waits for requests in flight."""
     app[JOURNAL].close()
 
 
-async def _look_around(spark: Spark) -> None:
+async def _identify(spark: Spark) -> None:
     """Find out what the servers are. One that is not up yet is asked again when it is needed."""
     servers = await asyncio.gather(*(member.client.server() for member in spark.members), return_exceptions=True)
     for member, server in zip(spark.members, servers, strict=True):

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, ClientSession
-from spark_engine.healing.canary import CANARY_DEADLINE, Canary, hear_canary, speak_canary
+from spark_engine.healing.canary import Canary, magpie_canary, parakeet_canary
 from spark_engine.healing.health import Observation, Outcome
+from spark_engine.servers.deadlines import Deadlines
 from spark_engine.servers.magpie import Magpie
 from spark_engine.servers.parakeet import Parakeet
 from spark_engine.servers.transport import Transport
@@ -31,7 +32,7 @@ class CanaryOptions:
     service: str
     url: str
     token: str | None = field(default=None, repr=False)
-    deadline: float = CANARY_DEADLINE
+    deadline: float = Deadlines().canary
     any_words: bool = False
     """Whether a transcript with other words than the clip's will do: for servers that know no English."""
 
@@ -62,7 +63,7 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Ca
     parser.add_argument("--url", required=True, type=_url, help="where the server listens")
     parser.add_argument("--token", help="bearer token that it wants")
     parser.add_argument(
-        "--deadline", type=_seconds, default=CANARY_DEADLINE, help="seconds for the answer (default: %(default)g)"
+        "--deadline", type=_seconds, default=Deadlines().canary, help="seconds for the answer (default: %(default)g)"
     )
     parser.add_argument(
         "--any-words", action="store_true", help="any transcript will do: for a Parakeet that knows no English"
@@ -100,8 +101,8 @@ async def ask(options: CanaryOptions) -> Verdict:
 
 def _canary(service: str, transport: Transport) -> Canary:
     if service == "parakeet":
-        return partial(hear_canary, Parakeet(transport))
-    return partial(speak_canary, Magpie(transport))
+        return partial(parakeet_canary, Parakeet(transport))
+    return partial(magpie_canary, Magpie(transport))
 
 
 def _judge(options: CanaryOptions, seen: Observation, *, busy: bool, seconds: float) -> Verdict:

@@ -4,10 +4,10 @@ import argparse
 import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Literal, cast
+from typing import Any, Literal
 
 import voluptuous as vol
-from spark_engine.spark import split_list
+from spark_engine.models import Service
 from yarl import URL
 
 PREFIX = "SPARK_AUDIO_"
@@ -18,11 +18,31 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RestartSettings:
+    """How one server is restarted, as written in the settings; at most one kind."""
+
+    url: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+    docker: str | None = field(default=None, repr=False)
+    command: str | None = field(default=None, repr=False)
+    ssh: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServerSettings:
+    """One server of a service. Without a URL it is the embedded Spark."""
+
+    url: str | None = None
+    token: str | None = field(default=None, repr=False)
+    restart: RestartSettings = field(default_factory=RestartSettings)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
     """Everything that can be set. Sizes in bytes, times in seconds."""
 
-    parakeet_url: str | None = None
-    magpie_url: str | None = None
+    parakeet: tuple[ServerSettings, ...] = ()
+    magpie: tuple[ServerSettings, ...] = ()
     host: str = "127.0.0.1"
     port: int = 8600
     zeroconf: bool | None = None
@@ -40,18 +60,6 @@ class Settings:
     window: float = 300.0
     concurrency: int = 4
     queue: int = 32
-    parakeet_token: str | None = field(default=None, repr=False)
-    magpie_token: str | None = field(default=None, repr=False)
-    parakeet_restart_url: str | None = field(default=None, repr=False)
-    parakeet_restart_token: str | None = field(default=None, repr=False)
-    parakeet_restart_docker: str | None = field(default=None, repr=False)
-    parakeet_restart_command: str | None = field(default=None, repr=False)
-    parakeet_restart_ssh: str | None = field(default=None, repr=False)
-    magpie_restart_url: str | None = field(default=None, repr=False)
-    magpie_restart_token: str | None = field(default=None, repr=False)
-    magpie_restart_docker: str | None = field(default=None, repr=False)
-    magpie_restart_command: str | None = field(default=None, repr=False)
-    magpie_restart_ssh: str | None = field(default=None, repr=False)
     watch: bool = True
     auto_restart: bool = True
     canary_interval: float = 300.0
@@ -66,7 +74,7 @@ class Settings:
 
     @property
     def announced(self) -> bool:
-        """Whether the network is told of this proxy: if nothing is said, where Home Assistant could use it."""
+        """Return whether the network is told of this proxy: if nothing is set, where Home Assistant could use it."""
         return self.zeroconf if self.zeroconf is not None else bool(self.api_key) and not is_loopback(self.host)
 
 
@@ -82,18 +90,26 @@ def _url(value: str) -> str:
     return value
 
 
-def _urls(value: str) -> str:
-    for item in split_list(value):
-        _url(item)
-    return value
+def _urls(value: str) -> tuple[str, ...]:
+    return tuple(map(_url, _list(value)))
 
 
 def _list(value: str) -> tuple[str, ...]:
-    return tuple(split_list(value))
+    """Return the items of a comma separated list."""
+    return tuple(item for item in (part.strip() for part in value.split(",")) if item)
+
+
+def _places(value: str) -> tuple[str | None, ...]:
+    """Return the items of a comma separated list whose places count: an empty one is None."""
+    return tuple(part.strip() or None for part in value.split(","))
+
+
+def _url_places(value: str) -> tuple[str | None, ...]:
+    return tuple(item and _url(item) for item in _places(value))
 
 
 def _hosts(value: str) -> tuple[str, ...]:
-    names = tuple(name.rstrip(".").lower() for name in split_list(value))
+    names = tuple(name.rstrip(".").lower() for name in _list(value))
     if any(set(":/@[]") & set(name) for name in names):
         raise vol.Invalid("a name stands alone, without http:// and without a port")
     return names
@@ -108,7 +124,7 @@ def _seconds(low: float) -> vol.All:
 
 
 def _size(value: str) -> int:
-    """Bytes, written as a number of bytes or with KiB, MiB or GiB."""
+    """Return bytes, written as a number of bytes or with KiB, MiB or GiB."""
     number, unit = value.rstrip("KMGiB "), value.lstrip("0123456789. ")
     scale = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}.get(unit)
     if scale is None or not number.isdecimal() or int(number) == 0:
@@ -117,7 +133,7 @@ def _size(value: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Option:
+class Option:
     """How one setting is read and explained."""
 
     help: str
@@ -125,80 +141,110 @@ class _Option:
     metavar: str | None = None
 
 
-_OPTIONS: Mapping[str, _Option] = {
-    "parakeet_url": _Option(
+_OF_A_SERVER = ("token", *(f"restart_{item.name}" for item in fields(RestartSettings)))
+"""What can be set for each server: comma separated, in the order of the URLs."""
+
+OPTIONS: Mapping[str, Option] = {
+    "parakeet_url": Option(
         "where Parakeet listens, for example http://spark.local:8000; several: comma separated", _urls, "URL"
     ),
-    "magpie_url": _Option(
+    "magpie_url": Option(
         "where Magpie listens, for example http://spark.local:9000; several: comma separated", _urls, "URL"
     ),
-    "host": _Option("address to listen on; others than loopback need a key", vol.All(str, vol.Length(min=1))),
-    "port": _Option("port to listen on", _whole_number(0, 65535)),
-    "zeroconf": _Option(
+    "host": Option("address to listen on; others than loopback need a key", vol.All(str, vol.Length(min=1))),
+    "port": Option("port to listen on", _whole_number(0, 65535)),
+    "zeroconf": Option(
         "announce the proxy on the network: on (default with a key and a host beyond loopback) or off",
         vol.Boolean(),
         "on|off",
     ),
-    "api_key": _Option("key that clients must send; several are comma separated", _list, "KEY"),
-    "embedded": _Option("start the embedded Spark for every service without a URL", vol.Boolean()),
-    "allow_anonymous": _Option("listen on any address without a key", vol.Boolean()),
-    "protect_lists": _Option("ask for the key for lists of models and voices too", vol.Boolean()),
-    "cors_origins": _Option("origins whose pages may call, comma separated, or *", _list, "ORIGINS"),
-    "allowed_hosts": _Option(
+    "api_key": Option("key that clients must send; several are comma separated", _list, "KEY"),
+    "embedded": Option("start the embedded Spark for every service without a URL", vol.Boolean()),
+    "allow_anonymous": Option("listen on any address without a key", vol.Boolean()),
+    "protect_lists": Option("ask for the key for lists of models and voices too", vol.Boolean()),
+    "cors_origins": Option("origins whose pages may call, comma separated, or *", _list, "ORIGINS"),
+    "allowed_hosts": Option(
         "public names by which a proxy without a key may be asked, comma separated, or *", _hosts, "NAMES"
     ),
-    "unknown_voice": _Option("what an unknown voice gets: default or reject", vol.In(("default", "reject"))),
-    "max_characters": _Option("longest text to speak, in characters", _whole_number(1, 10_000_000)),
-    "max_upload": _Option("largest upload", _size, "SIZE"),
-    "bytes_in_flight": _Option("largest sum of uploads in memory; others wait for room", _size, "SIZE"),
-    "max_audio": _Option("longest recording, in seconds", _seconds(1), "SECONDS"),
-    "window": _Option("longest piece that Parakeet gets, in seconds", _seconds(10), "SECONDS"),
-    "concurrency": _Option("requests that one service works on at once", _whole_number(1, 1000)),
-    "queue": _Option("requests that may wait for a service", _whole_number(0, 10_000)),
+    "unknown_voice": Option("what an unknown voice gets: default or reject", vol.In(("default", "reject"))),
+    "max_characters": Option("longest text to speak, in characters", _whole_number(1, 10_000_000)),
+    "max_upload": Option("largest upload", _size, "SIZE"),
+    "bytes_in_flight": Option("largest sum of uploads in memory; others wait for room", _size, "SIZE"),
+    "max_audio": Option("longest recording, in seconds", _seconds(1), "SECONDS"),
+    "window": Option("longest piece that Parakeet gets, in seconds", _seconds(10), "SECONDS"),
+    "concurrency": Option("requests that one service works on at once", _whole_number(1, 1000)),
+    "queue": Option("requests that may wait for a service", _whole_number(0, 10_000)),
     **{
         name: option
-        for service in ("parakeet", "magpie")
+        for service in Service
         for name, option in (
-            (f"{service}_token", _Option(f"bearer token that {service} wants", str, "TOKEN")),
-            (f"{service}_restart_url", _Option(f"URL that restarts {service} when it is POSTed to", _urls, "URL")),
-            (f"{service}_restart_token", _Option("bearer token for that URL", str, "TOKEN")),
-            (f"{service}_restart_docker", _Option("unix:///var/run/docker.sock#name or http://host:2375#name", str)),
-            (f"{service}_restart_command", _Option("command that restarts it, run without a shell", str)),
-            (f"{service}_restart_ssh", _Option("ssh://user@host/path/to/key?known_hosts=/path", str)),
+            (f"{service}_token", Option(f"bearer token that {service} expects", _places, "TOKEN")),
+            (
+                f"{service}_restart_url",
+                Option(f"URL that restarts {service} when it is POSTed to", _url_places, "URL"),
+            ),
+            (f"{service}_restart_token", Option("bearer token for that URL", _places, "TOKEN")),
+            (
+                f"{service}_restart_docker",
+                Option("unix:///var/run/docker.sock#name or http://host:2375#name", _places),
+            ),
+            (f"{service}_restart_command", Option("command that restarts it, run without a shell", _places)),
+            (f"{service}_restart_ssh", Option("ssh://user@host/path/to/key?known_hosts=/path", _places)),
         )
     },
-    "watch": _Option(
-        "watch over the services: on (default), or off where something else does", vol.Boolean(), "on|off"
-    ),
-    "auto_restart": _Option("restart a wedged service by itself: on (default) or off", vol.Boolean(), "on|off"),
-    "canary_interval": _Option("seconds between canaries of a healthy service", _seconds(1)),
-    "restart_limit": _Option("automatic restarts that a window allows", _whole_number(0, 100)),
-    "restart_window": _Option("length of that window, in seconds", _seconds(60)),
-    "start_grace": _Option("seconds that a service may take to start", _seconds(0)),
-    "state_dir": _Option("folder for the record of restarts", vol.All(str, vol.Length(min=1)), "FOLDER"),
-    "llm_url": _Option("a language model server to relay chat and embeddings to", _url, "URL"),
-    "llm_key": _Option("key for that server", str, "KEY"),
-    "metrics": _Option("serve /metrics for Prometheus; needs the extra metrics", vol.Boolean()),
-    "log_format": _Option("text (default) or json, one object a line", vol.In(("text", "json"))),
+    "watch": Option("watch the services: on (default), or off where something else does", vol.Boolean(), "on|off"),
+    "auto_restart": Option("restart a wedged service automatically: on (default) or off", vol.Boolean(), "on|off"),
+    "canary_interval": Option("seconds between canaries of a healthy service", _seconds(1)),
+    "restart_limit": Option("automatic restarts that a window allows", _whole_number(0, 100)),
+    "restart_window": Option("length of that window, in seconds", _seconds(60)),
+    "start_grace": Option("seconds that a service may take to start", _seconds(0)),
+    "state_dir": Option("folder for the record of restarts", vol.All(str, vol.Length(min=1)), "FOLDER"),
+    "llm_url": Option("a language model server to relay chat and embeddings to", _url, "URL"),
+    "llm_key": Option("key for that server", str, "KEY"),
+    "metrics": Option("serve /metrics for Prometheus; needs the extra metrics", vol.Boolean()),
+    "log_format": Option("text (default) or json, one object a line", vol.In(("text", "json"))),
 }
 
 
 def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
-    """Settings of this run; the command line wins over the environment. Raises SettingsError."""
+    """Return the settings of this run; the command line wins over the environment. Raises SettingsError."""
     given = {key: value for key, value in vars(_parser().parse_args(arguments)).items() if value is not None}
-    for name in _OPTIONS:
+    for name in OPTIONS:
         value = environment.get(PREFIX + name.upper())
         if value:
             given.setdefault(name, value)
-    schema = vol.Schema({vol.Optional(name): option.validate for name, option in _OPTIONS.items()})
+    schema = vol.Schema({vol.Optional(name): option.validate for name, option in OPTIONS.items()})
     try:
-        values = cast(dict[str, object], schema(given))
+        values: dict[str, Any] = schema(given)
     except vol.MultipleInvalid as err:
         first = err.errors[0]
         raise SettingsError(f"{_names(str(first.path[0]))}: {first.msg}") from err
-    settings = Settings(**values)  # type: ignore[arg-type]
+    parakeet, magpie = (_servers(service, values) for service in Service)
+    settings = Settings(parakeet=parakeet, magpie=magpie, **values)
     _check(settings)
     return settings
+
+
+def _servers(service: Service, values: dict[str, Any]) -> tuple[ServerSettings, ...]:
+    """Take what is set for the servers of a service out of all values.
+
+    Raises SettingsError where there are more items than servers: a comma within a command separates items, too.
+    """
+    urls: tuple[str | None, ...] = values.pop(f"{service}_url", ())
+    if not urls and values.get("embedded"):
+        urls = (None,)
+    of_each: dict[str, tuple[str | None, ...]] = {what: values.pop(f"{service}_{what}", ()) for what in _OF_A_SERVER}
+    for what, items in of_each.items():
+        if len(items) > len(urls) > 0:
+            raise SettingsError(f"{_names(f'{service}_{what}')}: {len(items)} items for {len(urls)} servers")
+
+    def server(number: int, url: str | None) -> ServerSettings:
+        own = {what: items[number] for what, items in of_each.items() if number < len(items)}
+        token = own.pop("token", None)
+        restart = {what.removeprefix("restart_"): item for what, item in own.items()}
+        return ServerSettings(url=url, token=token, restart=RestartSettings(**restart))
+
+    return tuple(server(number, url) for number, url in enumerate(urls))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -207,10 +253,10 @@ def _parser() -> argparse.ArgumentParser:
         description="OpenAI audio endpoints for Parakeet and Magpie.",
         epilog=f"Every option can also be set in the environment: --parakeet-url is {PREFIX}PARAKEET_URL.",
     )
-    defaults = {item.name: item.default for item in fields(Settings)}
-    for name, option in _OPTIONS.items():
+    switches = {item.name for item in fields(Settings) if item.default is False}
+    for name, option in OPTIONS.items():
         flag = f"--{name.replace('_', '-')}"
-        if defaults[name] is False:
+        if name in switches:
             parser.add_argument(flag, action="store_true", default=None, help=option.help)
         else:
             parser.add_argument(flag, metavar=option.metavar or name.upper(), help=option.help)
@@ -222,7 +268,7 @@ def _names(name: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach that address."""
+    """Return whether only this machine can reach that address."""
     if host == "localhost":
         return True
     try:
@@ -232,7 +278,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _check(settings: Settings) -> None:
-    if not (settings.parakeet_url or settings.magpie_url or settings.embedded):
+    if not (settings.parakeet or settings.magpie):
         raise SettingsError(
             f"nothing to serve: give {_names('parakeet_url')}, {_names('magpie_url')} or {_names('embedded')}"
         )

@@ -1,4 +1,4 @@
-"""`GET /metrics` for Prometheus: what the journal tells, counted, and how the servers are at the moment of asking."""
+"""`GET /metrics` for Prometheus: events of the journal, counted, and how the servers are at the moment of asking."""
 
 from collections.abc import Iterator
 from typing import override
@@ -10,15 +10,18 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from spark_engine import __version__
 from spark_engine.errors import SparkError
-from spark_engine.healing.health import State
+from spark_engine.healing.canary import CanaryResult
+from spark_engine.healing.health import State, Transition
+from spark_engine.healing.watchdog import RequestOutcome
+from spark_engine.models import ServerName
 from spark_engine.spark import Spark
 
 from .api.health import only_for_us
 from .app_state import JOURNAL, SPARK
-from .journal import AudioPassed, CanaryAnswered, Event, Journal, RequestServed, StateChanged, UpstreamAsked
+from .journal import AudioPassed, Event, RequestServed, ServerEvent
 
 ENDLESS = "/api/events"
-"""The endpoint whose duration tells how long somebody looked."""
+"""The endpoint whose duration tells how long a page was open."""
 
 _SPEECH = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 60)
 """Seconds. A healthy voice turn is within the first half."""
@@ -57,7 +60,7 @@ class _Counted:
         self.restarts = counter("spark_restarts_total", "Restarts by how they ended.", "service", "trigger", "outcome")
         self.audio = counter("spark_audio_seconds_total", "Seconds of speech taken in or given out.", "direction")
         Info("spark_build", "What runs here.", registry=registry).info({"version": __version__})
-        self._restarting: dict[str, str] = {}
+        self._restarting: dict[ServerName, str] = {}
 
     def count(self, event: Event) -> None:
         match event:
@@ -67,23 +70,23 @@ class _Counted:
                     self.request_seconds.labels(endpoint).observe(seconds)
             case AudioPassed(direction, seconds):
                 self.audio.labels(direction).inc(seconds)
-            case UpstreamAsked(server, seconds, error):
+            case ServerEvent(server, RequestOutcome(seconds, error)):
                 self.upstream_seconds.labels(server).observe(seconds)
                 if error is not None:
                     self.upstream_errors.labels(server, _kind(error)).inc()
-            case CanaryAnswered(server, result):
+            case ServerEvent(server, CanaryResult() as result):
                 self.canary_seconds.labels(server).observe(result.latency)
                 self.canaries.labels(server, result.observation.outcome.name.lower()).inc()
-            case StateChanged():
-                self._count_restart(event)
+            case ServerEvent(server, Transition() as change):
+                self._count_restart(server, change)
 
-    def _count_restart(self, event: StateChanged) -> None:
-        """A restart counts once it is known how it ended."""
-        if event.change.after is State.RESTARTING:
-            self._restarting[event.server] = "manual" if event.by_hand else "automatic"
-        elif trigger := self._restarting.pop(event.server, None):
-            outcome = "recovered" if event.change.after is State.HEALTHY else "not_recovered"
-            self.restarts.labels(event.server, trigger, outcome).inc()
+    def _count_restart(self, server: ServerName, change: Transition) -> None:
+        """Count a restart once it is known how it ended."""
+        if change.after is State.RESTARTING:
+            self._restarting[server] = "manual" if change.by_hand else "automatic"
+        elif trigger := self._restarting.pop(server, None):
+            outcome = "recovered" if change.after is State.HEALTHY else "not_recovered"
+            self.restarts.labels(server, trigger, outcome).inc()
 
 
 def _kind(error: SparkError) -> str:
@@ -103,7 +106,6 @@ class _ServersNow(Collector):
         spark: Spark | None = self._app.get(SPARK)
         if spark is None:
             return
-        journal: Journal = self._app[JOURNAL]
         states = GaugeMetricFamily(
             "spark_service_state", "1 for the state that a server is in.", labels=["service", "state"]
         )
@@ -114,12 +116,13 @@ class _ServersNow(Collector):
             watchdog = member.watchdog
             if watchdog is None:
                 continue
+            name = str(member.name)
             for state in State:
-                states.add_metric([member.name, state], float(member.state is state))
+                states.add_metric([name, state], float(member.state is state))
             if watchdog.last_success is not None:
-                success.add_metric([member.name], watchdog.last_success)
-            left.add_metric([member.name], watchdog.restarts_left)
-            in_flight.add_metric([member.name], journal.under_way[member.name])
+                success.add_metric([name], watchdog.last_success)
+            left.add_metric([name], watchdog.restarts_left)
+            in_flight.add_metric([name], watchdog.requests_under_way)
         yield from (states, success, left, in_flight)
 
 

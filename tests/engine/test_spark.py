@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 import pytest
 from aiohttp import ClientSession
 from spark_engine.models import Audio, SpeechStyle
-from spark_engine.spark import UNSPEAKABLE_PAUSE, Spark, SparkAddress
+from spark_engine.spark import UNSPEAKABLE_PAUSE, ServerAddress, Spark, SparkAddress
 from spark_engine.speech import speaking
 
 from tests.fakes import magpie
@@ -22,7 +22,7 @@ async def words(*pieces: str) -> AsyncGenerator[str]:
 async def test_each_sentence_is_one_request_in_order(session: ClientSession) -> None:
     """Cleaned on the way."""
     async with running(magpie.nim()) as fake:
-        spark = Spark(session, SparkAddress(magpie_url=fake.url))
+        spark = Spark(session, SparkAddress(magpie=(ServerAddress(fake.url),)))
         audio = [
             piece async for piece in spark.speak(words("The light is **on**. The", " door is closed."), SpeechStyle())
         ]
@@ -37,7 +37,7 @@ async def test_text_that_is_being_written_begins_with_a_clause(session: ClientSe
     """Text that is all there begins with a sentence: its end is not waited for."""
     text = "The lamp in the kitchen and the one in the hall are on, as you wished."
     async with running(magpie.nim()) as fake:
-        spark = Spark(session, SparkAddress(magpie_url=fake.url))
+        spark = Spark(session, SparkAddress(magpie=(ServerAddress(fake.url),)))
         for said in (words(text), text):
             async for _ in spark.speak(said, SpeechStyle()):
                 pass
@@ -60,7 +60,7 @@ async def test_speed_is_that_of_the_listener(session: ClientSession, monkeypatch
 
     monkeypatch.setattr("spark_engine.spark.speak", watched)
     async with running(magpie.nim()) as fake:
-        spark = Spark(session, SparkAddress(magpie_url=fake.url))
+        spark = Spark(session, SparkAddress(magpie=(ServerAddress(fake.url),)))
         usual, fast = [
             [piece async for piece in spark.speak("The light is on.", SpeechStyle(), **chosen)]
             for chosen in ({}, {"speed": 4.0})
@@ -72,7 +72,7 @@ async def test_speed_is_that_of_the_listener(session: ClientSession, monkeypatch
 async def test_nothing_to_say_is_a_short_silence(session: ClientSession) -> None:
     """Without asking the server."""
     async with running(magpie.nim()) as fake:
-        spark = Spark(session, SparkAddress(magpie_url=fake.url))
+        spark = Spark(session, SparkAddress(magpie=(ServerAddress(fake.url),)))
         (audio,) = [piece async for piece in spark.speak(words("😀"), SpeechStyle(sample_rate=44_100))]
         assert fake.asked == []
     assert audio.seconds == pytest.approx(UNSPEAKABLE_PAUSE)
@@ -81,7 +81,7 @@ async def test_nothing_to_say_is_a_short_silence(session: ClientSession) -> None
 
 async def test_a_spark_has_what_it_has_an_address_for(session: ClientSession) -> None:
     """Either service may be missing; asking it then is a programming error."""
-    spark = Spark(session, SparkAddress(parakeet_url="http://127.0.0.1:1"))
+    spark = Spark(session, SparkAddress(parakeet=(ServerAddress("http://127.0.0.1:1"),)))
     assert spark.parakeet is not None
     assert spark.magpie is None
     with pytest.raises(RuntimeError, match="no Magpie"):

@@ -1,6 +1,7 @@
 """Home Assistant with Spark Audio in it, and the servers it talks to."""
 
 from collections.abc import AsyncGenerator, Generator
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -15,7 +16,8 @@ from syrupy.filters import props
 
 # Before Home Assistant looks for custom integrations: it finds them through this package's path.
 import custom_components.spark_audio
-from custom_components.spark_audio.spark_engine.healing import health
+from custom_components.spark_audio import direct_coordinator
+from custom_components.spark_audio.spark_engine.healing.health import Policy
 from custom_components.spark_audio.spark_engine.spark import Spark
 from tests.fakes import magpie as fake_magpie
 from tests.fakes import parakeet as fake_parakeet
@@ -54,9 +56,8 @@ def unwatched(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 @pytest.fixture
 def watched(monkeypatch: pytest.MonkeyPatch) -> None:
     """Canaries at a hundredth of the usual waits; their real lengths are tested on a fake clock."""
-    monkeypatch.setattr(health, "SUSPECT_INTERVAL", 0.05)
-    monkeypatch.setattr(health, "DOWN_INTERVAL", 0.05)
-    monkeypatch.setattr(health, "GAVE_UP_INTERVAL", 0.05)
+    quick = partial(Policy, suspect_interval=0.05, down_interval=0.05, gave_up_interval=0.05)
+    monkeypatch.setattr(direct_coordinator, "Policy", quick)
 
 
 @pytest.fixture

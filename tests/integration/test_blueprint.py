@@ -13,8 +13,7 @@ from homeassistant.setup import async_setup_component
 from homeassistant.util.yaml import load_yaml_dict
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_capture_events
 
-from custom_components.spark_audio.spark_engine.healing.health import Health, State
-from custom_components.spark_audio.spark_engine.healing.incidents import Transition
+from custom_components.spark_audio.spark_engine.healing.health import Health, State, Transition
 
 from .conftest import INTEGRATION
 
@@ -49,12 +48,12 @@ async def automation(hass: HomeAssistant, entry: MockConfigEntry) -> None:
 async def test_tells_of_recovery_and_giving_up(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     """Not of what lies between, and not again of what was told before."""
     calls = async_capture_events(hass, "call_service")
-    [watchdog] = [member.watchdog for member in entry.runtime_data.spark.members if member.name == "parakeet"]
+    [watchdog] = [member.watchdog for member in entry.runtime_data.spark.members if str(member.name) == "parakeet"]
     for state in (State.WEDGED, State.RESTARTING, State.HEALTHY, State.WEDGED, State.GAVE_UP):
         change = Transition(float(len(watchdog.history)), watchdog.health.state, state, f"Evidence of {state}.")
         watchdog.health = Health(state=state, since=0.0)
         watchdog.history.append(change)
-        await entry.runtime_data.coordinator.async_refresh()
+        await entry.runtime_data.async_refresh()
         await hass.async_block_till_done()
 
     restored = hass.states.get(INCIDENT)

@@ -16,6 +16,7 @@ from tests.helpers.integration.docker_api import docker, healing
 from tests.helpers.integration.watched import (
     CHECK,
     HEALTH,
+    PARAKEET,
     RESTART,
     STATUS,
     fake_proxy,
@@ -72,7 +73,7 @@ async def test_a_target_that_was_taken_out(hass: HomeAssistant, parakeet: FakeSe
         await hass.async_block_till_done()
         assert er.async_get(hass).async_get(RESTART) is None
         with pytest.raises(HomeAssistantError, match="no restart target is set"):
-            await entry.runtime_data.coordinator.async_restart("parakeet")
+            await entry.runtime_data.async_restart(PARAKEET)
 
 
 async def test_a_restart_that_cannot_be_written_down(hass: HomeAssistant, parakeet: FakeServer) -> None:

@@ -9,8 +9,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.spark_audio.addresses import normalize_url
 from custom_components.spark_audio.const import DOMAIN
-from custom_components.spark_audio.spark_engine.servers import parakeet as engine
-from custom_components.spark_audio.spark_engine.servers import probe
+from custom_components.spark_audio.spark_engine.servers.deadlines import Deadlines
 from custom_components.spark_audio.spark_engine.speech.audio import read_wav
 from tests.fakes import faults
 from tests.fakes import magpie as fake_magpie
@@ -19,6 +18,7 @@ from tests.fakes.magpie import LIST_VOICES
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import FakeServer, Handler
 from tests.helpers.integration.config_forms import MAGPIE, PARAKEET, choose, direct, submit
+from tests.helpers.integration.deadlines import shorten
 
 from .conftest import entry_for
 
@@ -223,8 +223,7 @@ async def test_hangs(
     hass: HomeAssistant, socket_enabled: None, monkeypatch: pytest.MonkeyPatch, fault: faults.Fault
 ) -> None:
     """A server that takes the connection and does not answer, or not to the end."""
-    monkeypatch.setattr(probe, "DEADLINE", 0.05)
-    monkeypatch.setattr(engine, "BASE_DEADLINE", 0.05)
+    shorten(monkeypatch, Deadlines(page=0.05, transcription=0.05))
     async with faults.serving(fault) as url:
         result = await submit(hass, **{PARAKEET: url, MAGPIE: url})
     assert result["errors"] == {PARAKEET: "timed_out", MAGPIE: "timed_out"}

@@ -89,7 +89,7 @@ def test_nothing_is_installed() -> None:
         for name in _imports(tree)
         if "spark_engine" in path.parts
     } - sys.stdlib_module_names
-    assert third_party == {"aiohttp"}
+    assert third_party == {"aiohttp", "yarl"}
 
 
 def test_dependencies() -> None:

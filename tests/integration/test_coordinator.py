@@ -8,7 +8,7 @@ from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.spark_audio import coordinator as module
-from custom_components.spark_audio.spark_engine.healing.proxy_client import Remote
+from custom_components.spark_audio.spark_engine.healing.proxy_client import ProxyClient
 from custom_components.spark_audio.spark_engine.servers.transport import Transport
 from tests.fakes import server as fake
 from tests.fakes.magpie import LIST_VOICES, SYNTHESIZE_ONLINE, nemo_speech
@@ -93,13 +93,13 @@ class TestVoices:
         await self.look(hass, entry)
         magpie.answers["GET", LIST_VOICES] = fake.json({"en-US": {"voices": [NEWCOMER]}})
         asked = len(magpie.asked)
-        await entry.runtime_data.coordinator.async_refresh()
+        await entry.runtime_data.async_refresh()
         await hass.async_block_till_done(wait_background_tasks=True)
         assert len(magpie.asked) == asked, "a quarter of an hour has not gone by"
 
         monkeypatch.setattr(module, "monotonic", lambda: time.monotonic() + module.VOICES_EVERY + 1)
         told: list[list[str]] = []
-        coordinator = entry.runtime_data.coordinator
+        coordinator = entry.runtime_data
         stop = coordinator.async_add_listener(lambda: told.append(names(entry)))
         await coordinator.async_refresh()
         await hass.async_block_till_done(wait_background_tasks=True)
@@ -168,7 +168,7 @@ class TestRefusedCanaries:
         entry = await load(hass, watched_entry(None, magpie.url))
         await press(hass, "button.magpie_check_now")
         for _ in range(2):
-            await entry.runtime_data.coordinator.async_refresh()
+            await entry.runtime_data.async_refresh()
             await hass.async_block_till_done(wait_background_tasks=True)
         assert len(magpie.posts(SYNTHESIZE_ONLINE)) == 1
         assert len(list(entry.async_get_active_flows(hass, {"reauth"}))) == 1
@@ -177,4 +177,4 @@ class TestRefusedCanaries:
 def test_a_remote_shows_no_key() -> None:
     """Not even by accident."""
     transport = Transport(None, "http://127.0.0.1:1/v1", KEY)  # type: ignore[arg-type]
-    assert repr(Remote(transport)) == "Remote(http://127.0.0.1:1)"
+    assert repr(ProxyClient(transport)) == "ProxyClient(http://127.0.0.1:1)"

@@ -75,7 +75,7 @@ async def test_a_wedge_is_restarted_by_docker(hass: HomeAssistant, parakeet: Fak
     assert told == ["wedged", "restart_requested", "recovered"]
     assert [(asked.method, asked.path) for asked in api.asked] == [DOCKER_RESTART]
     assert on_disk == [1], "sent before it was written down"
-    await entry.runtime_data.coordinator.async_refresh()
+    await entry.runtime_data.async_refresh()
     assert state_of(hass, "sensor.parakeet_recent_restarts") == "1"
     assert state_of(hass, "sensor.parakeet_restarts_left") == "2"
 
@@ -173,7 +173,7 @@ async def test_a_target_that_makes_no_sense_costs_no_speech(
     await load(hass, watched_entry(parakeet.url, **options))
     await until(hass, HEALTH, "healthy")
     assert hass.states.get(RESTART) is None
-    assert "parakeet cannot be restarted, its restart target makes no sense" in caplog.text
+    assert "parakeet cannot be restarted, its restart target cannot be understood" in caplog.text
 
 
 async def test_automatic_restarts_can_be_switched_off(
@@ -225,7 +225,7 @@ async def test_restarted_in_the_middle_of_a_wedge(hass: HomeAssistant, parakeet:
     assert await hass.config_entries.async_reload(entry.entry_id)
     await until(hass, HEALTH, "wedged")
     assert len(record(hass, entry.entry_id)) == 1
-    await entry.runtime_data.coordinator.async_refresh()
+    await entry.runtime_data.async_refresh()
     assert state_of(hass, "sensor.parakeet_restarts_left") == "2"
     assert len(api.asked) == 1, "60 s have to lie between two restarts"
     await heal(None)  # type: ignore[arg-type]

@@ -18,8 +18,7 @@ from custom_components.spark_audio.spark_engine.servers.magpie_readers import Re
 from custom_components.spark_audio.spark_engine.spark import Spark
 from custom_components.spark_audio.spark_engine.speech.audio import read_wav
 from custom_components.spark_audio.spark_engine.speech.voices import parse_voice
-from custom_components.spark_audio.voice_choice import VoiceChoice
-from custom_components.spark_audio.voice_names import emotions
+from custom_components.spark_audio.voices import VoiceChoice, emotions
 from tests.fakes import server as fake
 from tests.fakes.magpie import LIST_VOICES, SYNTHESIZE_ONLINE, in_pieces, spoken
 from tests.fakes.server import FakeServer

@@ -9,8 +9,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from custom_components.spark_audio.event import INCIDENT as DESCRIPTION
 from custom_components.spark_audio.event import new_transitions
-from custom_components.spark_audio.spark_engine.healing.health import State
-from custom_components.spark_audio.spark_engine.healing.incidents import Transition
+from custom_components.spark_audio.spark_engine.healing.health import State, Transition
 from tests.helpers.integration.watched import fake_proxy, only, proxy_entry
 
 from .test_contract import TRANSLATIONS

@@ -8,12 +8,11 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 import pytest
 from aiohttp import ClientPayloadError
 from homeassistant.core import HomeAssistant
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator, WebSocketGenerator
 from yarl import URL
 
-from custom_components.spark_audio.spark_engine.servers import magpie as magpie_engine
-from custom_components.spark_audio.spark_engine.servers import parakeet as parakeet_engine
-from custom_components.spark_audio.spark_engine.servers import probe, transport
+from custom_components.spark_audio.spark_engine.servers.deadlines import Deadlines
 from tests.fakes import faults
 from tests.fakes.server import FakeServer
 from tests.helpers.integration.hearing import SPEECH, warnings
@@ -82,15 +81,22 @@ async def wire_to(server: FakeServer) -> AsyncGenerator[tuple[Wire, str]]:
         yield wire, url
 
 
+SHORT = Deadlines(
+    page=0.1,
+    transcription=0.1,
+    transcription_per_second=0.0,
+    speech_idle=0.1,
+    buffered_speech_idle=0.1,
+    streamed_in_all=0.2,
+)
+
+
 @contextmanager
-def impatient(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
-    """Short deadlines, for what never answers."""
+def impatient(entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
+    """Have short deadlines, for what never answers."""
     with monkeypatch.context() as patch:
-        patch.setattr(probe, "DEADLINE", 0.1)
-        patch.setattr(parakeet_engine, "BASE_DEADLINE", 0.1)
-        patch.setattr(parakeet_engine, "DEADLINE_PER_SECOND", 0.0)
-        patch.setattr(magpie_engine, "IDLE_DEADLINE", 0.1)
-        patch.setattr(transport, "LONGEST_WAIT", 0.2)
+        for member in entry.runtime_data.spark.members:
+            patch.setattr(member.client.transport, "deadlines", SHORT)
         yield
 
 
@@ -105,11 +111,12 @@ async def test_hearing(
 ) -> None:
     """An error of the pipeline before the run ends: without it satellites wait for ever."""
     async with wire_to(parakeet) as (wire, url):
-        assert await set_up(hass, entry_for(parakeet_url=url))
+        entry = entry_for(parakeet_url=url)
+        assert await set_up(hass, entry)
         ws = await hass_ws_client()
         pipeline = await create_pipeline(ws, tts_engine=None, tts_language=None)
         await wire.breaks(fault)
-        with impatient(monkeypatch):
+        with impatient(entry, monkeypatch):
             run = await run_pipeline(ws, pipeline, SPEECH)
         assert run.names[-2:] == ["error", "run-end"]
         assert run.error == "stt-stream-failed"
@@ -133,11 +140,12 @@ async def test_speaking(
 ) -> None:
     """The player is not told that all was well, nothing broken is kept, and the same words can be heard afterwards."""
     async with wire_to(magpie) as (wire, url):
-        assert await set_up(hass, entry_for(magpie_url=url))
+        entry = entry_for(magpie_url=url)
+        assert await set_up(hass, entry)
         ws, client = await hass_ws_client(), await hass_client()
         pipeline = await create_pipeline(ws, stt_engine=None, stt_language=None)
         await wire.breaks(fault)
-        with impatient(monkeypatch):
+        with impatient(entry, monkeypatch):
             run = await run_text(ws, pipeline, TEXT)
             assert run.names[-2:] == ["tts-end", "run-end"]
             response = await client.get(run.data("tts-end")["tts_output"]["url"])

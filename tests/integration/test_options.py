@@ -218,7 +218,7 @@ async def test_language_that_has_gone(hass: HomeAssistant, entry: MockConfigEntr
 async def test_voices_are_refreshed(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     """The coordinator lists the voices anew: languages and voices follow, the default language stays while it can."""
     await submit(hass, entry, voice={"de-de": LEO})
-    coordinator = entry.runtime_data.coordinator
+    coordinator = entry.runtime_data
     before = coordinator.magpie
     entity = entity_of(hass)
 
@@ -228,7 +228,7 @@ async def test_voices_are_refreshed(hass: HomeAssistant, entry: MockConfigEntry)
         )
         other = MockConfigEntry(domain=DOMAIN, data=through_proxy(server.url))
         assert await set_up(hass, other)
-        coordinator.magpie = other.runtime_data.coordinator.magpie
+        coordinator.magpie = other.runtime_data.magpie
     coordinator.async_update_listeners()
     assert {"en-US", "ja-JP"} <= set(entity.supported_languages)
     assert "de" not in entity.supported_languages

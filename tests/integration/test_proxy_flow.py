@@ -19,6 +19,7 @@ from homeassistant.data_entry_flow import FlowResultType
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.spark_audio.const import DOMAIN
+from custom_components.spark_audio.spark_engine.servers.deadlines import Deadlines
 from tests.fakes import faults
 from tests.fakes import server as fake
 from tests.fakes.magpie import SPEECH
@@ -26,6 +27,7 @@ from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.proxy import STATUS, proxy
 from tests.fakes.server import FakeServer, Handler, running
 from tests.helpers.integration.config_forms import direct, reconfigure, submit
+from tests.helpers.integration.deadlines import shorten
 
 from .conftest import set_up
 
@@ -120,7 +122,7 @@ async def test_nothing_listens(hass: HomeAssistant) -> None:
 
 async def test_hangs(hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch) -> None:
     """The form comes back even from a proxy that does not answer."""
-    monkeypatch.setattr("custom_components.spark_audio.spark_engine.healing.proxy_client.DEADLINE", 0.05)
+    shorten(monkeypatch, Deadlines(proxy=0.05))
     async with faults.serving(faults.silent) as url:
         result = await submit(hass, "proxy", **{PROXY: url})
     assert result["errors"] == {PROXY: "timed_out"}

@@ -18,6 +18,7 @@ from tests.helpers.integration.watched import (
     CHECK,
     HEALTH,
     HEAR,
+    PARAKEET,
     STATUS,
     fake_proxy,
     load,
@@ -110,7 +111,7 @@ async def test_the_fix_comes_too_late(
         case "not_loaded":
             assert await hass.config_entries.async_unload(entry.entry_id)
         case _:
-            entry.runtime_data.coordinator._watchdogs["parakeet"].target = None  # noqa: SLF001
+            entry.runtime_data._watchdogs[PARAKEET].target = None  # noqa: SLF001
     told = await (await client.post(f"{FIX}/{form['flow_id']}", json={})).json()
     assert (told["type"], told["reason"]) == ("abort", reason)
     assert api.asked == []
@@ -202,7 +203,7 @@ class TestTwoOwners:
             assert state_of(hass, HEALTH) == "healthy"
             while STATUS not in [(asked.method, asked.path) for asked in proxy.asked]:
                 await hass.async_block_till_done()
-            await entry.runtime_data.coordinator.async_refresh()
+            await entry.runtime_data.async_refresh()
             await hass.async_block_till_done()
             assert issues(hass) == found
 
@@ -222,7 +223,7 @@ class TestTwoOwners:
             direct = await load(hass, watched_entry(parakeet.url, **docker(api)))
             assert issues(hass) == ["two_owners"]
             assert await hass.config_entries.async_unload(through.entry_id)
-            await direct.runtime_data.coordinator.async_refresh()
+            await direct.runtime_data.async_refresh()
             assert issues(hass) == []
 
 

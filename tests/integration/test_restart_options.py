@@ -45,7 +45,7 @@ async def test_restart_targets(hass: HomeAssistant, entry: MockConfigEntry, kind
     await hass.async_block_till_done()
     assert entry.options == {**DEFAULTS, "restart_kind": kind, **targets}
     name = next(iter(targets)).partition("_")[0]
-    [target] = [member.watchdog.target for member in entry.runtime_data.spark.members if member.name == name]
+    [target] = [member.watchdog.target for member in entry.runtime_data.spark.members if str(member.name) == name]
     assert target.kind == kind
 
     form = await submit(hass, entry, healing={"restart_kind": kind})
@@ -58,7 +58,7 @@ async def test_restart_targets(hass: HomeAssistant, entry: MockConfigEntry, kind
 
 WRONG: dict[str, tuple[str, str, str, str]] = {
     "no URL": ("hook", "parakeet_restart_url", "gpu:9999", "invalid_url"),
-    "credentials": ("hook", "magpie_restart_url", "http://a:b@gpu/", "invalid_url"),
+    "fragment": ("hook", "magpie_restart_url", "http://gpu/#restart", "invalid_url"),
     "bad port": ("hook", "magpie_restart_url", "http://gpu:99999/", "invalid_url"),
     "no container": ("docker", "parakeet_restart_docker", "http://gpu:2375", "invalid_docker"),
     "no API": ("docker", "parakeet_restart_docker", "gpu#parakeet", "invalid_docker"),

@@ -68,9 +68,3 @@ class TestTargets:
     async def test_no_target_is_no_target(self, hass: HomeAssistant, options: dict[str, str]) -> None:
         """What is left open for this service."""
         assert create_target(hass, async_get_clientsession(hass), options, Service.PARAKEET) is None
-
-    @pytest.mark.parametrize("text", ["http://host:2375", "unix:///var/run/docker.sock#a", "host#a", "http://h/#a/b"])
-    def test_a_docker_address_needs_host_and_container(self, text: str) -> None:
-        """In one line, as the proxy takes it."""
-        with pytest.raises(ValueError, match="not http://host:port#container"):
-            restart_targets.parse_docker(text)

@@ -13,10 +13,10 @@ from syrupy.assertion import SnapshotAssertion
 
 from custom_components.spark_audio.sensor import DIAGNOSTICS, HEALTH
 from custom_components.spark_audio.spark_engine.healing.budget import Budget
+from custom_components.spark_audio.spark_engine.healing.canary import CanaryResult
 from custom_components.spark_audio.spark_engine.healing.health import Observation, Outcome, State
-from custom_components.spark_audio.spark_engine.healing.incidents import CanaryResult
-from custom_components.spark_audio.spark_engine.healing.pool import Member
-from custom_components.spark_audio.spark_engine.healing.status import ServiceStatus, status_of
+from custom_components.spark_audio.spark_engine.healing.pool import PoolMember
+from custom_components.spark_audio.spark_engine.healing.status import ServerStatus, status_of
 from custom_components.spark_audio.spark_engine.healing.watchdog import Watchdog
 from tests.fakes.server import FakeServer
 from tests.helpers.integration.watched import (
@@ -72,7 +72,7 @@ async def test_before_the_first_canary(hass: HomeAssistant, parakeet: FakeServer
 @pytest.mark.parametrize("state", list(State))
 def test_every_state_can_be_shown(state: State) -> None:
     """It is an option of the sensor, and has a name and an icon of its own."""
-    assert HEALTH.value(ServiceStatus(name="parakeet", url="", state=state)) in (HEALTH.options or [])
+    assert HEALTH.value(ServerStatus(name="parakeet", url="", state=state)) in (HEALTH.options or [])
     assert TRANSLATIONS["entity"]["sensor"]["health"]["state"][state.value]
     assert f'"{state.value}": "mdi:' in (INTEGRATION / "icons.json").read_text()
 
@@ -117,7 +117,7 @@ async def test_moments_do_not_wander(parakeet: FakeServer) -> None:
 
     clock = FakeClock()
     watchdog = Watchdog("parakeet", canary, NoRecord(), clock=clock)
-    member: Member[object] = Member("parakeet", parakeet.url, object(), watchdog)
+    member: PoolMember[object] = PoolMember("parakeet", parakeet.url, object(), watchdog)
     result = await watchdog.check()
     assert isinstance(result, CanaryResult)
     first = status_of(member)  # type: ignore[arg-type]
@@ -133,6 +133,6 @@ async def test_moments_do_not_wander(parakeet: FakeServer) -> None:
 
 def test_nobody_watches() -> None:
     """A member without a watchdog is not well and not ill."""
-    member: Member[object] = Member("magpie", "http://127.0.0.1", object())
+    member: PoolMember[object] = PoolMember("magpie", "http://127.0.0.1", object())
     status = status_of(member)  # type: ignore[arg-type]
     assert (status.watched, status.state, status.restarts_left) == (False, State.UNKNOWN, None)

@@ -13,9 +13,8 @@ from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator, WebSocketGenerator
 
-from custom_components.spark_audio.languages import PARAKEET_LANGUAGES
 from custom_components.spark_audio.spark_engine.speech.audio import read_wav, silence, write_wav
-from custom_components.spark_audio.stt import LONGEST_SPEECH
+from custom_components.spark_audio.stt import LONGEST_SPEECH, SUPPORTED_LANGUAGES
 from tests.fakes import server as fake
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import FakeServer
@@ -54,7 +53,7 @@ async def test_pipelines_keep_their_language_tags(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("language", [tag for tag in PARAKEET_LANGUAGES if "-" not in tag])
+@pytest.mark.parametrize("language", [tag for tag in SUPPORTED_LANGUAGES if "-" not in tag])
 async def test_each_of_the_25_languages(
     hass_ws_client: WebSocketGenerator, entry: MockConfigEntry, parakeet: FakeServer, language: str
 ) -> None:
@@ -75,9 +74,9 @@ async def test_languages_parakeet_does_not_know(hass_ws_client: WebSocketGenerat
 def test_all_languages_of_parakeet() -> None:
     """The 25 languages of Parakeet v3, each bare and with regions, none twice."""
     v3 = set("bg hr cs da nl en et fi fr de el hu it lv lt mt pl pt ro sk sl es sv ru uk".split())  # noqa: SIM905
-    assert {tag for tag in PARAKEET_LANGUAGES if "-" not in tag} == v3
-    assert {tag.partition("-")[0] for tag in PARAKEET_LANGUAGES if "-" in tag} == v3
-    assert len(set(PARAKEET_LANGUAGES)) == len(PARAKEET_LANGUAGES)
+    assert {tag for tag in SUPPORTED_LANGUAGES if "-" not in tag} == v3
+    assert {tag.partition("-")[0] for tag in SUPPORTED_LANGUAGES if "-" in tag} == v3
+    assert len(set(SUPPORTED_LANGUAGES)) == len(SUPPORTED_LANGUAGES)
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
-from custom_components.spark_audio.spark_engine.servers import parakeet as engine
-from custom_components.spark_audio.spark_engine.servers import probe
+from custom_components.spark_audio.spark_engine.servers.deadlines import Deadlines
 from tests.fakes import faults
 from tests.fakes import server as fake
 from tests.fakes.server import FakeServer, Handler
+from tests.helpers.integration.deadlines import shorten
 from tests.helpers.integration.hearing import METADATA, POST, SPEECH, engine_entity, warnings
 from tests.helpers.integration.pipeline import create_pipeline, run_pipeline
 
@@ -87,9 +87,7 @@ async def test_parakeet_hangs(
     fault: faults.Fault,
 ) -> None:
     """A time-out is an error of the pipeline, told before the run ends: a TimeoutError would be swallowed there."""
-    monkeypatch.setattr(probe, "DEADLINE", 0.05)
-    monkeypatch.setattr(engine, "BASE_DEADLINE", 0.05)
-    monkeypatch.setattr(engine, "DEADLINE_PER_SECOND", 0.0)
+    shorten(monkeypatch, Deadlines(page=0.05, transcription=0.05, transcription_per_second=0.0))
     async with faults.serving(fault) as url:
         assert await set_up(hass, entry_for(parakeet_url=url))
         ws = await hass_ws_client()

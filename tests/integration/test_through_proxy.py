@@ -30,7 +30,9 @@ from tests.helpers.integration.watched import (
     HEALTH,
     HEAR,
     KEY,
+    MAGPIE,
     MOMENT,
+    PARAKEET,
     RESTART,
     STATUS,
     fake_proxy,
@@ -58,7 +60,7 @@ async def proxy(socket_enabled: None) -> AsyncGenerator[FakeServer]:
 
 async def poll(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     """The next look at the proxy."""
-    await entry.runtime_data.coordinator.async_refresh()
+    await entry.runtime_data.async_refresh()
     await hass.async_block_till_done(wait_background_tasks=True)
 
 
@@ -78,7 +80,7 @@ class TestThroughTheProxy:
     ) -> None:
         """30 s while all is well, 5 s while not, and back."""
         entry = await load(hass, proxy_entry(proxy.url))
-        coordinator = entry.runtime_data.coordinator
+        coordinator = entry.runtime_data
         assert coordinator.update_interval == POLL == timedelta(seconds=30)
         proxy.answers[STATUS] = status(service("parakeet", "suspect"), service("magpie"))
         freezer.tick(POLL + timedelta(seconds=1))
@@ -99,7 +101,7 @@ class TestThroughTheProxy:
         assert state_of(hass, HEALTH) == "unknown"
         assert hass.states.async_entity_ids("button") == []
         assert hass.states.async_entity_ids("tts") == []
-        assert entry.runtime_data.coordinator.update_interval == POLL
+        assert entry.runtime_data.update_interval == POLL
 
     async def test_several_servers_of_one_service(self, hass: HomeAssistant, proxy: FakeServer) -> None:
         """Each has a device of its own; one that this version does not know is left out."""
@@ -155,10 +157,10 @@ class TestThroughTheProxy:
             service("magpie", last_success=None),
         )
         await poll(hass, entry)
-        now = entry.runtime_data.coordinator.data
-        assert now["parakeet"].last_success == datetime.fromisoformat(success).timestamp()
-        assert now["parakeet"].last_canary.observation.outcome is Outcome.UNAUTHORIZED
-        assert now["magpie"].last_success is None
+        now = entry.runtime_data.data
+        assert now[PARAKEET].last_success == datetime.fromisoformat(success).timestamp()
+        assert now[PARAKEET].last_canary.observation.outcome is Outcome.UNAUTHORIZED
+        assert now[MAGPIE].last_success is None
 
     async def test_the_id_is_learned(self, hass: HomeAssistant, proxy: FakeServer) -> None:
         """From a proxy that told none when it was added; the first one stays."""
@@ -250,7 +252,7 @@ class TestThroughTheProxy:
     @pytest.mark.parametrize(
         "change",
         [
-            {"state": "tired"},
+            {"state": 7},
             {"since": "yesterday"},
             {"since": 5},
             {"restarts": None},
@@ -280,17 +282,17 @@ class TestTheRealProxy:
         async with real_proxy(tmp_path, parakeet_url=parakeet.url, canary_interval="1000") as url:
             with patch.object(Entity, "entity_registry_enabled_default", True):
                 entry = await load(hass, proxy_entry(url))
-            coordinator, sensor = entry.runtime_data.coordinator, "sensor.parakeet_last_success"
+            coordinator, sensor = entry.runtime_data, "sensor.parakeet_last_success"
             await press(hass, CHECK)
-            by_canary = coordinator.data["parakeet"].last_success
+            by_canary = coordinator.data[PARAKEET].last_success
             assert parse_datetime(state_of(hass, sensor)).timestamp() == int(by_canary)
             await entry.runtime_data.spark.parakeet.transcribe(silence(1, 16_000), language="en")
             await poll(hass, entry)
-            by_request = coordinator.data["parakeet"].last_success
+            by_request = coordinator.data[PARAKEET].last_success
             assert by_request > by_canary
             parakeet.answers[HEAR] = BROKEN
             await press(hass, CHECK)
-            now = coordinator.data["parakeet"]
+            now = coordinator.data[PARAKEET]
             assert (now.state, now.last_success) == ("suspect", by_request)
             assert now.last_canary.at > by_request
             assert parse_datetime(state_of(hass, sensor)).timestamp() == int(by_request)

@@ -12,7 +12,7 @@ from custom_components.spark_audio.options_form import RESTART_FIELDS, SAMPLE_RA
 from custom_components.spark_audio.spark_engine.servers.magpie_dialects import NIM, MagpieServer
 from custom_components.spark_audio.spark_engine.servers.magpie_readers import Repertoire
 from custom_components.spark_audio.spark_engine.speech.voices import parse_voice
-from custom_components.spark_audio.voice_names import emotion_key
+from custom_components.spark_audio.voices import emotion_key
 
 from .test_contract import LANGUAGES, TRANSLATIONS, load, texts
 

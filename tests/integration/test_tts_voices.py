@@ -7,11 +7,10 @@ from homeassistant.exceptions import HomeAssistantError
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
-from custom_components.spark_audio.languages import magpie_languages
 from custom_components.spark_audio.spark_engine.servers.magpie_dialects import NIM, MagpieServer
 from custom_components.spark_audio.spark_engine.servers.magpie_readers import Repertoire
 from custom_components.spark_audio.spark_engine.speech.voices import parse_voice
-from custom_components.spark_audio.voice_names import labelled
+from custom_components.spark_audio.voices import labelled
 from tests.fakes import server as fake
 from tests.fakes.magpie import LIST_VOICES, SYNTHESIZE_ONLINE
 from tests.fakes.server import FakeServer
@@ -164,7 +163,7 @@ async def test_default_language(
 def test_languages_of_magpie(names: list[str], told: list[str], expected: list[str]) -> None:
     """What the voices say counts; what the server says is for voices that say nothing."""
     repertoire = Repertoire(tuple(map(parse_voice, names)), languages=tuple(told))
-    assert magpie_languages(MagpieServer(NIM, repertoire)) == expected
+    assert list(MagpieServer(NIM, repertoire).languages) == expected
 
 
 async def test_bare_speakers(hass: HomeAssistant, assist: None, magpie: FakeServer) -> None:

@@ -17,7 +17,7 @@ from custom_components.spark_audio import stt
 from custom_components.spark_audio.spark_engine.healing.canary import canary_clip
 from custom_components.spark_audio.spark_engine.healing.health import State
 from custom_components.spark_audio.spark_engine.models import Audio, Transcript
-from custom_components.spark_audio.spark_engine.servers import transport
+from custom_components.spark_audio.spark_engine.servers.deadlines import Deadlines
 from custom_components.spark_audio.spark_engine.speech.audio import read_wav, silence
 from custom_components.spark_audio.spark_engine.speech.listening import HUSH as HUSHED_SAMPLES
 from custom_components.spark_audio.spark_engine.speech.listening import Heard, Listening, Transcribe
@@ -25,6 +25,7 @@ from custom_components.spark_audio.spark_engine.speech.voice_activity import FRA
 from tests.fakes import server as fake
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import FakeServer
+from tests.helpers.integration.deadlines import shorten
 from tests.helpers.integration.option_forms import submit
 from tests.helpers.integration.pipeline import create_pipeline, run_pipeline
 
@@ -81,7 +82,7 @@ def heard_frames(parakeet: FakeServer) -> list[int]:
 
 def tell(entry: MockConfigEntry, state: State) -> None:
     """What the health of all services shall be."""
-    coordinator = entry.runtime_data.coordinator
+    coordinator = entry.runtime_data
     coordinator.async_set_updated_data({n: replace(status, state=state) for n, status in coordinator.data.items()})
 
 
@@ -211,7 +212,8 @@ async def test_connections_are_open_before_they_are_needed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Parakeet's when somebody begins to speak, Magpie's when the words are there."""
-    monkeypatch.setattr(transport, "KEPT_OPEN", 0.0)
+    shorten(monkeypatch, Deadlines(connection_kept=0.0))
+    assert await hass.config_entries.async_reload(entry.entry_id)
     parakeet.asked.clear()
     magpie.asked.clear()
     ws = await hass_ws_client()

@@ -5,7 +5,7 @@ import sys
 import pytest
 from homeassistant.core import HomeAssistant
 
-from custom_components.spark_audio.voice_detector import new_detector
+from custom_components.spark_audio.stt import new_detector
 from tests.fakes.server import FakeServer
 from tests.helpers.integration.pipeline import STT
 

@@ -12,13 +12,16 @@ from aiohttp.test_utils import TestServer
 from embedded_spark import EmbeddedSpark
 from spark_audio_proxy.app import create_app
 from spark_audio_proxy.app_state import SPARK
-from spark_audio_proxy.config import Settings
+from spark_engine.healing.budget import Budget
+from spark_engine.healing.health import Policy
+from spark_engine.servers.deadlines import Deadlines
 from spark_engine.servers.parakeet import Parakeet
 
 from tests.fakes import magpie, parakeet
 from tests.fakes.engines import FakeRecognizer, FakeSynthesizer
 from tests.fakes.server import FakeServer, running
 from tests.helpers.proxy.embedded_bench import Bench, HandClock
+from tests.helpers.proxy.settings import proxy_settings
 
 
 @dataclass
@@ -47,14 +50,22 @@ async def start_proxy(tmp_path: Path) -> AsyncGenerator[StartProxy]:
     async with AsyncExitStack() as stack:
 
         async def start(
-            hearing: FakeServer | None = None, speaking: FakeServer | None = None, **settings: object
+            hearing: FakeServer | None = None,
+            speaking: FakeServer | None = None,
+            *,
+            deadlines: Deadlines | None = None,
+            policy: Policy | None = None,
+            budget: Budget | None = None,
+            **settings: object,
         ) -> Proxy:
             hears = await stack.enter_async_context(running(hearing or parakeet.openai()))
             speaks = await stack.enter_async_context(running(speaking or magpie.nim()))
             # Not watched: a canary among the requests would hide what a test is about.
             usual: dict[str, object] = {"parakeet_url": hears.url, "magpie_url": speaks.url, "watch": False}
             folder = {"state_dir": str(tmp_path / "state")}
-            app = create_app(Settings(**usual | folder | settings))  # type: ignore[arg-type]
+            app = create_app(
+                proxy_settings(**usual | folder | settings), deadlines=deadlines, policy=policy, budget=budget
+            )
             server = TestServer(app, host="127.0.0.1", handler_cancellation=True)
             await server.start_server()
             stack.push_async_callback(server.close)

@@ -1,6 +1,9 @@
 """The data that crosses module borders."""
 
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, override
 
 type Json = str | int | float | bool | list[Json] | dict[str, Json] | None
 
@@ -11,6 +14,67 @@ SAMPLE_RATE = 16_000
 """Hz of all audio that is transcribed: Parakeet was trained on it, and resamples anything else itself, if it can."""
 
 
+class Service(StrEnum):
+    """What a Spark serves."""
+
+    PARAKEET = "parakeet"
+    MAGPIE = "magpie"
+
+    @property
+    def display_name(self) -> str:
+        """Return the name as people read it."""
+        return self.value.capitalize()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ServerName:
+    """One server of a service: `parakeet`, `parakeet-2`, ... in settings, logs and JSON."""
+
+    service: Service
+    number: int = 1
+
+    @override
+    def __str__(self) -> str:
+        return self.service if self.number == 1 else f"{self.service}-{self.number}"
+
+    @property
+    def display_name(self) -> str:
+        """Return the name as people read it: `Parakeet`, `Parakeet 2`."""
+        return self.service.display_name if self.number == 1 else f"{self.service.display_name} {self.number}"
+
+    @classmethod
+    def parse(cls, text: str) -> ServerName:
+        """Return the name that `text` spells. Raises ValueError for any other text."""
+        service, _, number = text.partition("-")
+        name = cls(Service(service), int(number or 1))
+        if str(name) != text:
+            raise ValueError(f"{text!r} is not the name of a server")
+        return name
+
+
+class AudioSource(Protocol):
+    """16-bit little-endian mono PCM (s16le), held or still arriving, of a length that is known."""
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of the whole."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Return the sample rate in Hz."""
+
+    @property
+    def seconds(self) -> float:
+        """Return the length of the whole."""
+
+    @property
+    def held(self) -> bytes | None:
+        """Return all of it, None while some is still to come."""
+
+    def blocks(self) -> AsyncGenerator[bytes]:
+        """Yield all of it from the first byte on, waiting for what has not come yet; any number of times."""
+
+
 @dataclass(frozen=True, slots=True)
 class Audio:
     """16-bit little-endian mono PCM (s16le) and its sample rate in Hz."""
@@ -19,9 +83,23 @@ class Audio:
     sample_rate: int
 
     @property
+    def size(self) -> int:
+        """Return the bytes of PCM."""
+        return len(self.pcm)
+
+    @property
     def seconds(self) -> float:
-        """Length, counted from the samples."""
+        """Return the length, counted from the samples."""
         return len(self.pcm) / SAMPLE_WIDTH / self.sample_rate
+
+    @property
+    def held(self) -> bytes:
+        """Return the PCM, as any `AudioSource` that is complete."""
+        return self.pcm
+
+    async def blocks(self) -> AsyncGenerator[bytes]:
+        """Yield the PCM in one block."""
+        yield self.pcm
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +122,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """What was heard. `segments` and `words` are None where the server gives none; times are never invented."""
+    """What was said. `segments` and `words` are None where the server gives none; times are never invented."""
 
     text: str
     language: str | None = None
@@ -54,7 +132,7 @@ class Transcript:
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """A voice of Magpie. `name` is what the server wants to hear; the rest is read from it where it tells."""
+    """A voice of Magpie. `name` is what the server expects; the rest is read from it where it tells."""
 
     name: str
     speaker: str
@@ -69,7 +147,7 @@ NATIVE_RATE = 22_050
 
 @dataclass(frozen=True, slots=True)
 class SpeechStyle:
-    """How text is to be spoken. None leaves a choice to us: the server's default voice for the language.
+    """How text is to be spoken. None leaves a choice to the server's default voice for the language.
 
     `voice` is anything that `voices.find_voice` finds; `sample_rate` in Hz is a wish, the audio tells what came of it.
     """

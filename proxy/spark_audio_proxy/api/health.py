@@ -1,24 +1,18 @@
 """How the services are, for people and programs; and the two things that can be asked of them."""
 
-from datetime import UTC, datetime
-
 from aiohttp import web
 from spark_engine.errors import SparkError
+from spark_engine.healing.budget import Budget
 from spark_engine.healing.health import HOLDING, State
-from spark_engine.healing.incidents import CanaryResult
-from spark_engine.healing.pool import Member
+from spark_engine.healing.status import ServerKind, ServerStatus, SparkStatus, server_to_json, status_of, to_json
 from spark_engine.healing.watchdog import NoRestartTarget, RestartUnderWay, Watchdog
-from spark_engine.servers.magpie import Magpie
-from spark_engine.servers.magpie_dialects import MagpieServer
-from spark_engine.servers.parakeet import Parakeet
+from spark_engine.models import Json
+from spark_engine.spark import AnyMember
 
-from spark_audio_proxy.app_state import JOURNAL, PROXY_ID, SETTINGS, SPARK
+from spark_audio_proxy.app_state import PROXY_ID, SETTINGS, SPARK
 from spark_audio_proxy.config import is_loopback
 from spark_audio_proxy.origins import is_loopback_host, is_other_origin, was_forwarded
 from spark_audio_proxy.problems import Problem
-
-type Document = dict[str, object]
-type AnyMember = Member[Parakeet] | Member[Magpie]
 
 _DOWN = (*HOLDING, State.UNREACHABLE)
 
@@ -33,7 +27,7 @@ async def readyz(request: web.Request) -> web.Response:
     spark = request.app[SPARK]
     services = [service for service in (spark.parakeet, spark.magpie) if service]
     ready = all(any(member.state not in _DOWN for member in service.members) for service in services)
-    states = {member.name: member.state for member in spark.members}
+    states = {str(member.name): member.state for member in spark.members}
     return web.json_response({"ready": ready, "services": states}, status=200 if ready else 503)
 
 
@@ -48,51 +42,48 @@ async def status(request: web.Request) -> web.Response:
     return web.json_response(await describe(request))
 
 
-async def describe(request: web.Request) -> Document:
-    """What is known about every server, and who tells it."""
-    settings, journal, proxy_id = request.app[SETTINGS], request.app[JOURNAL], request.app.get(PROXY_ID)
-    return {
-        "id": proxy_id,
-        "automatic_restarts": settings.auto_restart,
-        "restart_limit": settings.restart_limit,
-        "restart_window": settings.restart_window,
-        "services": [
-            await _describe(member)
-            | {"canaries": [_canary(result) for result in journal.canaries.get(member.name, ())]}
-            for member in request.app[SPARK].members
-        ],
-    }
+async def describe(request: web.Request) -> dict[str, Json]:
+    """Return what is known about every server."""
+    settings = request.app[SETTINGS]
+    servers = [await _status(member) for member in request.app[SPARK].members]
+    budget = Budget(limit=settings.restart_limit, window=settings.restart_window)
+    return to_json(
+        SparkStatus(
+            proxy_id=request.app.get(PROXY_ID), servers=tuple(servers), automatic=settings.auto_restart, budget=budget
+        )
+    )
 
 
 async def restart(request: web.Request) -> web.Response:
     """`POST /api/services/{name}/restart`: restart a server because a person wants it."""
-    watchdog = _watchdog(request)
+    member, watchdog = _watched(request)
     try:
         await watchdog.restart()
     except RestartUnderWay as err:
-        raise Problem(409, f"{watchdog.name} is being restarted already.", code="restart_under_way") from err
+        raise Problem(409, f"{member.name} is being restarted already.", code="restart_under_way") from err
     except NoRestartTarget as err:
-        raise Problem(409, f"No restart target is set for {watchdog.name}.", code="no_restart_target") from err
+        raise Problem(409, f"No restart target is set for {member.name}.", code="no_restart_target") from err
     except OSError as err:
         raise Problem(
             500, f"The restart was not sent, since it cannot be written down: {err.strerror}.", code="no_record"
         ) from err
-    return web.json_response(_watched(watchdog), status=202)
+    return web.json_response(server_to_json(status_of(member)), status=202)
 
 
 async def check(request: web.Request) -> web.Response:
     """`POST /api/services/{name}/check`: send a canary now and tell what it showed."""
-    watchdog = _watchdog(request)
+    member, watchdog = _watched(request)
     await watchdog.check()
-    return web.json_response(_watched(watchdog))
+    return web.json_response(server_to_json(status_of(member)))
 
 
-def _watchdog(request: web.Request) -> Watchdog:
+def _watched(request: web.Request) -> tuple[AnyMember, Watchdog]:
+    """Return the server that the path names, and its watchdog."""
     only_for_us(request)
     name = request.match_info["name"]
     for member in request.app[SPARK].members:
-        if member.name == name and member.watchdog:
-            return member.watchdog
+        if str(member.name) == name and member.watchdog:
+            return member, member.watchdog
     raise Problem(404, f"There is no service {name[:100]!r}.", code="unknown_service")
 
 
@@ -110,51 +101,10 @@ def only_for_us(request: web.Request) -> None:
         raise Problem(403, "Other origins may not ask for this.", code="foreign_origin")
 
 
-async def _describe(member: AnyMember) -> Document:
-    document: Document = {"name": member.name, "url": member.url, "server": None}
+async def _status(member: AnyMember) -> ServerStatus:
+    if member.state in _DOWN:
+        return status_of(member)
     try:
-        if member.state not in _DOWN:
-            server = await member.client.server()
-            document |= {
-                "server": str(server),
-                "dialect": server.dialect.name,
-                "model": server.model,
-                "version": server.version,
-            }
-            if isinstance(server, MagpieServer):
-                document["voices"] = len(server.voices)
+        return status_of(member, kind=ServerKind.of(await member.client.server()))
     except SparkError as err:
-        document["server_error"] = err.message
-    return document | (_watched(member.watchdog) if member.watchdog else {})
-
-
-def _watched(watchdog: Watchdog) -> Document:
-    canary, success = watchdog.last_canary, watchdog.last_success
-    return {
-        "name": watchdog.name,
-        "state": watchdog.health.state,
-        "since": _moment(watchdog.since),
-        "evidence": watchdog.health.evidence,
-        "last_canary": canary and _canary(canary),
-        "last_success": None if success is None else _moment(success),
-        "restart_target": watchdog.target.kind if watchdog.target else None,
-        "restarts_left": watchdog.restarts_left,
-        "restarts": [_moment(at) for at in watchdog.attempts],
-        "history": [
-            {"at": _moment(change.at), "from": change.before, "to": change.after, "evidence": change.evidence}
-            for change in watchdog.history
-        ],
-    }
-
-
-def _canary(result: CanaryResult) -> Document:
-    return {
-        "at": _moment(result.at),
-        "latency": round(result.latency, 3),
-        "outcome": result.observation.outcome.name.lower(),
-        "detail": result.observation.detail,
-    }
-
-
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+        return status_of(member, problem=err.message)

@@ -8,9 +8,10 @@ from contextlib import aclosing, closing
 from dataclasses import dataclass
 
 from aiohttp import web
-from spark_engine.healing.pool import MagpieService
+from spark_engine.healing.pool import MagpiePool
 from spark_engine.models import Json, SpeechStyle
-from spark_engine.speech.voices import find_voice, normalize_language
+from spark_engine.speech.language import normalize_language
+from spark_engine.speech.voices import find_voice
 
 from spark_audio_proxy.app_state import JOURNAL, SETTINGS, SPARK, SPEAKING, TRANSCODERS
 from spark_audio_proxy.config import Settings
@@ -110,7 +111,7 @@ async def _read_json(request: web.Request) -> Json:
     return read_json(b"".join([chunk async for chunk in body_chunks(request, LARGEST_REQUEST)]))
 
 
-async def _check_voice(magpie: MagpieService, wanted: SpeechRequest, settings: Settings) -> None:
+async def _check_voice(magpie: MagpiePool, wanted: SpeechRequest, settings: Settings) -> None:
     if wanted.voice and settings.unknown_voice == "reject":
         known = await magpie.voices()
         if find_voice(known, wanted.voice, wanted.language) is None:

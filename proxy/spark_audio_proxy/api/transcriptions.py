@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -11,10 +11,9 @@ from typing import Never
 
 from aiohttp import web
 from spark_engine.errors import SparkError
-from spark_engine.healing.pool import ParakeetService
-from spark_engine.models import Audio, Transcript
-from spark_engine.speech.arriving_audio import IncomingAudio
-from spark_engine.speech.voices import normalize_language
+from spark_engine.healing.pool import ParakeetPool
+from spark_engine.models import SAMPLE_RATE, Audio, AudioSource, Transcript
+from spark_engine.speech.language import normalize_language
 
 from spark_audio_proxy.api import transcript_formats as formats
 from spark_audio_proxy.app_state import HEARING, JOURNAL, SETTINGS, SPARK, TRANSCODERS
@@ -23,8 +22,8 @@ from spark_audio_proxy.journal import AudioPassed
 from spark_audio_proxy.problems import Problem, bad_request, error_object, problem_for
 from spark_audio_proxy.streamed_answer import StreamedAnswer
 from spark_audio_proxy.transcode.decode import decode
-from spark_audio_proxy.transcode.passthrough import coming_samples, read_clean, samples_size
-from spark_audio_proxy.uploads.form import Form, received_form
+from spark_audio_proxy.transcode.passthrough import in_blocks, read_head, samples_of
+from spark_audio_proxy.uploads.form import Form, Upload, received_form
 from spark_audio_proxy.uploads.streamed_upload import StreamedUpload
 from spark_audio_proxy.uploads.windows import Cutter, Window, bytes_in, check_length, cut_windows
 
@@ -35,15 +34,17 @@ GRANULARITIES = ("segment", "word")
 SHORTEST = 0.1
 """Seconds below which OpenAI refuses a recording, too."""
 
+COPIED = 1 << 20
+"""Bytes of samples that are copied at once: half a minute of 16 kHz PCM."""
+
 _YES = ("true", "1", "yes", "on")
 
 
 @dataclass(frozen=True, slots=True)
 class TranscriptionRequest:
-    """A valid request. `language` is a BCP-47 tag or None; `rest` is what is still to come of the file, or None."""
+    """A valid request. `language` is a BCP-47 tag or None."""
 
-    file: BytesIO
-    rest: AsyncGenerator[bytes] | None
+    upload: Upload
     response_format: str
     granularities: tuple[str, ...]
     language: str | None
@@ -57,7 +58,7 @@ class TranscriptionRequest:
 
 def read_request(form: Form) -> TranscriptionRequest:
     """Check a form. Raises Problem 400 naming the field."""
-    if form.file is None:
+    if form.upload is None:
         raise bad_request("`file` is missing: send the recording as a file.", "file", "missing_required_parameter")
     response_format = form.first("response_format") or "json"
     if response_format not in RESPONSE_FORMATS:
@@ -75,8 +76,7 @@ def read_request(form: Form) -> TranscriptionRequest:
     if language is not None and not language.replace("-", "").replace("_", "").isalnum():
         raise bad_request("`language` must be a language tag such as en or en-US.", "language")
     return TranscriptionRequest(
-        file=form.file,
-        rest=form.rest,
+        upload=form.upload,
         response_format=response_format,
         granularities=granularities or ("segment",),
         language=normalize_language(language) if language else None,
@@ -105,7 +105,7 @@ async def transcriptions(request: web.Request) -> web.StreamResponse:
 
 
 async def _transcribed(
-    request: web.Request, parakeet: ParakeetService, wanted: TranscriptionRequest
+    request: web.Request, parakeet: ParakeetPool, wanted: TranscriptionRequest
 ) -> AsyncGenerator[formats.Part]:
     no_words = bad_request("This Parakeet server gives no word times.", "timestamp_granularities", "unsupported")
     wants_words = "word" in wanted.granularities
@@ -113,18 +113,18 @@ async def _transcribed(
         raise no_words
     gate, journal = request.app[HEARING], request.app[JOURNAL]
 
-    async def ask(audio: Audio | IncomingAudio, *, first: bool = True) -> Transcript:
-        # A turn for each window: a long recording must not make everybody wait, nor one that is still coming.
+    async def ask(audio: AudioSource, *, first: bool = True) -> Transcript:
+        # A turn for each window: neither a long recording nor one that still arrives makes all others wait.
         async with gate.turn(first=first):
             return await parakeet.transcribe(audio, language=wanted.language, times=wanted.times)
 
     longest = await _longest_window(parakeet, request.app[SETTINGS])
     async for window in _windows(request, wanted, longest):
-        start, seconds = window.start, window.audio.seconds
+        start, seconds = (0.0 if isinstance(window, StreamedUpload) else window.start), window.audio.seconds
         if start == 0 and seconds < SHORTEST:
             raise bad_request(f"The recording is shorter than {SHORTEST} seconds.", "file", "audio_too_short")
-        if isinstance(window.audio, StreamedUpload):
-            transcript = await window.audio.asked(ask)
+        if isinstance(window, StreamedUpload):
+            transcript = await window.ask(ask)
         else:
             transcript = await ask(window.audio, first=start == 0)
         del window
@@ -135,7 +135,7 @@ async def _transcribed(
         yield formats.Part(start, seconds, transcript)
 
 
-async def _longest_window(parakeet: ParakeetService, settings: Settings) -> float:
+async def _longest_window(parakeet: ParakeetPool, settings: Settings) -> float:
     """Seconds of audio that one request may hold, by the settings and by what the server can take."""
     try:
         longest = (await parakeet.server()).dialect.longest
@@ -145,41 +145,53 @@ async def _longest_window(parakeet: ParakeetService, settings: Settings) -> floa
     return settings.window if longest is None else min(longest, settings.window)
 
 
-async def _windows(request: web.Request, wanted: TranscriptionRequest, longest: float) -> AsyncGenerator[Window]:
-    """Windows of the recording of at most `longest` seconds, none of them kept here; slow work runs off the event loop.
+async def _windows(
+    request: web.Request, wanted: TranscriptionRequest, longest: float
+) -> AsyncGenerator[Window | StreamedUpload]:
+    """Yield the recording in windows of at most `longest` seconds, none of them kept here.
 
-    Raises Problem 400 for what is no audio.
+    One that fits into a window and still arrives is yielded as it is. Slow work runs off the event loop. Raises
+    Problem 400 for what is no audio.
     """
     settings: Settings = request.app[SETTINGS]
     run = partial(asyncio.get_running_loop().run_in_executor, request.app[TRANSCODERS])
-
-    def start() -> Iterator[Window]:
-        return cut_windows(decode(wanted.file), longest, settings.max_audio)
-
+    upload = wanted.upload
     try:
-        clean = read_clean(wanted.file) if wanted.rest is None else None
-        if clean is not None and clean.seconds <= min(longest, settings.max_audio):
-            yield Window(0.0, clean)
-        elif wanted.rest is None:
-            windows = await run(start)
-            while (window := await run(next, windows, None)) is not None:
-                yield window
-                del window
-        else:
-            size, blocks = samples_size(wanted.file), coming_samples(wanted.file, wanted.rest)
-            check_length(size, settings.max_audio)
-            if size <= bytes_in(longest):
-                yield Window(0.0, StreamedUpload(size, blocks))
+        data = memoryview(upload.data.getvalue())
+        head = upload.head or read_head(data)
+        if head and head.announced and upload.rest:
+            check_length(head.announced, settings.max_audio)
+            blocks = _samples(upload.data, head.start, upload.rest)
+            if head.announced <= bytes_in(longest):
+                yield StreamedUpload(head.announced, blocks)
                 return
-            # No more is read before the window that is complete was heard.
+            # No more is read before the window that is complete was transcribed.
             cutter = Cutter(longest, settings.max_audio)
             async for block in blocks:
                 cutter.add(block)
                 while cutter.is_full:
                     yield await run(cutter.cut)
             yield cutter.last()
+            return
+        samples = samples_of(data, head) if head else None
+        if samples is not None and len(samples) <= min(COPIED, bytes_in(min(longest, settings.max_audio))):
+            # Copying it takes microseconds: less than handing it to another thread.
+            yield Window(0.0, Audio(bytes(samples), SAMPLE_RATE))
+            return
+        pieces = decode(upload.data) if samples is None else in_blocks(samples)
+        windows = cut_windows(pieces, longest, settings.max_audio)
+        while (window := await run(next, windows, None)) is not None:
+            yield window
+            del window
     except ValueError as err:
         raise bad_request(str(err), "file", "invalid_audio") from err
+
+
+async def _samples(beginning: BytesIO, start: int, rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    """Yield the samples of a file that still arrives, which begin at `start`."""
+    yield beginning.getvalue()[start:]
+    async for block in rest:
+        yield block
 
 
 def _answer(heard: formats.Heard, wanted: TranscriptionRequest) -> web.Response:

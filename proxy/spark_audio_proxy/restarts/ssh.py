@@ -19,6 +19,7 @@ class SshTarget(RestartTarget):
     """Path of a private key without a passphrase."""
     known_hosts: str
     """Path of a file in OpenSSH's format that names the host's key."""
+    deadline: float = RESTART_DEADLINE
     kind: str = "ssh"
 
     def check(self) -> None:
@@ -33,7 +34,7 @@ class SshTarget(RestartTarget):
     async def restart(self) -> RestartReply:
         try:
             async with (
-                asyncio.timeout(RESTART_DEADLINE),
+                asyncio.timeout(self.deadline),
                 asyncssh.connect(
                     self.host,
                     self.port,
@@ -50,7 +51,7 @@ class SshTarget(RestartTarget):
                     "restart", stdin=asyncssh.DEVNULL, stdout=asyncssh.DEVNULL, stderr=asyncssh.DEVNULL
                 )
         except TimeoutError:
-            return RestartReply(False, f"SSH did not finish within {RESTART_DEADLINE:.0f} s.")
+            return RestartReply(False, f"SSH did not finish within {self.deadline:.0f} s.")
         except asyncssh.HostKeyNotVerifiable:
             return RestartReply(False, "SSH: the host's key is not the pinned one, so nothing was sent.")
         except asyncssh.PermissionDenied:

@@ -1,28 +1,21 @@
 """Any audio a browser or phone records, as 16 kHz mono PCM. Blocking: run it off the event loop."""
 
-import ctypes
 import logging
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from io import BytesIO
 
 import av
-import av.frame
 from av.container import InputContainer
 from av.error import FFmpegError, InvalidDataError
 from spark_engine.models import SAMPLE_RATE
 
 from .filters import THREADS, free_filters
-from .passthrough import clean_samples
 from .sniff import SNIFFED, sniff
 
 LOGGER = logging.getLogger(__name__)
 
 _FORMATS = "wav, mp3, m4a, mp4, webm, ogg, opus, flac, aac"
-LARGEST_BLOCK = 64 << 20
-"""Bytes that libav may take in one piece: a table of 16 hours of frames fits, while a header of a few bytes may ask
-for gigabytes (a compressed index, a table of equal sizes, one endless packet), and would get them."""
-
 SAMPLE_RATES = range(4_000, 768_001)
 """Hz that recorders use. At 1 Hz a few kilobytes would be a day."""
 
@@ -37,33 +30,16 @@ CODECS = (
 _OPTIONS = {"codec_whitelist": CODECS, "max_streams": "16"}
 """For the demuxer, which decodes the first frames of every track, a cover picture's too, to learn what they are."""
 
-# Holds for the whole process. PyAV does not offer it; its modules link to the library that has it.
-ctypes.CDLL(av.frame.__file__).av_max_alloc(ctypes.c_size_t(LARGEST_BLOCK))
 
-_BLOCK = 1 << 16
-
-
-def decode(file: BytesIO) -> Generator[bytes | memoryview]:
-    """PCM blocks, 16 kHz s16le mono. Raises ValueError with a sentence for the user where there is no audio."""
-    data = memoryview(file.getvalue())
-    container = _container(data)
-    if (samples := clean_samples(data)) is not None:
-        return _slices(samples)
-    return _decoded(file, container)
-
-
-def _container(data: memoryview) -> str:
-    if not data:
+def decode(file: BytesIO) -> Generator[bytes]:
+    """Yield PCM in blocks, 16 kHz s16le mono. Raises ValueError with a sentence for the user where there is none."""
+    head = file.getvalue()[:SNIFFED]
+    if not head:
         raise ValueError("The audio file is empty.")
-    container = sniff(bytes(data[:SNIFFED]))
+    container = sniff(head)
     if container is None:
         raise ValueError(f"The file is not audio in a known format. Known are {_FORMATS}.")
-    return container
-
-
-def _slices(samples: memoryview) -> Generator[memoryview]:
-    for at in range(0, len(samples), _BLOCK):
-        yield samples[at : at + _BLOCK]
+    return _decoded(file, container)
 
 
 def _decoded(file: BytesIO, container: str) -> Generator[bytes]:
@@ -85,7 +61,7 @@ def _decoded(file: BytesIO, container: str) -> Generator[bytes]:
 
 
 def _audio_track(media: InputContainer) -> av.AudioStream:
-    """The first audio track. Raises ValueError where there is none that may be decoded."""
+    """Return the first audio track. Raises ValueError where there is none that may be decoded."""
     if not media.streams.audio:
         raise ValueError("The file has no audio track.")
     track = media.streams.audio[0]
@@ -99,7 +75,7 @@ def _audio_track(media: InputContainer) -> av.AudioStream:
 
 
 def _frames(media: InputContainer, track: av.AudioStream) -> Generator[av.AudioFrame]:
-    """All frames that can be decoded: what is damaged in the middle is left out, and said in the log."""
+    """Yield all frames that can be decoded: what is damaged in the middle is left out, and the log says so."""
     damaged = 0
     for packet in media.demux(track):
         try:
@@ -115,7 +91,7 @@ def _frames(media: InputContainer, track: av.AudioStream) -> Generator[av.AudioF
 
 
 def refuse(url: str, flags: int, options: object) -> BytesIO:
-    """No upload may make us open anything else."""
+    """Refuse: no upload may make the demuxer open anything else."""
     raise PermissionError(f"refused: {url!r} ({flags}, {options})")
 
 

@@ -14,8 +14,9 @@ that it takes to build a graph."""
 def free_filters(owner: Graph | AudioResampler | CodecContext) -> None:
     """Let go of the filters of a graph, of a resampler's graph or of an encoder's resampler; it must not be used again.
 
-    A graph and its filters hold each other, and PyAV has no way to close them. The collector counts objects: that
-    megabytes and threads are behind these few it does not know.
+    True of PyAV 19.0: a graph and its filters hold each other, and there is no way to close them. The collector counts
+    objects, and does not know that megabytes and threads are behind these few. `tests/proxy/transcode/test_libav_freed`
+    tells when another version needs another way.
     """
     for held in gc.get_referents(owner):
         if isinstance(held, Graph | AudioResampler):

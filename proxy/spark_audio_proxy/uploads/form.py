@@ -14,7 +14,7 @@ from spark_engine.models import Json
 
 from spark_audio_proxy.app_state import SETTINGS, UPLOADS
 from spark_audio_proxy.problems import Problem, bad_request
-from spark_audio_proxy.transcode.passthrough import clean_size
+from spark_audio_proxy.transcode.passthrough import WavHead
 
 from .admission import SMALL, Share
 from .multipart_reader import FormReader
@@ -42,19 +42,27 @@ type LetIn = Callable[[FormReader], Awaitable[int | None]]
 """Called after each chunk, may wait: the size of the file in bytes where the rest of it need not be held, else None."""
 
 
-@dataclass
-class Form:
-    """A form as it came. `fields` hold every value of a name, `name[]` counted as `name`.
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """The file of a form: `data` is all of it where `rest` is None.
 
-    `rest` is what is still to come of the file, None where `file` is all of it.
+    Else it is WAV that passes as it is, `head` tells what is to come, and `rest` yields it.
     """
 
-    fields: dict[str, list[str]] = field(default_factory=dict)
-    file: BytesIO | None = None
+    data: BytesIO
+    head: WavHead | None = None
     rest: AsyncGenerator[bytes] | None = None
 
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form as it came. `fields` hold every value of a name, `name[]` counted as `name`."""
+
+    fields: dict[str, list[str]] = field(default_factory=dict)
+    upload: Upload | None = None
+
     def first(self, name: str) -> str | None:
-        """The first value of a field that is not empty."""
+        """Return the first value of a field that is not empty."""
         return next((value for value in self.fields.get(name, ()) if value), None)
 
 
@@ -96,8 +104,8 @@ async def _let_in(share: Share, length: int | None, window: int, reader: FormRea
 
 
 def _flowing(reader: FormReader, length: int) -> int | None:
-    """The size in bytes of a file that needs no decoding and that no field follows."""
-    size = clean_size(reader.open_file) if reader.open_file else None
+    """Return the size in bytes of a file that needs no decoding and that no field follows."""
+    size = reader.head.file_size if reader.head else None
     return size if size and reader.ends_with_file(size, length) else None
 
 
@@ -110,10 +118,10 @@ async def read_form(content_type: str, chunks: AsyncIterable[bytes], let_in: Let
     reader = FormReader(content_type)
     async for chunk in chunks:
         reader.feed(chunk)
-        if size := await let_in(reader):
-            return Form(reader.fields, reader.open_file, reader.rest_of_file(size, chunks))
+        if (size := await let_in(reader)) and (data := reader.open_file):
+            return Form(reader.fields, Upload(data, reader.head, reader.rest_of_file(size, chunks)))
     reader.close()
-    return Form(reader.fields, reader.file)
+    return Form(reader.fields, Upload(reader.file, reader.head) if reader.file else None)
 
 
 async def _read_whole(chunks: AsyncIterable[bytes], share: Share, length: int | None) -> bytearray:
@@ -156,7 +164,7 @@ def _read_form_in_json(body: bytearray) -> Form:
         fields = {name.removesuffix("[]"): _texts(value) for name, value in document.items() if name != "input_audio"}
     except RecursionError as err:
         raise _too_deep() from err
-    return Form(fields, file)
+    return Form(fields, Upload(file))
 
 
 def _texts(value: Json) -> list[str]:

@@ -1,14 +1,19 @@
-"""Reads multipart/form-data as it comes, parts in any order."""
+"""Reads multipart/form-data as it arrives, parts in any order."""
 
 from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import suppress
 from io import SEEK_END, BytesIO
 
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
 from spark_audio_proxy.problems import Problem, bad_request
+from spark_audio_proxy.transcode.passthrough import WavHead, read_head
 
 LARGEST_FIELD = 1 << 20
 """Bytes of any part that is not the file: prompts and keyword lists stay far below."""
+
+LONGEST_HEAD = 1 << 18
+"""Bytes of a file within which its head is looked for."""
 
 MOST_PARTS = 64
 MOST_HEADERS = 16
@@ -18,7 +23,7 @@ class FormReader:
     """Sorts what comes into fields and the file.
 
     `fields` hold every value of a name, `name[]` counted as `name`; `file` is the first file called so, `open_file` the
-    same while it is still coming; `size` counts the bytes read.
+    same while it still arrives, `head` its head where it is a WAV file; `size` counts the bytes read.
     """
 
     def __init__(self, content_type: str) -> None:
@@ -28,7 +33,9 @@ class FormReader:
             raise bad_request("The request must be multipart/form-data with the recording as `file`, or JSON.", "file")
         self.fields: dict[str, list[str]] = {}
         self.file: BytesIO | None = None
+        self.head: WavHead | None = None
         self.size = 0
+        self._next_look = 0
         self._longest_end = len(f"\r\n--{boundary}--\r\n")
         self._name = ""
         self._value: BytesIO | None = None
@@ -44,7 +51,7 @@ class FormReader:
 
     @property
     def open_file(self) -> BytesIO | None:
-        """The file as far as it has come, while it does; it must not be changed."""
+        """Return the file as far as it has arrived, while it does; it must not be changed."""
         return self._value if self._is_file and self._name == "file" and self.file is None else None
 
     def feed(self, chunk: bytes) -> None:
@@ -55,6 +62,17 @@ class FormReader:
                 self._take(event)
         except MultipartError as err:
             raise _broken(err) from err
+        if self.head is None and (file := self.open_file):
+            self._look_for_head(file)
+
+    def _look_for_head(self, file: BytesIO) -> None:
+        """Look each time that the file is twice as long as at the last look, so that looking costs no more than it."""
+        if not self._next_look <= file.tell() <= LONGEST_HEAD:
+            return
+        self._next_look = 2 * file.tell()
+        # What is wrong with it is told once it is decoded.
+        with suppress(ValueError):
+            self.head = read_head(memoryview(file.getvalue()))
 
     def close(self) -> None:
         """Nothing more comes. Raises Problem 400 where something is missing."""

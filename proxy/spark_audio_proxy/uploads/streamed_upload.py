@@ -1,43 +1,38 @@
-"""Send a recording on to Parakeet while it is still being received: it has it all as soon as we do."""
+"""A recording that goes on to Parakeet while it is still being received: it has all of it as soon as the proxy does."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
-from spark_engine.models import SAMPLE_RATE
-from spark_engine.speech.arriving_audio import IncomingAudio
+from spark_engine.models import SAMPLE_RATE, AudioSource
+from spark_engine.speech.arriving_audio import ArrivingAudio
 
-PROMPT = 1.0
-"""Seconds within which the rest has to come: a slow phone must not keep a turn at Parakeet that others wait for."""
+LATE_AFTER = 1.0
+"""Seconds within which the rest has to arrive: a slow phone must not keep a turn at Parakeet that others wait for."""
 
 
 class StreamedUpload:
-    """Clean samples, `size` bytes in all, that are still being received as `blocks`."""
+    """Samples that pass as they are, `size` bytes in all, and still arrive as `blocks`."""
 
     def __init__(self, size: int, blocks: AsyncGenerator[bytes]) -> None:
         """Nothing is read yet."""
-        self._audio = IncomingAudio(size, SAMPLE_RATE)
+        self.audio = ArrivingAudio(size, SAMPLE_RATE)
         self._blocks = blocks
 
-    @property
-    def seconds(self) -> float:
-        """Length of the whole."""
-        return self._audio.seconds
+    async def ask[T](self, call: Callable[[AudioSource], Awaitable[T]]) -> T:
+        """Return what `call` answers, which begins now; it is called off, and made anew, where the rest is late.
 
-    async def asked[T](self, ask: Callable[[IncomingAudio], Awaitable[T]]) -> T:
-        """What `ask` answers, which begins now; it is called off, and made anew with the whole, where the rest is late.
-
-        Raises what `ask` raises, and what reading raises.
+        Raises what `call` raises, and what reading raises.
         """
-        asking = asyncio.ensure_future(ask(self._audio))
-        hurry = asyncio.get_running_loop().call_later(PROMPT, asking.cancel)
+        asking = asyncio.ensure_future(call(self.audio))
+        call_off = asyncio.get_running_loop().call_later(LATE_AFTER, asking.cancel)
         try:
             async for block in self._blocks:
-                self._audio.add(block)
-            hurry.cancel()
+                self.audio.add(block)
+            call_off.cancel()
             await asyncio.wait((asking,))
         finally:
-            hurry.cancel()
+            call_off.cancel()
             asking.cancel()
-            # Whatever became of it, nothing of it may go on behind our back.
+            # Nothing of it may go on in the background.
             await asyncio.gather(asking, return_exceptions=True)
-        return await ask(self._audio) if asking.cancelled() else asking.result()
+        return await call(self.audio) if asking.cancelled() else asking.result()

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from spark_engine.models import SAMPLE_RATE, SAMPLE_WIDTH, Audio
 
-from .streamed_upload import StreamedUpload
-
 SEARCHED = 20.0
 """Seconds at the end of a window that are searched for a pause: people breathe more often than that."""
 
@@ -22,7 +20,7 @@ class Window:
     """A piece of a recording and where it starts, in seconds."""
 
     start: float
-    audio: Audio | StreamedUpload
+    audio: Audio
 
 
 def bytes_in(seconds: float) -> int:

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from spark_engine.healing.budget import SPACING, Budget, in_window, restarts_left, wait_before_restart
+from spark_engine.healing.budget import Budget, in_window, restarts_left, wait_before_restart
 
 NOW = 1_000_000.0
 BUDGET = Budget()
@@ -13,12 +13,12 @@ BUDGET = Budget()
     ("ages", "left", "wait"),
     [
         ([], 3, 0.0),
-        ([10], 2, SPACING - 10),
-        ([SPACING], 2, 0.0),
+        ([10], 2, Budget().spacing - 10),
+        ([Budget().spacing], 2, 0.0),
         ([900, 600], 1, 0.0),
         ([900, 600, 300], 0, None),
         ([1800, 600, 300], 1, 0.0),
-        ([-3600], 2, SPACING),
+        ([-3600], 2, Budget().spacing),
         ([-3600, -7200, -1], 0, None),
     ],
     ids=["none", "just now", "a minute ago", "two", "spent", "one is over", "from the future", "clock set back"],

@@ -2,7 +2,6 @@
 
 import pytest
 from spark_engine.healing.health import (
-    STILL_WEDGED_AFTER,
     Health,
     Observation,
     Outcome,
@@ -156,8 +155,8 @@ def restarted(at: float = 100.0) -> Health:
         ([], State.RESTARTING),
         ([(101, FAULT_CANARY), (106, SIGNED_CANARY)], State.RESTARTING),
         ([(101, GONE), (106, LOADING), (111, OK)], State.HEALTHY),
-        ([(100 + STILL_WEDGED_AFTER, SIGNED_CANARY)], State.WEDGED),
-        ([(100 + STILL_WEDGED_AFTER, LATE_CANARY)], State.RESTARTING),
+        ([(100 + POLICY.still_wedged_after, SIGNED_CANARY)], State.WEDGED),
+        ([(100 + POLICY.still_wedged_after, LATE_CANARY)], State.RESTARTING),
         ([(281, LATE_CANARY)], State.WEDGED),
         ([(281, GONE)], State.UNREACHABLE),
         ([(220, OK)], State.HEALTHY),

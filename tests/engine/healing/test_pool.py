@@ -9,14 +9,14 @@ import pytest
 from aiohttp import ClientSession
 from spark_engine.errors import Busy, Held, Rejected, ServerFault, SparkError, TimedOut, Unreachable
 from spark_engine.healing.health import State
-from spark_engine.healing.pool import GAVE_UP_RETRY, RECOVERY, Member, ParakeetService, Service
+from spark_engine.healing.held import GAVE_UP_RETRY, RECOVERY
+from spark_engine.healing.pool import ParakeetPool, Pool, PoolMember
 from spark_engine.healing.watchdog import Watchdog
-from spark_engine.models import Audio, Transcript
+from spark_engine.models import Audio, AudioSource, Transcript
 from spark_engine.servers.parakeet import Parakeet
 from spark_engine.servers.transport import Transport
-from spark_engine.spark import split_places
 
-from tests.helpers.engine.watchdog_scene import FakeServer, FakeTarget, MemoryStore
+from tests.helpers.engine.watchdog_scene import PARAKEET, FakeServer, FakeTarget, MemoryStore
 
 PCM = Audio(b"\1\0", 16_000)
 
@@ -48,18 +48,18 @@ class Client:
             raise self.error
 
 
-def member(client: Client, state: State = State.HEALTHY, recovery: float | None = None) -> Member[Client]:
+def member(client: Client, state: State = State.HEALTHY, recovery: float | None = None) -> PoolMember[Client]:
     """A server in that state."""
     server = FakeServer()
-    dog = Watchdog(client.name, server.canary, MemoryStore(), clock=server.clock)
+    dog = Watchdog(PARAKEET, server.canary, MemoryStore(), clock=server.clock)
     dog.health = replace(dog.health, state=state, since=server.clock.now)
     dog.recovery_seconds = recovery
-    return Member(client.name, "http://127.0.0.1", client, dog)
+    return PoolMember(PARAKEET, "http://127.0.0.1", client, dog)
 
 
-def service(*members: Member[Client]) -> Service[Client]:
+def service(*members: PoolMember[Client]) -> Pool[Client]:
     """A service of these servers."""
-    return Service(members)
+    return Pool(members)
 
 
 FAULT = ServerFault("broken", status=500)
@@ -106,16 +106,18 @@ async def test_the_healthiest_is_asked_first(states: tuple[State, State], asked:
 
 
 HELD: list[tuple[State, float | None, float, str]] = [
-    (State.WEDGED, None, RECOVERY, "somebody has to restart it"),
+    (State.WEDGED, None, RECOVERY, "has stopped working: operator action required"),
     (State.RESTARTING, None, RECOVERY, "is being restarted"),
     (State.RESTARTING, 25.0, 25.0, "is being restarted"),
     (State.STARTING, None, RECOVERY, "is starting"),
-    (State.GAVE_UP, 25.0, GAVE_UP_RETRY, "somebody has to look"),
+    (State.GAVE_UP, 25.0, GAVE_UP_RETRY, "does not recover by restarting: operator action required"),
 ]
 
 
 @pytest.mark.parametrize(("state", "recovery", "wait", "said"), HELD)
-async def test_nobody_is_asked_who_cannot_answer(state: State, recovery: float | None, wait: float, said: str) -> None:
+async def test_a_server_that_cannot_answer_is_not_asked(
+    state: State, recovery: float | None, wait: float, said: str
+) -> None:
     """Everyone fails fast, with a sentence and a time to come back."""
     client = Client("parakeet")
     it = service(member(client, state, recovery))
@@ -135,12 +137,6 @@ async def test_a_restart_is_promised_only_where_one_will_follow() -> None:
     it.watchdog.target = FakeTarget(FakeServer(), store)
     with pytest.raises(Held, match="is about to be restarted"):
         await service(it).ask(Client.answer)
-
-
-async def test_tokens_keep_their_places() -> None:
-    """An empty one is for a server without."""
-    assert split_places("a,, c ,") == ["a", None, "c", None]
-    assert split_places(None) == []
 
 
 async def test_the_soonest_of_all_is_promised() -> None:
@@ -185,7 +181,7 @@ async def test_traffic_is_evidence_and_asking_what_it_is_is_none() -> None:
 
 async def test_an_unwatched_server_is_always_asked() -> None:
     """Somebody else watches over it."""
-    it = Service([Member("a", "http://127.0.0.1", Client("a"))])
+    it = Pool([PoolMember(PARAKEET, "http://127.0.0.1", Client("a"))])
     assert await it.ask(Client.answer) == "a"
     assert it.members[0].state is State.UNKNOWN
 
@@ -197,15 +193,17 @@ async def test_a_deadline_of_the_caller_is_a_time_out_of_the_server() -> None:
         """Never answers."""
 
         @override
-        async def transcribe(self, audio: Audio, *, language: str | None = None, times: bool = False) -> Transcript:
+        async def transcribe(
+            self, audio: AudioSource, *, language: str | None = None, times: bool = False
+        ) -> Transcript:
             await asyncio.Event().wait()
             raise AssertionError
 
     async with ClientSession() as session:
         transport = Transport(session, "http://127.0.0.1:9")
         server = FakeServer()
-        dog = Watchdog("parakeet", server.canary, MemoryStore(), clock=server.clock)
-        it = ParakeetService([Member("parakeet", "http://127.0.0.1:9", Slow(transport), dog)])
+        dog = Watchdog(PARAKEET, server.canary, MemoryStore(), clock=server.clock)
+        it = ParakeetPool([PoolMember(PARAKEET, "http://127.0.0.1:9", Slow(transport), dog)])
         with pytest.raises(TimedOut, match=r"within 0\.01 s"):
             await it.transcribe(PCM, deadline=0.01)
     assert dog.health.state is State.SUSPECT

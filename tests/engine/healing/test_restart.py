@@ -4,7 +4,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
-from spark_engine.healing import restart
 from spark_engine.healing.restart import DockerTarget, HookTarget, RestartReply, RestartTarget
 
 from tests.fakes import faults
@@ -110,13 +109,12 @@ class TestDocker:
 
     @BOTH
     async def test_a_daemon_that_hangs_is_left_after_the_deadline(
-        self, session: ClientSession, tmp_path: Path, listening: Listening, monkeypatch: pytest.MonkeyPatch
+        self, session: ClientSession, tmp_path: Path, listening: Listening
     ) -> None:
         """As it does while a container does not die. The restart stays sent."""
-        monkeypatch.setattr(restart, "RESTART_DEADLINE", 0.2)
         docker = DockerApi(_never)
         async with listening(docker, tmp_path) as address:
-            reply = await docker_target(session, address).restart()
+            reply = await replace(docker_target(session, address), deadline=0.2).restart()
         assert reply == RestartReply(False, "The restart target did not answer within 0 s.")
         assert len(docker.asked) == 1
 
@@ -239,12 +237,11 @@ class TestHook:
         ],
     )
     async def test_faults_of_the_target_are_unconfirmed(
-        self, session: ClientSession, fault: Fault, detail: str, monkeypatch: pytest.MonkeyPatch
+        self, session: ClientSession, fault: Fault, detail: str
     ) -> None:
         """Canaries decide then."""
-        monkeypatch.setattr(restart, "RESTART_DEADLINE", 0.5)
         async with serving(fault) as url:
-            reply = await HookTarget(session, url).restart()
+            reply = await HookTarget(session, url, deadline=0.5).restart()
         assert reply.accepted is False
         assert detail in reply.detail
 

@@ -5,18 +5,28 @@ import logging
 
 import pytest
 from spark_engine.errors import Rejected, ServerFault
-from spark_engine.healing.health import Observation, Policy, State
-from spark_engine.healing.incidents import Transition
-from spark_engine.healing.watchdog import Watchdog
+from spark_engine.healing.health import Observation, Policy, State, Transition
+from spark_engine.healing.watchdog import Watchdog, WatchdogSettings
 
-from tests.helpers.engine.watchdog_scene import FAULT, GOOD, SIGNED, FakeServer, FakeTarget, MemoryStore, scene, wedge
+from tests.helpers.engine.watchdog_scene import (
+    FAULT,
+    GOOD,
+    MAGPIE,
+    PARAKEET,
+    SIGNED,
+    FakeServer,
+    FakeTarget,
+    MemoryStore,
+    scene,
+    wedge,
+)
 
 
 async def test_when_it_last_worked() -> None:
     """By the wall clock, of a canary or of anybody's request; told before listeners hear of the new state."""
     it = scene()
     clock, told = it.server.clock, []
-    it.dog.subscribe(lambda _: told.append(it.dog.last_success))
+    it.dog.subscribe(lambda _, event: told.append(it.dog.last_success) if isinstance(event, Transition) else None)
     born = clock.time()
     assert (it.dog.last_success, it.dog.since) == (None, born)
     await it.live(1)
@@ -68,7 +78,7 @@ async def test_never_two_canaries_at_once() -> None:
         return GOOD
 
     await it.live(1)
-    dog = Watchdog("magpie", slow, it.store, clock=it.server.clock)
+    dog = Watchdog(MAGPIE, slow, it.store, clock=it.server.clock)
     checks = [asyncio.create_task(dog.check()) for _ in range(3)]
     for _ in range(5):
         await asyncio.sleep(0)
@@ -98,7 +108,7 @@ async def test_listeners_and_log_get_each_transition_once(caplog: pytest.LogCapt
     """One line with its evidence, one warning for a restart."""
     caplog.set_level(logging.INFO)
     it, seen = scene(), list[Transition]()
-    unsubscribe = it.dog.subscribe(seen.append)
+    unsubscribe = it.dog.subscribe(lambda _, event: seen.append(event) if isinstance(event, Transition) else None)
     await wedge(it)
     await it.live(10)
     unsubscribe()
@@ -121,7 +131,7 @@ async def test_the_loop_runs_by_itself_and_wakes_on_bad_news() -> None:
         (checked if len(server.canaries) > 1 else seen).set()
         return result
 
-    dog = Watchdog("parakeet", canary, store, target=target)
+    dog = Watchdog(PARAKEET, canary, store, target=target)
     task = asyncio.create_task(dog.run())
     await seen.wait()
     await asyncio.sleep(0)
@@ -134,11 +144,8 @@ async def test_the_loop_runs_by_itself_and_wakes_on_bad_news() -> None:
     assert target.sent == []
 
 
-async def test_a_bug_in_one_round_does_not_end_the_watch(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_bug_in_one_round_does_not_end_the_watch(caplog: pytest.LogCaptureFixture) -> None:
     """It is logged, and the next round comes."""
-    monkeypatch.setattr("spark_engine.healing.watchdog.SUSPECT_INTERVAL", 0.01)
     again, rounds = asyncio.Event(), 0
 
     async def canary() -> Observation:
@@ -149,7 +156,8 @@ async def test_a_bug_in_one_round_does_not_end_the_watch(
         again.set()
         return GOOD
 
-    dog = Watchdog("parakeet", canary, MemoryStore())
+    quick = WatchdogSettings(policy=Policy(suspect_interval=0.01))
+    dog = Watchdog(PARAKEET, canary, MemoryStore(), settings=quick)
     task = asyncio.create_task(dog.run())
     await again.wait()
     task.cancel()

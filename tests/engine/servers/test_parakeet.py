@@ -55,7 +55,7 @@ async def test_the_server_is_probed_once_and_again_when_told_to_forget(session: 
         await client.transcribe(SPEECH)
         await client.transcribe(SPEECH)
         assert len([asked for asked in fake.asked if asked.path == "/v1/models"]) == 1
-        client.forget()
+        client.identification.forget()
         await client.transcribe(SPEECH)
         assert len([asked for asked in fake.asked if asked.path == "/v1/models"]) == 2
 

@@ -9,6 +9,7 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 from spark_engine.errors import Busy, Rejected, ServerFault, SparkError, TimedOut, Unauthorized, Unreachable
 from spark_engine.models import SpeechStyle
+from spark_engine.servers.deadlines import Deadlines
 from spark_engine.servers.magpie import Magpie
 from spark_engine.servers.parakeet import Parakeet
 from spark_engine.servers.transport import Transport
@@ -106,11 +107,14 @@ async def test_a_key_that_the_model_list_asks_for(session: ClientSession) -> Non
             await Parakeet(Transport(session, fake.url)).server()
 
 
-async def test_a_page_that_hangs_leaves_it_open(session: ClientSession, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_page_that_hangs_leaves_it_open(session: ClientSession) -> None:
     """A busy event loop must not make a server another one."""
-    monkeypatch.setattr("spark_engine.servers.probe.DEADLINE", 0.2)
+    quick = Deadlines(page=0.2)
     async with faults.serving(faults.silent) as url:
-        for client in (Parakeet(Transport(session, url)), Magpie(Transport(session, url))):
+        for client in (
+            Parakeet(Transport(session, url, deadlines=quick)),
+            Magpie(Transport(session, url, deadlines=quick)),
+        ):
             with pytest.raises(TimedOut):
                 await client.server()
 

@@ -5,8 +5,10 @@ import asyncio
 import pytest
 from aiohttp import ClientSession, web
 from spark_engine.errors import Busy, Rejected, ServerFault, SparkError, TimedOut, Unauthorized, Unreachable
+from spark_engine.models import Audio
 from spark_engine.servers import transport as transport_module
-from spark_engine.servers.bodies import JOINED, FilePart, form_body, json_body
+from spark_engine.servers.bodies import JOINED, AudioFile, form_body, json_body
+from spark_engine.servers.deadlines import Deadlines
 from spark_engine.servers.transport import Transport
 
 from tests.fakes import faults
@@ -39,13 +41,13 @@ async def test_a_broken_answer_becomes_the_right_error(
 
 @pytest.mark.parametrize(("fault", "error"), WIRE_FAULTS, ids=lambda item: item.__name__)
 async def test_a_broken_stream_becomes_the_right_error(
-    session: ClientSession, fault: faults.Fault, error: type[SparkError], monkeypatch: pytest.MonkeyPatch
+    session: ClientSession, fault: faults.Fault, error: type[SparkError]
 ) -> None:
     """Streamed answers, the endless drip included: it is never idle, so the longest wait ends it."""
-    monkeypatch.setattr(transport_module, "LONGEST_WAIT", 0.2)
+    deadlines = Deadlines(streamed_in_all=0.2)
     async with faults.serving(fault) as url:
         with pytest.raises(error):
-            async for _ in Transport(session, url).stream("/x", PING, idle=0.2):
+            async for _ in Transport(session, url, deadlines=deadlines).stream("/x", PING, idle=0.2):
                 pass
 
 
@@ -152,7 +154,9 @@ async def test_a_form_arrives_as_written(session: ClientSession) -> None:
     """Values may hold anything, line ends and quotes included."""
     odd = 'Größe "5"\r\nContent-Disposition: form-data; name="voice"\r\n\r\nevil'
     async with running(FakeServer({("POST", "/x"): json({})})) as fake:
-        body = form_body({"text": odd, "empty": ""}, FilePart("file", "audio.wav", "audio/wav", b"RIFF\r\n--x"))
+        body = form_body(
+            {"text": odd, "empty": ""}, AudioFile("file", "audio.wav", "audio/wav", b"", Audio(b"RIFF\r\n--x", 16_000))
+        )
         await Transport(session, fake.url).post("/x", body, deadline=5)
         assert fake.asked[0].fields == {"text": odd, "empty": ""}
         assert (fake.asked[0].file, fake.asked[0].file_name) == (b"RIFF\r\n--x", "audio.wav")
@@ -161,15 +165,15 @@ async def test_a_form_arrives_as_written(session: ClientSession) -> None:
 @pytest.mark.parametrize("size", [JOINED // 2, 3 * JOINED], ids=["in one piece", "in parts"])
 async def test_a_file_of_any_size_arrives_whole_and_announced(session: ClientSession, size: int) -> None:
     """A long one is not copied; servers that know no chunks are told how long it is all the same."""
-    file = FilePart("file", "audio.wav", "audio/wav", bytes(range(256)) * (size // 256), b"header")
+    file = AudioFile("file", "audio.wav", "audio/wav", b"header", Audio(bytes(range(256)) * (size // 256), 16_000))
     body = form_body({"model": "x"}, file)
     async with running(FakeServer({("POST", "/x"): json({})})) as fake:
         await Transport(session, fake.url).post("/x", body, deadline=5)
         (asked,) = fake.asked
-    assert asked.file == file.header + file.data
-    assert asked.headers["Content-Length"] == str(body.size) == str(len(body.data))
+    assert asked.file == file.header + file.samples.pcm
+    assert asked.headers["Content-Length"] == str(body.size) == str(len(body.held() or b""))
     assert "Transfer-Encoding" not in asked.headers
-    assert any(part is file.data for part in body.parts)
+    assert any(part is file.samples for part in body.parts)
 
 
 async def test_json_arrives_as_written(session: ClientSession) -> None:
@@ -214,7 +218,7 @@ async def test_a_repeat_takes_no_other_stale_connection(session: ClientSession, 
             go.set()
         return web.json_response({})
 
-    body = form_body({}, FilePart("file", "audio.wav", "audio/wav", bytes(size)))
+    body = form_body({}, AudioFile("file", "audio.wav", "audio/wav", b"", Audio(bytes(size), 16_000)))
     async with running(FakeServer({("POST", "/x"): answer})) as fake:
         transport = Transport(session, fake.url)
         await asyncio.gather(*(transport.post("/x", PING, deadline=5) for _ in range(3)))
@@ -241,9 +245,7 @@ async def test_leaving_a_stream_closes_its_connection(session: ClientSession) ->
         assert b"".join([piece async for piece in transport.stream("/x", PING, idle=5)])[:4] == b"1234"
 
 
-async def test_a_connection_is_opened_once_before_it_is_needed(
-    session: ClientSession, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_connection_is_opened_once_before_it_is_needed(session: ClientSession) -> None:
     """The request that somebody waits for goes through it; while it is open nobody asks for another."""
     connections = set()
 
@@ -258,8 +260,7 @@ async def test_a_connection_is_opened_once_before_it_is_needed(
         await transport.post("/x", PING, deadline=5)
         assert [asked.method for asked in server.asked] == ["HEAD", "POST"]
         assert len(connections) == 1
-        monkeypatch.setattr(transport_module, "KEPT_OPEN", 0.0)
-        await transport.warm()
+        await Transport(session, server.url, deadlines=Deadlines(connection_kept=0.0)).warm()
         assert [asked.method for asked in server.asked] == ["HEAD", "POST", "HEAD"]
 
 

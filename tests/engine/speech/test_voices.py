@@ -2,17 +2,8 @@
 
 import pytest
 from spark_engine.models import Voice
-from spark_engine.speech.voices import (
-    OPENAI_VOICES,
-    base_language,
-    default_voice,
-    find_voice,
-    languages,
-    normalize_language,
-    parse_voice,
-    voices_for,
-    with_region,
-)
+from spark_engine.speech.language import base_language, normalize_language, with_region
+from spark_engine.speech.voices import OPENAI_VOICES, default_voice, find_voice, languages, parse_voice, voices_for
 
 VOICES = [
     parse_voice(f"Magpie-Multilingual.{name}")

@@ -7,6 +7,12 @@ from spark_engine.errors import ServerFault, SparkError
 from spark_engine.healing.health import Observation, Outcome, Policy, State
 from spark_engine.healing.restart import RestartReply, RestartTarget
 from spark_engine.healing.watchdog import Watchdog, WatchdogSettings
+from spark_engine.models import ServerName, Service
+
+PARAKEET = ServerName(Service.PARAKEET)
+PARAKEET_2 = ServerName(Service.PARAKEET, 2)
+MAGPIE = ServerName(Service.MAGPIE)
+
 
 GOOD = Observation(Outcome.SUCCESS, canary=True, detail="right words")
 CUDA = Observation(Outcome.SIGNED_FAULT, canary=True, detail="CUDA error")
@@ -132,7 +138,7 @@ def scene(
     server, record = FakeServer(answer=answer), store or MemoryStore()
     target = FakeTarget(server, record)
     dog = Watchdog(
-        "parakeet",
+        PARAKEET,
         server.canary,
         record,
         target=target if has_target else None,

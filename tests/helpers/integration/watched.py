@@ -14,11 +14,16 @@ from homeassistant.core import Event, EventStateChangedData, HomeAssistant, call
 from homeassistant.helpers.event import async_track_state_change_event
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.spark_audio.spark_engine.models import ServerName, Service
 from tests.fakes import server as fake
 from tests.fakes.magpie import spark_audio
 from tests.fakes.parakeet import CUDA, TRANSCRIPTIONS
 from tests.fakes.server import FakeServer, running
 from tests.integration.conftest import INTEGRATION, set_up
+
+PARAKEET = ServerName(Service.PARAKEET)
+MAGPIE = ServerName(Service.MAGPIE)
+
 
 ROOT = INTEGRATION.parent.parent
 PYTHON = os.environ.get("SPARK_AUDIO_PYTHON", str(ROOT / ".venv/bin/python"))

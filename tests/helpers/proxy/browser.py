@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Browser, ConsoleMessage, Page
 from spark_audio_proxy.app import create_app
-from spark_audio_proxy.config import Settings
+from spark_engine.healing.health import Policy
+
+from tests.helpers.proxy.settings import proxy_settings
 
 _WATCH = """
 window.violations = [];
@@ -52,9 +54,9 @@ async def visiting(browser: Browser, url: str, width: int = 1180, scheme: str = 
 
 
 @asynccontextmanager
-async def serving(port: int = 0, **settings: object) -> AsyncGenerator[str]:
+async def serving(port: int = 0, policy: Policy | None = None, **settings: object) -> AsyncGenerator[str]:
     """The URL of a proxy with these settings, on a free port where none is given."""
-    app = create_app(Settings(**settings))  # type: ignore[arg-type]
+    app = create_app(proxy_settings(**settings), policy=policy)
     server = TestServer(app, host="127.0.0.1", port=port, handler_cancellation=True)
     await server.start_server()
     try:

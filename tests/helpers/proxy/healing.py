@@ -3,12 +3,11 @@
 import asyncio
 from pathlib import Path
 
-import pytest
 from spark_audio_proxy.app_state import SPARK
-from spark_engine.healing import canary, health, watchdog
-from spark_engine.healing.health import State
-from spark_engine.healing.incidents import Transition
-from spark_engine.healing.watchdog import Watchdog
+from spark_engine.healing.health import Policy, State, Transition
+from spark_engine.healing.watchdog import Watchdog, WatchdogEvent
+from spark_engine.models import ServerName
+from spark_engine.servers.deadlines import Deadlines
 
 from tests.fakes.server import FakeServer, json
 from tests.proxy.conftest import Proxy, StartProxy
@@ -16,20 +15,16 @@ from tests.proxy.conftest import Proxy, StartProxy
 RESTART = "/restart"
 
 
-def quicken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hundredth of the usual waits; their real lengths are tested on a fake clock."""
-    monkeypatch.setattr(health, "SUSPECT_INTERVAL", 0.05)
-    monkeypatch.setattr(health, "DOWN_INTERVAL", 0.05)
-    monkeypatch.setattr(health, "TIMEOUT_FLOOR", 0.4)
-    monkeypatch.setattr(health, "STILL_WEDGED_AFTER", 0.3)
-    monkeypatch.setattr(watchdog, "CANARY_DEADLINE", 0.2)
-    assert canary.CANARY_DEADLINE == 10
+QUICK = Policy(suspect_interval=0.05, down_interval=0.05, timeout_floor=0.4, still_wedged_after=0.3)
+"""A hundredth of the usual waits; their real lengths are tested on a fake clock."""
+
+QUICK_DEADLINES = Deadlines(canary=0.2)
 
 
 def dog_of(proxy: Proxy, name: str = "parakeet") -> Watchdog:
     """The watchdog of a server."""
     for member in proxy.app[SPARK].members:
-        if member.name == name and member.watchdog:
+        if str(member.name) == name and member.watchdog:
             return member.watchdog
     raise AssertionError(f"no {name}")
 
@@ -38,8 +33,8 @@ async def until(dog: Watchdog, state: State) -> None:
     """Wait for a state, by its transition."""
     reached = asyncio.Event()
 
-    def look(change: Transition) -> None:
-        if change.after is state:
+    def look(_: ServerName, event: WatchdogEvent) -> None:
+        if isinstance(event, Transition) and event.after is state:
             reached.set()
 
     unsubscribe = dog.subscribe(look)
@@ -58,7 +53,8 @@ async def watched(
     **settings: object,
 ) -> Proxy:
     """A proxy whose services are healthy, with a record of its own."""
-    proxy = await start_proxy(hearing, speaking, **{"watch": True, "state_dir": str(folder)} | settings)
+    usual = {"watch": True, "state_dir": str(folder), "policy": QUICK, "deadlines": QUICK_DEADLINES}
+    proxy = await start_proxy(hearing, speaking, **usual | settings)
     for member in proxy.app[SPARK].members:
         if member.watchdog and "await_healthy" not in settings:
             await until(member.watchdog, State.HEALTHY)

@@ -12,7 +12,7 @@ from spark_engine.speech.audio import write_wav
 from tests.fakes import faults, parakeet
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import FakeServer, json, running
-from tests.helpers.proxy.healing import RESTART, dog_of, hook, quicken, until, watched
+from tests.helpers.proxy.healing import RESTART, dog_of, hook, until, watched
 from tests.helpers.proxy.recordings import tone
 from tests.proxy.conftest import Proxy, StartProxy
 
@@ -91,7 +91,6 @@ async def test_a_check_sends_a_canary_at_once(start_proxy: StartProxy, tmp_path:
 
 async def test_a_restart_by_hand(start_proxy: StartProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Accepted, counted, refused while it is under way."""
-    quicken(monkeypatch)
     hearing, restarts = parakeet.openai(), hook()
     async with running(restarts):
         proxy = await watched(start_proxy, tmp_path, hearing, parakeet_restart_url=restarts.url + RESTART)

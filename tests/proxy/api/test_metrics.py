@@ -17,11 +17,11 @@ from aiohttp import FormData
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 from spark_audio_proxy.app import create_app
-from spark_audio_proxy.config import Settings, SettingsError
+from spark_audio_proxy.config import SettingsError
 from spark_audio_proxy.logs import JsonFormatter, TextFormatter
 from spark_engine import __version__
 from spark_engine.healing.canary import canary_clip
-from spark_engine.healing.health import State
+from spark_engine.healing.health import State, Transition
 from spark_engine.servers.transport import REQUEST_ID
 from spark_engine.speech.audio import write_wav
 
@@ -29,7 +29,8 @@ from tests.fakes import magpie, parakeet
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import json as answering
 from tests.fakes.server import running
-from tests.helpers.proxy.healing import RESTART, dog_of, hook, quicken, until, watched
+from tests.helpers.proxy.healing import RESTART, dog_of, hook, until, watched
+from tests.helpers.proxy.settings import proxy_settings
 from tests.helpers.repository import ROOT
 from tests.proxy.conftest import Proxy, StartProxy
 
@@ -97,14 +98,13 @@ async def test_a_wedge_is_counted_from_the_fault_to_the_recovery(
     start_proxy: StartProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One failed request, two failed canaries, one automatic restart that helped, one by hand."""
-    quicken(monkeypatch)
     hearing = parakeet.openai()
     good = hearing.answers[HEAR]
     async with running(hook((hearing, HEAR, good))) as restarts:
         proxy = await watched(start_proxy, tmp_path, hearing, metrics=True, parakeet_restart_url=restarts.url + RESTART)
         dog = dog_of(proxy)
         changes: asyncio.Queue[State] = asyncio.Queue()
-        dog.subscribe(lambda change: changes.put_nowait(change.after))
+        dog.subscribe(lambda _, event: changes.put_nowait(event.after) if isinstance(event, Transition) else None)
         hearing.answers[HEAR] = answering({"detail": "CUDA error"}, status=500)
         form = FormData()
         form.add_field("file", write_wav(canary_clip()), filename="clip.wav")
@@ -134,7 +134,7 @@ def test_without_the_extra_the_start_says_what_to_install(monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     monkeypatch.delitem(sys.modules, "spark_audio_proxy.metrics", raising=False)
     with pytest.raises(SettingsError, match=r"spark-audio-proxy\[metrics\]"):
-        create_app(Settings(magpie_url="http://127.0.0.1:9", metrics=True))
+        create_app(proxy_settings(magpie_url="http://127.0.0.1:9", metrics=True))
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,13 @@ import pytest
 from aiohttp import ClientSession
 from spark_audio_proxy import __main__, announce
 from spark_audio_proxy.announce import SERVICE, announcing, machine_addresses, reachable
-from spark_audio_proxy.config import Settings
 from spark_audio_proxy.identity import lasting_id
 from spark_audio_proxy.logs import TextFormatter, start_logging
 from spark_engine import __version__
 from zeroconf import ServiceStateChange
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
+
+from tests.helpers.proxy.settings import proxy_settings
 
 pytestmark = pytest.mark.slow
 
@@ -208,7 +209,7 @@ async def serving(monkeypatch: pytest.MonkeyPatch, folder: Path, **settings: obj
     monkeypatch.setattr(__main__, "reachable", lambda bound, _: tuple(bound))
     usual: dict[str, object] = {"magpie_url": "http://127.0.0.1:9", "port": 0, "watch": False, "api_key": ("key",)}
     usual |= {"zeroconf": True, "state_dir": str(folder)}
-    running = asyncio.create_task(__main__.serve(Settings(**usual | settings)))  # type: ignore[arg-type]
+    running = asyncio.create_task(__main__.serve(proxy_settings(**usual | settings)))
     try:
         yield (await started.get()).split()[-1]
     finally:

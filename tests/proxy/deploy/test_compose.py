@@ -4,13 +4,12 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import yaml
 from aiohttp import ClientSession
-from spark_audio_proxy.config import PREFIX, Settings, read_settings
+from spark_audio_proxy.config import OPTIONS, PREFIX, Settings, read_settings
 from spark_audio_proxy.restarts.targets import RestartSettings, create_target
 from spark_engine.healing.restart import DockerTarget
 
@@ -111,11 +110,11 @@ class TestStart:
         """With nothing changed but the key."""
         assert example()["COMPOSE_PROFILES"] == "spark"
         found = settings("spark-audio-proxy")
-        assert found.parakeet_url == "http://host.docker.internal:8000"
-        assert found.magpie_url == "http://host.docker.internal:9000"
+        assert found.parakeet[0].url == "http://host.docker.internal:8000"
+        assert found.magpie[0].url == "http://host.docker.internal:9000"
         assert found.api_key == ("key",)
-        assert found.parakeet_restart_docker is None
-        assert found.magpie_restart_docker is None
+        assert found.parakeet[0].restart.docker is None
+        assert found.magpie[0].restart.docker is None
 
     def test_one_file_is_enough_to_set_everything(self) -> None:
         """A setting in .env reaches the proxy, those included that the file touches."""
@@ -124,13 +123,13 @@ class TestStart:
             "spark-audio-proxy", SPARK_AUDIO_CONCURRENCY="2", SPARK_AUDIO_PARAKEET_RESTART_DOCKER=elsewhere
         )
         assert found.concurrency == 2
-        assert found.parakeet_restart_docker == elsewhere
+        assert found.parakeet[0].restart.docker == elsewhere
 
     def test_every_variable_is_used(self) -> None:
         """The example names settings, variables of the file, and Compose's own."""
         named = set(re.findall(r"^#?([A-Z_]+)=", EXAMPLE.read_text(), re.MULTILINE))
         used = set(re.findall(r"\$\{([A-Z_]+)", COMPOSE.read_text()))
-        known = {PREFIX + item.name.upper() for item in fields(Settings)}
+        known = {PREFIX + name.upper() for name in OPTIONS}
         assert named <= known | used | {"COMPOSE_PROFILES"}
         assert used <= named | known
         assert set(re.findall(rf"{PREFIX}\w+", COMPOSE.read_text())) <= known
@@ -149,7 +148,7 @@ class TestStart:
         """Both services are the stand-in, whatever URLs stand in .env; to Open WebUI it has the proxy's name."""
         found = settings("embedded")
         assert found.embedded
-        assert (found.parakeet_url, found.magpie_url) == (None, None)
+        assert [server.url for server in (*found.parakeet, *found.magpie)] == [None, None]
         container = compose()["services"]["embedded"]
         assert container["build"]["target"] == "embedded"
         assert container["networks"]["default"]["aliases"] == ["spark-audio-proxy"]
@@ -217,7 +216,7 @@ class TestSecurity:
         found = settings("spark-audio-proxy", **named)
         sent = []
         async with ClientSession() as session:
-            for docker in (found.parakeet_restart_docker, found.magpie_restart_docker):
+            for docker in (server.restart.docker for server in (*found.parakeet, *found.magpie)):
                 if docker:
                     target = create_target(session, RestartSettings(docker=docker))
                     assert isinstance(target, DockerTarget)

@@ -1,7 +1,9 @@
 """Settings: from where, checked how, and what a wrong one is told."""
 
 import pytest
-from spark_audio_proxy.config import Settings, SettingsError, is_loopback, read_settings
+from spark_audio_proxy.config import SettingsError, is_loopback, read_settings
+
+from tests.helpers.proxy.settings import proxy_settings
 
 URL = "http://spark.local:9000"
 
@@ -11,7 +13,7 @@ def test_the_environment_sets_what_the_command_line_does_not() -> None:
     settings = read_settings(
         ["--port", "1234"], {"SPARK_AUDIO_MAGPIE_URL": URL, "SPARK_AUDIO_PORT": "4321", "SPARK_AUDIO_API_KEY": "a, b,"}
     )
-    assert settings == Settings(magpie_url=URL, port=1234, api_key=("a", "b"))
+    assert settings == proxy_settings(magpie_url=URL, port=1234, api_key=("a", "b"))
 
 
 def test_sizes_and_switches_are_read_as_people_write_them() -> None:
@@ -96,4 +98,4 @@ def test_loopback_is_told_from_the_network(host: str, *, expected: bool) -> None
 
 def test_keys_stay_out_of_what_is_printed() -> None:
     """A settings object may end up in a log."""
-    assert "hunter2" not in repr(Settings(magpie_url=URL, api_key=("hunter2",), llm_key="hunter2"))
+    assert "hunter2" not in repr(proxy_settings(magpie_url=URL, api_key=("hunter2",), llm_key="hunter2"))

@@ -5,7 +5,6 @@ import copy
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 
 import kubernetes_validate
@@ -13,10 +12,10 @@ import pytest
 import spark_engine
 import yaml
 from aiohttp import ClientSession
-from spark_audio_proxy.config import PREFIX, Settings, read_settings
+from spark_audio_proxy.config import OPTIONS, PREFIX, read_settings
 from spark_audio_proxy.restarts.targets import RestartSettings, create_target
-from spark_engine.healing.canary import CANARY_DEADLINE
 from spark_engine.healing.restart import DockerTarget
+from spark_engine.servers.deadlines import Deadlines
 
 from tests.fakes import parakeet
 from tests.fakes.server import running, text
@@ -90,7 +89,7 @@ def test_parts_of_a_manifest_find_each_other(path: Path) -> None:
 def test_the_proxys_variables_are_settings() -> None:
     """That it starts with; and the kubelet is the only one to restart."""
     variables = environment("proxy.yaml")
-    assert {name.removeprefix(PREFIX).lower() for name in variables} <= {item.name for item in fields(Settings)}
+    assert {name.removeprefix(PREFIX).lower() for name in variables} <= set(OPTIONS)
     settings = read_settings([], variables)
     assert settings.auto_restart is False
     assert settings.api_key == ("from-a-secret",)
@@ -131,7 +130,7 @@ async def test_parakeets_probe_is_our_canary(probe: str) -> None:
     wanted = container("parakeet.yaml")[probe]
     program, *arguments = wanted["exec"]["command"]
     assert program == "spark-audio-proxy"
-    assert wanted["timeoutSeconds"] >= CANARY_DEADLINE + 3
+    assert wanted["timeoutSeconds"] >= Deadlines().canary + 3
     fake = parakeet.openai()
     async with running(fake):
         statuses = []
@@ -214,7 +213,7 @@ class TestDocumentation:
             for line in block.splitlines()
         ]
         found = [match.groups() for line in lines if (match := re.fullmatch(rf"{PREFIX}(\w+)='?(.+?)'?", line))]
-        known = {item.name for item in fields(Settings)}
+        known = set(OPTIONS)
         assert {name.lower() for name, _ in found} <= known
         assert len(found) == 6
         async with ClientSession() as session:
@@ -230,7 +229,7 @@ class TestDocumentation:
         """Settings that there are, with values that the proxy takes, in a container and beside the unit."""
         page = (ROOT / "docs/deploy.md").read_text()
         named = set(re.findall(rf"{PREFIX}(\w+)", page))
-        assert {name.lower() for name in named} <= {item.name for item in fields(Settings)}
+        assert {name.lower() for name in named} <= set(OPTIONS)
         container, stand_in = (block for block in blocks("deploy.md", "sh") if block.startswith("docker run"))
         unit = next(block for block in blocks("deploy.md", "sh") if "proxy.env" in block)
         for lines, more in (
@@ -241,7 +240,7 @@ class TestDocumentation:
             given = dict(re.findall(rf"^(?:.* -e )?{PREFIX}(\w+)=(\S+)", lines.replace(" -e ", "\n -e "), re.MULTILINE))
             found = read_settings([], {f"{PREFIX}{name}": value for name, value in (given | more).items()})
             assert found.host == "0.0.0.0"
-            assert found.embedded or (found.parakeet_url, found.magpie_url) == (
+            assert found.embedded or (found.parakeet[0].url, found.magpie[0].url) == (
                 *("http://spark.local:8000", "http://spark.local:9000"),
             )
 

@@ -19,7 +19,7 @@ import pytest
 import pytest_asyncio
 import yaml
 from embedded_spark import EmbeddedSpark
-from spark_audio_proxy.config import PREFIX, read_settings
+from spark_audio_proxy.config import OPTIONS, PREFIX, read_settings
 
 from bench.__main__ import parse as parse_bench
 from screenshots.__main__ import parse as parse_screenshots
@@ -151,9 +151,9 @@ async def test_settings_are_taken(block: Block) -> None:
     """By the program's own reader."""
     given = {match["name"]: match["value"] for line in commands(block) if (match := SETTING.fullmatch(line))}
     base = {f"{PREFIX}PARAKEET_URL": "http://127.0.0.1:8000"}
-    settings = read_settings([], base | given)
-    for name in given:
-        assert getattr(settings, name.removeprefix(PREFIX).lower())
+    usual, taken = read_settings([], base), read_settings([], base | given)
+    assert all(name.removeprefix(PREFIX).lower() in OPTIONS for name in given)
+    assert taken != usual or given.items() <= base.items()
 
 
 @pytest.mark.parametrize("block", [block for block in SHELL if block.mark], ids=str)

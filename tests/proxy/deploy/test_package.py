@@ -97,7 +97,7 @@ def test_the_wheel_alone_starts(wheel: Path, tmp_path: Path) -> None:
         ),
         (
             ["--magpie-url", "http://127.0.0.1:9", "--magpie-restart-url", "http://127.0.0.1:9,http://127.0.0.1:8"],
-            "magpie_restart_url: 2 items for 1 servers",
+            "--magpie-restart-url (SPARK_AUDIO_MAGPIE_RESTART_URL): 2 items for 1 servers",
         ),
     ],
 )

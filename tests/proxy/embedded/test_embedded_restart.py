@@ -12,9 +12,10 @@ from embedded_spark import EmbeddedSpark
 from embedded_spark.engines import Line
 from embedded_spark.wedge import START_DELAY, Mode, Wedge, restarted, wedged
 from spark_audio_proxy.__main__ import _with_embedded_spark
-from spark_audio_proxy.config import Settings
-from spark_engine.healing.health import State
-from spark_engine.servers.bodies import FilePart, form_body
+from spark_engine.healing.health import State, Transition
+from spark_engine.healing.watchdog import WatchdogEvent
+from spark_engine.models import Audio
+from spark_engine.servers.bodies import AudioFile, form_body
 
 from tests.fakes.engines import FakeRecognizer, FakeSynthesizer, Gate
 from tests.helpers.proxy.embedded_bench import (
@@ -28,7 +29,8 @@ from tests.helpers.proxy.embedded_bench import (
     HandClock,
     form_for,
 )
-from tests.helpers.proxy.healing import dog_of, quicken, watched
+from tests.helpers.proxy.healing import dog_of, watched
+from tests.helpers.proxy.settings import proxy_settings
 from tests.proxy.conftest import StartProxy
 
 pytestmark = pytest.mark.slow
@@ -38,7 +40,10 @@ pytestmark = pytest.mark.slow
 async def test_a_hang_ends_with_the_restart(bench: Bench, path: str) -> None:
     """Without an answer."""
     await bench.wedge(path, "hang")
-    body, taken_on = form_body({"text": TEXT}, FilePart("file", "a.wav", "audio/wav", SECOND)), asyncio.Event()
+    body, taken_on = (
+        form_body({"text": TEXT}, AudioFile("file", "a.wav", "audio/wav", b"", Audio(SECOND, 16_000))),
+        asyncio.Event(),
+    )
 
     async def sent() -> AsyncGenerator[bytes]:
         # With Expect, nothing is sent before the handler is there.
@@ -128,15 +133,15 @@ async def test_the_proxy_heals_its_embedded_spark_by_itself(
     monkeypatch: pytest.MonkeyPatch, start_proxy: StartProxy, tmp_path: Path, mode: Mode, service: str
 ) -> None:
     """`--embedded` and nothing else set: wedged over HTTP, restarted once, well again."""
-    quicken(monkeypatch)
     monkeypatch.setattr("embedded_spark.EmbeddedSpark", speaking_and_hearing)
     async with AsyncExitStack() as stack:
-        settings = await _with_embedded_spark(stack, Settings(embedded=True))
-        names = [f"{name}_{kind}" for name in ("parakeet", "magpie") for kind in ("url", "restart_url")]
-        urls = {name: getattr(settings, name) for name in names}
+        settings = await _with_embedded_spark(stack, proxy_settings(embedded=True))
+        servers = {"parakeet": settings.parakeet[0], "magpie": settings.magpie[0]}
+        urls = {f"{name}_url": server.url for name, server in servers.items()}
+        urls |= {f"{name}_restart_url": server.restart.url for name, server in servers.items()}
         proxy = await watched(start_proxy, tmp_path, canary_interval=0.05, **urls)
         dog, healed = dog_of(proxy, service), asyncio.Event()
-        dog.subscribe(lambda change: healed.set() if change.after is State.HEALTHY else None)
+        dog.subscribe(lambda _, event: healed.set() if _is_healed(event) else None)
         control = urls[f"{service}_url"] + "/embedded"
         async with proxy.client.post(control + "/wedge", json={"mode": mode}) as response:
             assert response.status == 200
@@ -144,6 +149,10 @@ async def test_the_proxy_heals_its_embedded_spark_by_itself(
         async with proxy.client.get(control) as response:
             assert await response.json() == {"mode": None, "starting": False, "restarts": 1}
     assert [change.after for change in dog.history][1:] == STORY
+
+
+def _is_healed(event: WatchdogEvent) -> bool:
+    return isinstance(event, Transition) and event.after is State.HEALTHY
 
 
 def speaking_and_hearing() -> EmbeddedSpark:
@@ -159,12 +168,13 @@ async def test_what_is_set_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> Non
     """A service of the user's own is not restarted by the stand-in's hook, nor a stand-in by two."""
     monkeypatch.setattr("embedded_spark.EmbeddedSpark", speaking_and_hearing)
     async with AsyncExitStack() as stack:
-        own = Settings(embedded=True, parakeet_url="http://spark.local:8000", magpie_restart_command="true")
+        own = proxy_settings(embedded=True, parakeet_url="http://spark.local:8000", magpie_restart_command="true")
         settings = await _with_embedded_spark(stack, own)
-    assert (settings.parakeet_url, settings.parakeet_restart_url) == ("http://spark.local:8000", None)
-    assert (settings.magpie_restart_url, settings.magpie_restart_command) == (None, "true")
-    assert settings.magpie_url is not None
-    assert settings.magpie_url.startswith("http://127.0.0.1:")
+    [parakeet], [magpie] = settings.parakeet, settings.magpie
+    assert (parakeet.url, parakeet.restart.url) == ("http://spark.local:8000", None)
+    assert (magpie.restart.url, magpie.restart.command) == (None, "true")
+    assert magpie.url is not None
+    assert magpie.url.startswith("http://127.0.0.1:")
 
 
 @pytest.mark.parametrize("delay", ["-1", "nan", "inf", "soon"])

@@ -6,26 +6,22 @@ from pathlib import Path
 
 import pytest
 from aiohttp import ClientResponse, FormData
+from spark_engine.healing.budget import Budget
 from spark_engine.healing.health import State
 from spark_engine.healing.watchdog import Watchdog
+from spark_engine.servers.deadlines import Deadlines
 from spark_engine.speech.audio import write_wav
 
 from tests.fakes import faults, magpie, parakeet
 from tests.fakes.magpie import SYNTHESIZE_ONLINE, in_pieces, spoken
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import FakeServer, Handler, data, json, running, text
-from tests.helpers.proxy.healing import RESTART, dog_of, hook, quicken, until, watched
+from tests.helpers.proxy.healing import RESTART, dog_of, hook, until, watched
 from tests.helpers.proxy.recordings import tone
 from tests.proxy.conftest import Proxy, StartProxy
 
 HEAR = ("POST", TRANSCRIPTIONS)
 SPEAK = ("POST", SYNTHESIZE_ONLINE)
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits."""
-    quicken(monkeypatch)
 
 
 async def hear(proxy: Proxy) -> ClientResponse:
@@ -165,12 +161,14 @@ async def test_faults_on_the_wire(
     status: int,
 ) -> None:
     """A server that was well and then breaks like this: one restart is asked for, and no more than the budget."""
-    monkeypatch.setattr("spark_engine.servers.parakeet.BASE_DEADLINE", 0.2)
+    deadlines = Deadlines(canary=0.2, transcription=0.2)
     restarts = hook()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(running(restarts))
         broken = await stack.enter_async_context(faults.serving(fault))
-        proxy = await watched(start_proxy, tmp_path, parakeet_restart_url=restarts.url + RESTART, canary_interval=0.1)
+        proxy = await watched(
+            start_proxy, tmp_path, parakeet_restart_url=restarts.url + RESTART, canary_interval=0.1, deadlines=deadlines
+        )
         monkeypatch.setattr(proxy.app_client().transport, "base_url", broken)
         assert (await hear(proxy)).status == status
         await until(dog_of(proxy), state)
@@ -249,16 +247,17 @@ async def test_a_restart_that_does_not_help_ends_in_giving_up(
     start_proxy: StartProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Handler
 ) -> None:
     """Three attempts, then a person; told to every caller."""
-    monkeypatch.setattr("spark_engine.healing.budget.SPACING", 0.1)
     hearing, restarts = parakeet.openai(), FakeServer({("POST", RESTART): answer})
     async with running(restarts):
-        proxy = await watched(start_proxy, tmp_path, hearing, parakeet_restart_url=restarts.url + RESTART)
+        proxy = await watched(
+            start_proxy, tmp_path, hearing, parakeet_restart_url=restarts.url + RESTART, budget=Budget(spacing=0.1)
+        )
         hearing.answers[HEAR] = WEDGES[0][1]
         await hear(proxy)
         await until(dog_of(proxy), State.GAVE_UP)
         held = await hear(proxy)
         assert (held.status, held.headers["Retry-After"]) == (503, "600")
-        assert "somebody has to look at it" in (held.reason or "")
+        assert "operator action required" in (held.reason or "")
     assert len(restarts.posts(RESTART)) == 3
 
 
@@ -306,7 +305,9 @@ async def test_a_damaged_record_means_no_restart(start_proxy: StartProxy, tmp_pa
     edit(tmp_path / "parakeet.json")
     hearing, restarts = parakeet.openai(), hook()
     async with running(restarts):
-        proxy = await watched(start_proxy, tmp_path, hearing, parakeet_restart_url=restarts.url + RESTART)
+        proxy = await watched(
+            start_proxy, tmp_path, hearing, parakeet_restart_url=restarts.url + RESTART, budget=Budget(spacing=0.1)
+        )
         hearing.answers[HEAR] = WEDGES[0][1]
         await hear(proxy)
         await until(dog_of(proxy), State.GAVE_UP)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession
-from spark_audio_proxy.restarts import targets as restart_targets
 from spark_audio_proxy.restarts.targets import CommandTarget, RestartSettings, TargetError, create_target
 from spark_engine.healing.restart import DockerTarget, HookTarget, RestartReply
 
@@ -200,15 +199,13 @@ class TestCommand:
         os.close(mine[1])
         assert out.read_text() == repr(({0: "/dev/null", 1: "/dev/null", 2: "/dev/null"}, True))
 
-    async def test_one_that_hangs_is_killed_with_all_that_it_started(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_one_that_hangs_is_killed_with_all_that_it_started(self, tmp_path: Path) -> None:
         """The pipe ends when the last process that holds it is gone."""
-        monkeypatch.setattr(restart_targets, "RESTART_DEADLINE", 0.5)
         pipe = tmp_path / "pipe"
         os.mkfifo(pipe)
         held = asyncio.create_task(asyncio.to_thread(pipe.read_text))
-        reply = await CommandTarget(("sh", "-c", f"exec 3>{pipe}; echo started >&3; sleep 1000 & wait")).restart()
+        command = ("sh", "-c", f"exec 3>{pipe}; echo started >&3; sleep 1000 & wait")
+        reply = await CommandTarget(command, deadline=0.5).restart()
         assert reply == RestartReply(False, "The restart command ran for more than 0 s.")
         assert await held == "started\n"
 

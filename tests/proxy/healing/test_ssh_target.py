@@ -9,7 +9,6 @@ from pathlib import Path
 import asyncssh
 import pytest
 from aiohttp import ClientSession
-from spark_audio_proxy.restarts import ssh as ssh_target
 from spark_audio_proxy.restarts.ssh import SshTarget
 from spark_audio_proxy.restarts.targets import RestartSettings, TargetError, create_target
 from spark_engine.healing.restart import RestartReply
@@ -162,24 +161,18 @@ async def test_a_command_may_read_and_talk(session: ClientSession, tmp_path: Pat
         await asyncio.gather(*tasks)
 
 
-async def test_a_command_that_hangs_is_left_after_the_deadline(
-    session: ClientSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_command_that_hangs_is_left_after_the_deadline(session: ClientSession, tmp_path: Path) -> None:
     """It stays sent."""
-    monkeypatch.setattr(ssh_target, "RESTART_DEADLINE", 0.5)
     async with listening(SshHost(tmp_path, lambda _: None)) as host:
-        reply = await host.target(session).restart()
+        reply = await replace(host.target(session), deadline=0.5).restart()
     assert reply == RestartReply(False, "SSH did not finish within 0 s.")
     assert len(host.commands) == 1
 
 
-async def test_a_host_that_says_nothing_is_left_after_the_deadline(
-    session: ClientSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The port is open and nobody is there."""
-    monkeypatch.setattr(ssh_target, "RESTART_DEADLINE", 0.2)
+async def test_a_host_that_says_nothing_is_left_after_the_deadline(session: ClientSession, tmp_path: Path) -> None:
+    """The port is open, and no server answers."""
     async with listening(SshHost(tmp_path)) as host, serving(faults.silent) as url:
-        target = replace(host.target(session), port=int(url.rpartition(":")[2]))
+        target = replace(host.target(session), port=int(url.rpartition(":")[2]), deadline=0.2)
         reply = await target.restart()
     assert reply == RestartReply(False, "SSH did not finish within 0 s.")
 

@@ -11,8 +11,8 @@ import pytest_asyncio
 from aiohttp import ClientSession
 from embedded_spark import EmbeddedSpark
 from playwright.async_api import Browser, Page, expect
-from spark_engine.healing import health
 from spark_engine.healing.canary import CLIP_WORDS, canary_clip
+from spark_engine.healing.health import Policy
 from spark_engine.speech.audio import write_wav
 
 from screenshots.browser import chromium, talking_into
@@ -200,10 +200,9 @@ async def test_errors_are_sentences(browser: Browser, hears: FakeServer, tmp_pat
 
 
 async def test_a_wedge_appears_and_heals_live(
-    browser: Browser, spark: EmbeddedSpark, tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+    browser: Browser, spark: EmbeddedSpark, tmp_path: Path, clip: Path
 ) -> None:
     """Nothing is reloaded: the page follows, with evidence, history, restarts left and the failed canary."""
-    monkeypatch.setattr(health, "SUSPECT_INTERVAL", 0.1)
     settings = {
         "parakeet_url": spark.parakeet_url,
         "magpie_url": spark.magpie_url,
@@ -211,7 +210,8 @@ async def test_a_wedge_appears_and_heals_live(
         "state_dir": str(tmp_path),
         "canary_interval": 3600.0,
     }
-    async with serving(**settings) as url, visiting(browser, url) as visit, ClientSession() as client:
+    quick = Policy(suspect_interval=0.1)
+    async with serving(policy=quick, **settings) as url, visiting(browser, url) as visit, ClientSession() as client:
         page = visit.page
         card = page.locator(state(page))
         await expect(page.locator("#overall")).to_have_text("Everything works")

@@ -8,7 +8,8 @@ from aiohttp import web
 from spark_audio_proxy import __main__, streamed_answer
 from spark_audio_proxy.api.speech import LARGEST_REQUEST
 from spark_audio_proxy.config import Settings
-from spark_audio_proxy.transcode import decode
+from spark_audio_proxy.transcode import libav_limits
+from spark_audio_proxy.transcode.decode import SAMPLE_RATES
 from spark_audio_proxy.uploads import admission as limits
 from spark_audio_proxy.uploads import form, streamed_upload
 from spark_audio_proxy.uploads import multipart_reader as form_reader
@@ -89,16 +90,16 @@ def test_the_bounds_are_those_of_the_code() -> None:
     section = (ROOT / "docs/security.md").read_text().partition("## What comes in")[2].partition("\n## ")[0]
     said = dict(re.findall(r"^\| ([a-zJ].*?) \| (.*?) \|$", section, re.MULTILINE))
     usual = Settings()
-    rates = decode.SAMPLE_RATES
+    rates = SAMPLE_RATES
     assert said == {
         "an upload": f"{usual.max_upload >> 20} MiB, counted unpacked; {form.UPLOAD_PAUSE:.0f} s without a byte, "
         f"{form.LONGEST_UPLOAD / 60:.0f} minutes in all, {form.SLOWEST_UPLOAD >> 10} KiB/s where its length is known; "
-        f"{streamed_upload.PROMPT:.0f} s of a turn at Parakeet while it comes",
+        f"{streamed_upload.LATE_AFTER:.0f} s of a turn at Parakeet while it comes",
         "all uploads together, in memory": f"{usual.bytes_in_flight >> 20} MiB; {limits.MOST_WAITING} more wait unread",
         "a form": f"{form_reader.MOST_PARTS} parts, 16 headers each, {form_reader.LARGEST_FIELD >> 20} MiB for a field",
         "JSON": f"{LARGEST_REQUEST >> 20} MiB to speak; {form.MOST_VALUES:,} values",
         "a recording": f"{usual.max_audio / 3600:.0f} hours; {rates[0] // 1000} to {rates[-1] // 1000} kHz; "
-        f"{decode.LARGEST_BLOCK >> 20} MiB in one piece in the decoder, whatever its header says",
+        f"{libav_limits.LARGEST_BLOCK >> 20} MiB in one piece in the decoder, whatever its header says",
         "a connection without a request": f"{__main__.IDLE:.0f} s",
         "an answer on its way (speech, events, what is relayed)": f"{streamed_answer.UNTAKEN:.0f} s without a byte "
         "taken, once all buffers are full",

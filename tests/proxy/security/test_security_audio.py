@@ -14,7 +14,8 @@ from aiohttp import FormData
 from av.error import FFmpegError
 from hypothesis import given
 from hypothesis import strategies as st
-from spark_audio_proxy.transcode.decode import LARGEST_BLOCK, decode, refuse
+from spark_audio_proxy.transcode.decode import decode, refuse
+from spark_audio_proxy.transcode.libav_limits import LARGEST_BLOCK
 from spark_audio_proxy.transcode.sniff import sniff
 from spark_engine.speech.audio import wav_header
 
@@ -217,6 +218,8 @@ CHILD = """
 import resource, sys
 from io import BytesIO
 from spark_audio_proxy.transcode.decode import decode
+from spark_audio_proxy.transcode.libav_limits import limit_blocks
+limit_blocks()
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 file, before = BytesIO(sys.stdin.buffer.read()), peak()
 try:

@@ -23,7 +23,7 @@ from tests.fakes.magpie import SYNTHESIZE_ONLINE
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import FakeServer, running
 from tests.fakes.server import json as answering
-from tests.helpers.proxy.healing import RESTART, dog_of, hook, quicken, until
+from tests.helpers.proxy.healing import RESTART, dog_of, hook, until
 from tests.helpers.proxy.raw_http import ask, request
 from tests.helpers.proxy.recordings import recorded
 from tests.proxy.conftest import StartProxy
@@ -118,7 +118,6 @@ async def test_no_answer_and_no_line_tells_a_key(
     start_proxy: StartProxy, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Not even to those who have the key; not by a server that repeats ours; not with a restart on the way."""
-    quicken(monkeypatch)
     caplog.set_level(logging.DEBUG)
     told: list[str] = []
     restarts = hook()

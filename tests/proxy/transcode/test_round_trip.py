@@ -10,10 +10,11 @@ from aiohttp import ClientSession, FormData
 from aiohttp.test_utils import TestServer
 from embedded_spark import EmbeddedSpark
 from spark_audio_proxy.app import create_app
-from spark_audio_proxy.config import Settings
 from spark_audio_proxy.transcode.encode import FORMATS
 from spark_engine.models import Audio
 from spark_engine.speech.audio import write_wav
+
+from tests.helpers.proxy.settings import proxy_settings
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.engines]
 
@@ -63,7 +64,7 @@ def word_errors(spoken: str, heard: str) -> int:
 async def embedded_proxy() -> AsyncGenerator[str]:
     """A proxy in front of real engines."""
     async with EmbeddedSpark() as spark:
-        settings = Settings(parakeet_url=spark.parakeet_url, magpie_url=spark.magpie_url)
+        settings = proxy_settings(parakeet_url=spark.parakeet_url, magpie_url=spark.magpie_url)
         server = TestServer(create_app(settings), host="127.0.0.1")
         await server.start_server()
         yield str(server.make_url("/v1"))

@@ -47,8 +47,8 @@ async def test_any_form_cut_anywhere_is_read_whole(
     for name, value in fields:
         expected.setdefault(name.removesuffix("[]"), []).append(value)
     assert form.fields == expected
-    assert form.file is not None
-    assert (form.file.tell(), form.file.read()) == (0, audio)
+    assert form.upload is not None
+    assert (form.upload.data.tell(), form.upload.data.read()) == (0, audio)
 
 
 @given(body=st.binary(max_size=300), places=st.lists(st.integers(0, 300), max_size=4), framed=st.booleans())
@@ -74,8 +74,8 @@ async def test_a_second_file_and_files_of_other_names_are_passed_over() -> None:
     """Only `file` is the recording."""
     body = part("other", b"1", "o.bin") + part("file", b"2", "a.wav") + part("file", b"3", "b.wav") + b"--x1--"
     form = await read_form(TYPE, cut(body, []))
-    assert form.file is not None
-    assert form.file.read() == b"2"
+    assert form.upload is not None
+    assert form.upload.data.read() == b"2"
     assert form.fields == {}
 
 

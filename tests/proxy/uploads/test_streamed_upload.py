@@ -100,7 +100,7 @@ async def test_a_slow_one_gives_its_turn_back(start_proxy: StartProxy, monkeypat
     """The request is called off, another caller is heard in the only turn, and then the whole goes out anew."""
     taking = Taking()
     proxy = await start_proxy(taking, concurrency=1)
-    monkeypatch.setattr(streamed_upload, "PROMPT", 0.0)
+    monkeypatch.setattr(streamed_upload, "LATE_AFTER", 0.0)
     async with calling(proxy, len(BODY)) as caller:
         await caller.say(BODY[:HALF])
         assert (await send(proxy, upload(write_wav(tone(0.2)))))[0] == 200
@@ -113,7 +113,7 @@ async def test_parakeet_is_let_go_where_the_rest_is_late(
     start_proxy: StartProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It had begun to take it: its connection is closed, and it is not to blame."""
-    monkeypatch.setattr(streamed_upload, "PROMPT", 0.2)
+    monkeypatch.setattr(streamed_upload, "LATE_AFTER", 0.2)
     taking = Taking()
     proxy = await watched(start_proxy, tmp_path, taking)
     taking.forget()

@@ -4,9 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-SPACING = 60.0
-"""Seconds between two restarts: Docker may need 10 to stop a container, and a model more to begin loading."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Budget:
@@ -14,6 +11,8 @@ class Budget:
 
     limit: int = 3
     window: float = 1800.0
+    spacing: float = 60.0
+    """Seconds between two restarts: Docker may need 10 to stop a container, and a model more to begin loading."""
 
 
 class AttemptStore(Protocol):
@@ -44,4 +43,4 @@ def wait_before_restart(attempts: Iterable[float], now: float, budget: Budget) -
     counted = in_window(attempts, now, budget)
     if len(counted) >= budget.limit:
         return None
-    return max(0.0, counted[-1] + SPACING - now) if counted else 0.0
+    return max(0.0, counted[-1] + budget.spacing - now) if counted else 0.0

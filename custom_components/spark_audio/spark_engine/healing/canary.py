@@ -4,19 +4,27 @@ import re
 from array import array
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 from importlib.resources import files
 
-from ..errors import Busy, ServerFault, SparkError, TimedOut, Unauthorized, Unreachable
+from ..errors import SparkError
 from ..models import Audio, SpeechStyle
 from ..servers.magpie import Magpie
 from ..servers.parakeet import Parakeet
 from ..speech.audio import read_wav
-from .health import Observation, Outcome
+from .health import Observation, Outcome, observed
 
 type Canary = Callable[[], Awaitable[Observation]]
 
-CANARY_DEADLINE = 10.0
-"""Seconds: a healthy service needs a tenth of one, a busy one a few."""
+
+@dataclass(frozen=True, slots=True)
+class CanaryResult:
+    """A canary that came back, or did not: when (wall clock), how long it took in seconds, what it showed."""
+
+    at: float
+    latency: float
+    observation: Observation
+
 
 CLIP_WORDS = frozenset({"turn", "on", "the", "kitchen", "light"})
 ENOUGH_WORDS = 3
@@ -24,7 +32,7 @@ ENOUGH_WORDS = 3
 
 SPOKEN = "Good morning."
 SHORTEST_SPOKEN = 0.3
-"""Seconds: nobody says two words faster."""
+"""Seconds: two words cannot be said faster."""
 
 LOUD_ENOUGH = 200
 """Peak of 32,767 that speech always exceeds and digital silence with dither does not."""
@@ -35,12 +43,12 @@ _CLIP = read_wav(files(__package__).joinpath("canary.wav").read_bytes())
 
 
 def canary_clip() -> Audio:
-    """The packaged clip: 16 kHz mono, "Turn on the kitchen light."."""
+    """Return the packaged clip: 16 kHz mono, "Turn on the kitchen light."."""
     return _CLIP
 
 
-async def hear_canary(parakeet: Parakeet) -> Observation:
-    """Let Parakeet hear the clip. Never raises SparkError."""
+async def parakeet_canary(parakeet: Parakeet) -> Observation:
+    """Have Parakeet transcribe the clip. Never raises SparkError."""
     try:
         transcript = await parakeet.transcribe(canary_clip(), language="en-US")
     except SparkError as err:
@@ -51,8 +59,8 @@ async def hear_canary(parakeet: Parakeet) -> Observation:
     return Observation(Outcome.SUCCESS, canary=True, detail="The canary was heard right.")
 
 
-async def speak_canary(magpie: Magpie) -> Observation:
-    """Let Magpie speak two words, judged by their length and by not being silence. Never raises SparkError."""
+async def magpie_canary(magpie: Magpie) -> Observation:
+    """Have Magpie speak two words, judged by their length and by not being silence. Never raises SparkError."""
     peak, seconds = 0, 0.0
     try:
         async with aclosing(magpie.synthesize(SPOKEN, SpeechStyle(language="en-US"))) as pieces:
@@ -66,25 +74,3 @@ async def speak_canary(magpie: Magpie) -> Observation:
     if peak < LOUD_ENOUGH:
         return Observation(Outcome.WRONG_ANSWER, canary=True, detail="The canary was answered with silence.")
     return Observation(Outcome.SUCCESS, canary=True, detail="The canary was spoken.")
-
-
-def observed(error: SparkError | None, *, canary: bool) -> Observation:
-    """What a request that ended with this error, or with none, shows about the service."""
-    if error is None:
-        return Observation(Outcome.SUCCESS, canary, "A request was served.")
-    match error:
-        case ServerFault(signature=str()):
-            outcome = Outcome.SIGNED_FAULT
-        case ServerFault():
-            outcome = Outcome.FAULT
-        case TimedOut():
-            outcome = Outcome.TIMED_OUT
-        case Unreachable():
-            outcome = Outcome.UNREACHABLE
-        case Busy(status=503):
-            outcome = Outcome.LOADING
-        case Unauthorized():
-            outcome = Outcome.UNAUTHORIZED
-        case _:
-            outcome = Outcome.NO_EVIDENCE
-    return Observation(outcome, canary, error.message)

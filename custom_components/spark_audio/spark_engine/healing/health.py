@@ -10,27 +10,16 @@ process answers them with 200. Times are monotonic seconds.
 from dataclasses import dataclass, replace
 from enum import Enum, StrEnum, auto
 
-SUSPECT_INTERVAL = 5.0
-"""Seconds between canaries while something is wrong or about to be right: the whole point is to know soon."""
-
-DOWN_INTERVAL = 15.0
-"""Seconds between canaries while wedged or unreachable: nothing we do makes it faster."""
-
-GAVE_UP_INTERVAL = 60.0
-"""Seconds between canaries after giving up: a person may mend it at any time."""
+from ..errors import Busy, ServerFault, SparkError, TimedOut, Unauthorized, Unreachable
 
 FAILED_CANARIES = 2
 """Canaries that must fail without a signature. One may be bad luck."""
 
 TIMEOUTS = 3
-TIMEOUT_FLOOR = 90.0
-"""Three time-outs, and so many seconds without a success: a busy server must not be shot."""
+"""Time-outs, beside `Policy.timeout_floor`: a busy server must not be shot."""
 
 POSTPONED = 4
 """Intervals by which real traffic may postpone the canary: a wedged GPU can answer 200 with garbage."""
-
-STILL_WEDGED_AFTER = 60.0
-"""Seconds after a restart from which a fault shows that it did not help: before, the old process may answer."""
 
 
 class State(StrEnum):
@@ -72,12 +61,57 @@ class Observation:
     detail: str = ""
 
 
+def observed(error: SparkError | None, *, canary: bool) -> Observation:
+    """Return what a request that ended with this error, or with none, shows about the service."""
+    if error is None:
+        return Observation(Outcome.SUCCESS, canary, "A request was served.")
+    match error:
+        case ServerFault(signature=str()):
+            outcome = Outcome.SIGNED_FAULT
+        case ServerFault():
+            outcome = Outcome.FAULT
+        case TimedOut():
+            outcome = Outcome.TIMED_OUT
+        case Unreachable():
+            outcome = Outcome.UNREACHABLE
+        case Busy(status=503):
+            outcome = Outcome.LOADING
+        case Unauthorized():
+            outcome = Outcome.UNAUTHORIZED
+        case _:
+            outcome = Outcome.NO_EVIDENCE
+    return Observation(outcome, canary, error.message)
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A change of state; `at` in wall clock seconds. `by_hand` tells of a restart whether a person asked for it."""
+
+    at: float
+    before: State
+    after: State
+    evidence: str
+    by_hand: bool = False
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Policy:
     """Settings, in seconds."""
 
     interval: float = 300.0
+    """Between canaries of a healthy service."""
+    suspect_interval: float = 5.0
+    """Between canaries while something is wrong or about to be right: the whole point is to know soon."""
+    down_interval: float = 15.0
+    """Between canaries while wedged or unreachable: nothing we do makes it faster."""
+    gave_up_interval: float = 60.0
+    """Between canaries after giving up: a person may mend it at any time."""
     start_grace: float = 180.0
+    """For which a service may take to start."""
+    timeout_floor: float = 90.0
+    """Without a success, before time-outs count as a wedge."""
+    still_wedged_after: float = 60.0
+    """After a restart from which a fault shows that it did not help: before, the old process may answer."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,13 +181,13 @@ def canary_due(health: Health, now: float, policy: Policy) -> float:
             success = health.last_success or health.last_canary
             due = min(success + policy.interval, latest)
         case State.WEDGED | State.UNREACHABLE:
-            due = health.last_canary + DOWN_INTERVAL
+            due = health.last_canary + policy.down_interval
         case State.GAVE_UP:
-            due = health.last_canary + GAVE_UP_INTERVAL
+            due = health.last_canary + policy.gave_up_interval
         case State.SUSPECT if health.last_canary < health.since:
             due = now
         case _:
-            due = health.last_canary + SUSPECT_INTERVAL
+            due = health.last_canary + policy.suspect_interval
     return max(0.0, due - now)
 
 
@@ -202,10 +236,10 @@ def _failed(health: Health, seen: Observation, now: float, policy: Policy) -> He
         return _to(health, State.STARTING, now, seen.detail)
     if health.state is State.RESTARTING:
         since = now - health.since
-        helpless = seen.outcome in FAULTS and since >= STILL_WEDGED_AFTER
+        helpless = seen.outcome in FAULTS and since >= policy.still_wedged_after
         return _to(health, State.WEDGED, now, seen.detail) if helpless or since >= policy.start_grace else health
     failed = _counted(health, seen)
-    if _is_wedged(health, failed, seen, now):
+    if _is_wedged(health, failed, seen, now, policy):
         return _to(failed, State.WEDGED, now, seen.detail)
     return _to(failed, State.SUSPECT, now, seen.detail)
 
@@ -220,13 +254,13 @@ def _counted(health: Health, seen: Observation) -> Health:
     )
 
 
-def _is_wedged(before: Health, after: Health, seen: Observation, now: float) -> bool:
+def _is_wedged(before: Health, after: Health, seen: Observation, now: float, policy: Policy) -> bool:
     if not seen.canary:
         return False
     if before.signed or after.failed_canaries >= FAILED_CANARIES:
         return True
     quiet_since = after.since if after.last_success is None else after.last_success
-    return after.timeouts >= TIMEOUTS and now - quiet_since >= TIMEOUT_FLOOR
+    return after.timeouts >= TIMEOUTS and now - quiet_since >= policy.timeout_floor
 
 
 def _is_young_restart(health: Health, now: float, policy: Policy) -> bool:

@@ -1,4 +1,4 @@
-"""A service as callers see it: one server or several, watched, and the next one asked when one fails."""
+"""All servers of one service: the best one is asked, and the next one where that fails."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -7,20 +7,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..errors import Busy, Held, ServerFault, SparkError, TimedOut, Unreachable
-from ..models import Audio, SpeechStyle, Transcript, Voice
+from ..models import Audio, AudioSource, ServerName, SpeechStyle, Transcript, Voice
 from ..servers.magpie import Magpie
 from ..servers.magpie_dialects import MagpieServer
 from ..servers.parakeet import Parakeet
 from ..servers.parakeet_dialects import ParakeetServer
 from ..servers.transport import Transport
-from ..speech.arriving_audio import IncomingAudio
 from .health import HOLDING, State
+from .held import held
 from .watchdog import Watchdog
-
-RECOVERY = 60.0
-"""Seconds after which callers shall come back while nobody knows how long a recovery takes."""
-
-GAVE_UP_RETRY = 600.0
 
 _ELSEWHERE = (ServerFault, TimedOut, Unreachable, Busy)
 """Errors that another server may not have; a request that is at fault itself stays at fault."""
@@ -34,28 +29,28 @@ class Client[ServerT](Protocol):
     transport: Transport
 
     async def server(self) -> ServerT:
-        """What the server is."""
+        """Return what the server is."""
 
 
 @dataclass(frozen=True, slots=True)
-class Member[ClientT]:
-    """One server of a service. Without a watchdog it is always asked: somebody else watches over it."""
+class PoolMember[ClientT]:
+    """One server of a pool. Without a watchdog it is always asked: its health is watched elsewhere."""
 
-    name: str
+    name: ServerName
     url: str
     client: ClientT
     watchdog: Watchdog | None = None
 
     @property
     def state(self) -> State:
-        """Its state, unknown where nobody watches."""
+        """Return its state, unknown where it is not watched here."""
         return self.watchdog.health.state if self.watchdog else State.UNKNOWN
 
 
-class Service[ClientT: Client[object]]:
+class Pool[ClientT: Client[object]]:
     """All servers of one service."""
 
-    def __init__(self, members: Sequence[Member[ClientT]]) -> None:
+    def __init__(self, members: Sequence[PoolMember[ClientT]]) -> None:
         """At least one."""
         self.members = tuple(members)
 
@@ -71,18 +66,18 @@ class Service[ClientT: Client[object]]:
         raise error or self._held()
 
     async def stream(self, call: Callable[[ClientT], AsyncGenerator[Audio]]) -> AsyncGenerator[Audio]:
-        """The same for a stream: another server is asked only as long as nothing has been heard."""
+        """Ask for a stream: another server is asked only as long as nothing was yielded. Raises SparkError."""
         error: SparkError | None = None
         for member in self._in_order():
-            heard = False
+            has_begun = False
             try:
                 with member.watchdog.watching() if member.watchdog else nullcontext():
                     async with aclosing(call(member.client)) as pieces:
                         async for audio in pieces:
-                            heard = True
+                            has_begun = True
                             yield audio
             except _ELSEWHERE as err:
-                if heard:
+                if has_begun:
                     raise
                 error = err
             else:
@@ -90,7 +85,10 @@ class Service[ClientT: Client[object]]:
         raise error or self._held()
 
     async def first[T](self, call: Callable[[ClientT], Awaitable[T]]) -> T:
-        """Ask for something that needs no inference, even of a server that is not well: it proves nothing about it."""
+        """Ask for something that needs no inference, even of a server that is not well: it proves nothing about it.
+
+        Raises SparkError.
+        """
         error: SparkError | None = None
         for member in self._in_order() or self.members:
             try:
@@ -104,58 +102,33 @@ class Service[ClientT: Client[object]]:
         for member in self._in_order()[:1]:
             await member.client.transport.warm()
 
-    def _in_order(self) -> list[Member[ClientT]]:
+    def _in_order(self) -> list[PoolMember[ClientT]]:
         alive = [member for member in self.members if member.state not in HOLDING]
         return sorted(alive, key=lambda member: _PREFERRED.index(member.state))
 
     def _held(self) -> Held:
-        """Why nobody was asked, and when to come back: the soonest of all servers."""
+        """Return why no server was asked: of the one that is expected back first."""
         return min(
-            (_reason(member.watchdog) for member in self.members if member.watchdog), key=lambda held: held.retry_after
+            (held(member.watchdog) for member in self.members if member.watchdog), key=lambda error: error.retry_after
         )
 
 
-def _reason(watchdog: Watchdog) -> Held:
-    service = watchdog.name.partition("-")[0].capitalize()
-    match watchdog.health.state:
-        case State.GAVE_UP:
-            return Held(
-                f"{service} does not recover, and restarting did not help: somebody has to look at it.",
-                retry_after=GAVE_UP_RETRY,
-            )
-        case State.STARTING:
-            return Held(f"{service} is starting; its model is being loaded.", retry_after=_expected(watchdog))
-        case State.RESTARTING:
-            return Held(f"{service} is being restarted.", retry_after=_expected(watchdog))
-    if watchdog.restarts_by_itself:
-        return Held(f"{service} has stopped working and is about to be restarted.", retry_after=_expected(watchdog))
-    return Held(f"{service} has stopped working; somebody has to restart it.", retry_after=RECOVERY)
-
-
-def _expected(watchdog: Watchdog) -> float:
-    """Seconds to the expected end, from how long the last recovery took."""
-    if watchdog.recovery_seconds is None:
-        return RECOVERY
-    elapsed = watchdog.clock.monotonic() - watchdog.health.since
-    return max(1.0, watchdog.recovery_seconds - elapsed)
-
-
-class ParakeetService(Service[Parakeet]):
-    """Hearing."""
+class ParakeetPool(Pool[Parakeet]):
+    """Speech to text."""
 
     async def server(self) -> ParakeetServer:
-        """What the first server is that can be asked. Raises SparkError."""
+        """Return what the first server is that can be asked. Raises SparkError."""
         return await self.first(lambda parakeet: parakeet.server())
 
     async def transcribe(
         self,
-        audio: Audio | IncomingAudio,
+        audio: AudioSource,
         *,
         language: str | None = None,
         times: bool = False,
         deadline: float | None = None,
     ) -> Transcript:
-        """As `Parakeet.transcribe`, by whichever server is well.
+        """Transcribe as `Parakeet.transcribe` does, by the best server.
 
         `deadline`, in seconds, is for each server that is asked, where its own would be later.
         """
@@ -165,23 +138,30 @@ class ParakeetService(Service[Parakeet]):
                 async with asyncio.timeout(deadline):
                     return await parakeet.transcribe(audio, language=language, times=times)
             except TimeoutError as err:
-                # Raised in here, so that the watchdog hears of it.
+                # Raised in here, so that the watchdog sees it.
                 raise TimedOut(f"The server did not answer within {deadline:g} s.") from err
 
         return await self.ask(transcribe)
 
 
-class MagpieService(Service[Magpie]):
-    """Speaking."""
+class MagpiePool(Pool[Magpie]):
+    """Text to speech."""
 
     async def server(self) -> MagpieServer:
-        """What the first server is that can be asked. Raises SparkError."""
+        """Return what the first server is that can be asked. Raises SparkError."""
         return await self.first(lambda magpie: magpie.server())
 
+    async def refresh(self) -> MagpieServer:
+        """Probe anew, where a server may have other voices by now. What is known stays where that fails.
+
+        Raises SparkError.
+        """
+        return await self.first(lambda magpie: magpie.identification.refresh())
+
     async def voices(self) -> tuple[Voice, ...]:
-        """The voices. Raises SparkError."""
+        """Return the voices. Raises SparkError."""
         return (await self.server()).voices
 
     def synthesize(self, text: str, style: SpeechStyle) -> AsyncGenerator[Audio]:
-        """As `Magpie.synthesize`, by whichever server is well."""
+        """Speak as `Magpie.synthesize` does, by the best server."""
         return self.stream(lambda magpie: magpie.synthesize(text, style))

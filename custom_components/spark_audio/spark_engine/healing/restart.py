@@ -1,7 +1,9 @@
-"""What performs a restart. Kinds that need more than HTTP live with their host."""
+"""What performs a restart over HTTP, and how it is written. Other kinds are with their host."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol, override
 
 from aiohttp import (
@@ -16,6 +18,7 @@ from aiohttp import (
     ServerDisconnectedError,
     UnixConnector,
 )
+from yarl import URL
 
 STOP_GRACE = 10
 """Seconds that Docker gives a container to stop before it kills it."""
@@ -24,6 +27,15 @@ RESTART_DEADLINE = STOP_GRACE + 60.0
 """Seconds for the answer: shorter, and a restart that works would be taken for one that failed."""
 
 DOCKER_API = "v1.44"
+
+_CONTAINER = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
+"""What Docker takes for a container's name or id."""
+
+_API_VERSION = re.compile(r"v1\.[0-9]{1,2}")
+
+
+class TargetError(ValueError):
+    """A restart target that cannot be understood, or that could not work. The message is one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +66,12 @@ class HookTarget(RestartTarget):
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     expected: tuple[int, ...] = ()
     """Statuses that mean yes; any 2xx where none are given."""
+    deadline: float = RESTART_DEADLINE
     kind: str = "hook"
 
     @override
     async def restart(self) -> RestartReply:
-        return await _send(self.session, self.method, self.url, self.headers, self.expected)
+        return await _send(self.session, self.method, self.url, self.deadline, self.headers, self.expected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +84,75 @@ class DockerTarget(RestartTarget):
     """`http://host:port`, or the path of a Unix socket."""
     container: str
     api_version: str = DOCKER_API
+    deadline: float = RESTART_DEADLINE
     kind: str = "docker"
 
     @override
     async def restart(self) -> RestartReply:
         path = f"/{self.api_version}/containers/{self.container}/restart?t={STOP_GRACE}"
         if self.session is not None:
-            return await _send(self.session, "POST", self.address + path, {}, ())
+            return await _send(self.session, "POST", self.address + path, self.deadline)
         async with ClientSession(connector=UnixConnector(self.address)) as session:
-            return await _send(session, "POST", f"http://docker{path}", {}, ())
+            return await _send(session, "POST", f"http://docker{path}", self.deadline)
+
+
+def parse_hook(session: ClientSession, text: str, token: str | None = None) -> HookTarget:
+    """Return the target for a URL that restarts a service. A query is fine: with many hooks it is the secret.
+
+    Raises TargetError.
+    """
+    url = _parsed(text)
+    if url.scheme not in ("http", "https") or not url.host or any(map(str.isspace, text)):
+        raise TargetError("a restart URL starts with http:// or https:// and names a host")
+    if url.fragment:
+        raise TargetError("a restart URL has no part after #: it would not be sent")
+    if not token:
+        return HookTarget(session, text)
+    if not (token.isascii() and token.isprintable()) or " " in token:
+        raise TargetError("a restart token is printable ASCII without spaces")
+    if url.user is not None or url.password is not None:
+        raise TargetError("a restart URL holds a user or has a token, not both")
+    return HookTarget(session, text, headers={"Authorization": f"Bearer {token}"})
+
+
+def parse_docker(session: ClientSession, text: str) -> DockerTarget:
+    """Return the target for `http://host:2375#container` or `unix:///var/run/docker.sock#container`.
+
+    Before the # may stand `?version=v1.41`. Raises TargetError.
+    """
+    url = _parsed(text)
+    if url.password is not None:
+        raise TargetError("a Docker address holds no password: it would not be sent")
+    version = url.query.get("version", DOCKER_API)
+    if not _CONTAINER.fullmatch(url.fragment):
+        raise TargetError(f"{text!r} names no container after #")
+    if not _API_VERSION.fullmatch(version) or set(url.query) - {"version"}:
+        raise TargetError(f"{text!r}: after ? comes nothing but version=v1.NN")
+    if url.scheme == "unix" and url.path.strip("/") and not url.host:
+        return DockerTarget(None, url.path, url.fragment, version)
+    if url.scheme in ("http", "https") and url.host and url.path == "/" and url.user is None:
+        return DockerTarget(session, str(url.origin()), url.fragment, version)
+    raise TargetError(f"{text!r} is neither unix:///path#container nor http://host:port#container")
+
+
+def _parsed(text: str) -> URL:
+    try:
+        return URL(text)
+    except ValueError as err:
+        raise TargetError(f"not a URL: {err}") from err
 
 
 async def _send(
-    session: ClientSession, method: str, url: str, headers: Mapping[str, str], expected: tuple[int, ...]
+    session: ClientSession,
+    method: str,
+    url: str,
+    deadline: float,
+    headers: Mapping[str, str] = MappingProxyType({}),
+    expected: tuple[int, ...] = (),
 ) -> RestartReply:
     # Not kept alive: the next restart may find the connection stale, and what is lost on it is not sent again.
     headers = {**headers, "Connection": "close"}
-    timeout = ClientTimeout(total=RESTART_DEADLINE)
+    timeout = ClientTimeout(total=deadline)
     try:
         async with session.request(
             method, url, headers=headers, timeout=timeout, allow_redirects=False, middlewares=(_once,)
@@ -95,7 +160,7 @@ async def _send(
             accepted = response.status in expected if expected else 200 <= response.status < 300
             return RestartReply(accepted, f"The restart target answered {response.status}.")
     except TimeoutError:
-        return RestartReply(False, f"The restart target did not answer within {RESTART_DEADLINE:.0f} s.")
+        return RestartReply(False, f"The restart target did not answer within {deadline:.0f} s.")
     except ClientConnectorError as err:
         return RestartReply(False, f"The restart target cannot be reached: {err.os_error.strerror or 'no connection'}.")
     except ClientError:

@@ -1,4 +1,4 @@
-"""The only loop: observe, judge, restart, verify. One watchdog for each server."""
+"""The loop that keeps one server alive: observe, judge, restart, verify."""
 
 import asyncio
 import logging
@@ -8,28 +8,33 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ..errors import SparkError
+from ..models import ServerName
+from ..servers.deadlines import Deadlines
 from .budget import AttemptStore, Budget, in_window, restarts_left, wait_before_restart
-from .canary import CANARY_DEADLINE, Canary, observed
+from .canary import Canary, CanaryResult
 from .clock import Clock, SystemClock
 from .health import (
-    SUSPECT_INTERVAL,
     Health,
     Observation,
     Outcome,
     Policy,
     State,
+    Transition,
     canary_due,
     gave_up,
     observe,
+    observed,
     restart_sent,
 )
-from .incidents import CanaryResult, Transition
 from .restart import RestartReply, RestartTarget
 
 LOGGER = logging.getLogger(__name__)
 
-REMEMBERED = 50
-"""Transitions kept for people to read."""
+TRANSITIONS_KEPT = 50
+"""For people to read."""
+
+CANARIES_KEPT = 120
+"""Ten hours at the usual pace."""
 
 YOUNG = 30.0
 """Seconds for which a request of ours that is under way speaks for the service: busy is not wedged."""
@@ -37,11 +42,24 @@ YOUNG = 30.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WatchdogSettings:
-    """How one server is watched. `automatic` is off where somebody else owns the restarts, or nobody shall."""
+    """How one server is watched. `automatic` is off where restarts are left to another watcher, or to people."""
 
     policy: Policy = field(default_factory=Policy)
     budget: Budget = field(default_factory=Budget)
     automatic: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RequestOutcome:
+    """A request of real traffic has ended: after how many seconds, and with which error."""
+
+    seconds: float
+    error: SparkError | None
+
+
+type WatchdogEvent = Transition | CanaryResult | RequestOutcome
+
+type Listener = Callable[[ServerName, WatchdogEvent], None]
 
 
 class RestartUnderWay(Exception):
@@ -57,27 +75,29 @@ class Watchdog:
 
     def __init__(
         self,
-        name: str,
+        name: ServerName,
         canary: Canary,
         store: AttemptStore,
         *,
         target: RestartTarget | None = None,
         settings: WatchdogSettings | None = None,
+        deadlines: Deadlines | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """Nothing happens before `run` or `tick`. `name` goes into the log."""
+        """Nothing happens before `run` or `tick`."""
         self.name = name
         self.target = target
         self.settings = settings or WatchdogSettings()
         self.clock = clock or SystemClock()
         self.health = Health(since=self.clock.monotonic())
-        self.history: deque[Transition] = deque(maxlen=REMEMBERED)
-        self.last_canary: CanaryResult | None = None
+        self.history: deque[Transition] = deque(maxlen=TRANSITIONS_KEPT)
+        self.canaries: deque[CanaryResult] = deque(maxlen=CANARIES_KEPT)
         self.last_success: float | None = None
         """When a canary or a request last ended well, in wall clock seconds."""
         self.recovery_seconds: float | None = None
         self.attempts: tuple[float, ...] = ()
         self._canary = canary
+        self._canary_deadline = (deadlines or Deadlines()).canary
         self._store = store
         self._born = self.clock.time()
         self._loaded = False
@@ -86,18 +106,29 @@ class Watchdog:
         self._checking = asyncio.Lock()
         self._restarting: asyncio.Task[None] | None = None
         self._sending = False
-        self._young: dict[object, float] = {}
-        self._listeners: list[Callable[[Transition], None]] = []
+        self._by_hand = False
+        self._under_way: dict[object, float] = {}
+        self._listeners: list[Listener] = []
         self._stopping = False
 
     @property
+    def last_canary(self) -> CanaryResult | None:
+        """Return the canary that came back last."""
+        return self.canaries[-1] if self.canaries else None
+
+    @property
+    def requests_under_way(self) -> int:
+        """Return how many requests of real traffic have begun and not ended."""
+        return len(self._under_way)
+
+    @property
     def since(self) -> float:
-        """When the state became what it is, in wall clock seconds."""
+        """Return when the state became what it is, in wall clock seconds."""
         return self.history[-1].at if self.history else self._born
 
     @property
     def restarts_left(self) -> int:
-        """Automatic restarts that the window still allows."""
+        """Return how many automatic restarts the window still allows."""
         return restarts_left(self.attempts, self.clock.time(), self.settings.budget)
 
     @property
@@ -111,25 +142,29 @@ class Watchdog:
         allowed = self.settings.automatic and self.settings.budget.limit > 0
         return self.target is not None and allowed and self._writable and not self._stopping
 
-    def subscribe(self, listener: Callable[[Transition], None]) -> Callable[[], None]:
-        """Call `listener` on every transition, until the returned function is called."""
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` with every event, until the returned function is called."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
     @contextmanager
     def watching(self) -> Generator[None]:
-        """Count what happens inside as real traffic."""
-        token = object()
-        self._young[token] = self.clock.monotonic()
+        """Count what happens inside as real traffic. A request that was called off has no outcome."""
+        token, started = object(), self.clock.monotonic()
+        self._under_way[token] = started
         try:
             yield
         except SparkError as err:
-            self.report(err)
+            self._ended(started, err)
             raise
         else:
-            self.report(None)
+            self._ended(started, None)
         finally:
-            del self._young[token]
+            del self._under_way[token]
+
+    def _ended(self, started: float, error: SparkError | None) -> None:
+        self.report(error)
+        self._tell(RequestOutcome(self.clock.monotonic() - started, error))
 
     def report(self, error: SparkError | None) -> None:
         """Take one outcome of real traffic, and look closer at once where it is bad."""
@@ -144,7 +179,7 @@ class Watchdog:
                 except Exception:
                     # A bug in one round must not leave a service unwatched for ever.
                     LOGGER.exception("%s: a round of the watchdog failed", self.name)
-                    delay = SUSPECT_INTERVAL
+                    delay = self.settings.policy.suspect_interval
                 try:
                     async with asyncio.timeout(delay):
                         await self._wake.wait()
@@ -177,13 +212,15 @@ class Watchdog:
                 return self.last_canary
             started = self.clock.monotonic()
             try:
-                async with asyncio.timeout(CANARY_DEADLINE):
+                async with asyncio.timeout(self._canary_deadline):
                     seen = await self._canary()
             except TimeoutError:
                 seen = Observation(Outcome.TIMED_OUT, canary=True, detail="The canary was not answered in time.")
-            self.last_canary = CanaryResult(self.clock.time(), self.clock.monotonic() - started, seen)
+            result = CanaryResult(self.clock.time(), self.clock.monotonic() - started, seen)
+            self.canaries.append(result)
             self._observe(seen)
-            return self.last_canary
+            self._tell(result)
+            return result
 
     async def restart(self) -> None:
         """Restart because a person asks for it; counts, and is refused only while a restart is under way.
@@ -195,7 +232,11 @@ class Watchdog:
         await self._load()
         if self.restart_under_way:
             raise RestartUnderWay
-        await self._send_restart(self.target, "by hand")
+        self._by_hand = True
+        try:
+            await self._send_restart(self.target, "by hand")
+        finally:
+            self._by_hand = False
 
     async def _load(self) -> None:
         if self._loaded:
@@ -218,7 +259,7 @@ class Watchdog:
         now = self.clock.monotonic()
         if self.health.state is not State.HEALTHY:
             return False
-        return any(now - started < YOUNG for started in self._young.values())
+        return any(now - started < YOUNG for started in self._under_way.values())
 
     async def _restart_if_wedged(self) -> None:
         if self.health.state is not State.WEDGED or self.target is None or self.restart_under_way:
@@ -241,7 +282,7 @@ class Watchdog:
         """Write the attempt down, then send it in the background: canaries go on meanwhile, and decide."""
         now = self.clock.time()
         attempts = (*in_window(self.attempts, now, self.settings.budget), now)
-        # Writing takes a moment, in which nobody else may send one.
+        # Writing takes a moment, in which no other one may be sent.
         self._sending = True
         try:
             await self._store.save(attempts)
@@ -276,8 +317,12 @@ class Watchdog:
             return
         # The rhythm is another one now.
         self._wake.set()
-        change = Transition(self.clock.time(), before.state, health.state, health.evidence)
+        by_hand = self._by_hand and health.state is State.RESTARTING
+        change = Transition(self.clock.time(), before.state, health.state, health.evidence, by_hand)
         self.history.append(change)
         LOGGER.info("%s: %s -> %s: %s", self.name, change.before, change.after, change.evidence)
+        self._tell(change)
+
+    def _tell(self, event: WatchdogEvent) -> None:
         for listener in tuple(self._listeners):
-            listener(change)
+            listener(self.name, event)

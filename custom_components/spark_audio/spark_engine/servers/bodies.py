@@ -1,25 +1,15 @@
-"""What is sent: JSON, or a form with a file that may still be coming."""
+"""Request bodies: JSON, or a form with audio that may still be arriving."""
 
 import asyncio
 import json
 import secrets
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from ..models import Json
+from ..models import AudioSource, Json
 
 JOINED = 1 << 20
 """Bytes of a request body up to which its parts are joined, so that a voice turn goes out in one send."""
-
-
-class Incoming(Protocol):
-    """Bytes that are still being received, of a length that is known: as `IncomingAudio`."""
-
-    size: int
-
-    def blocks(self) -> AsyncGenerator[bytes]:
-        """All of them from the first one on, however often they are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,27 +17,25 @@ class Body:
     """A request body and its Content-Type, in parts that are sent one after the other."""
 
     content_type: str
-    parts: tuple[bytes | Incoming, ...]
+    parts: tuple[bytes | AudioSource, ...]
 
     @property
     def size(self) -> int:
-        """Bytes of the whole body."""
+        """Return the bytes of the whole body."""
         return sum(len(part) if isinstance(part, bytes) else part.size for part in self.parts)
 
-    @property
-    def data(self) -> bytes:
-        """The whole body in one piece. Raises ValueError where some of it is still to come."""
-        there = [part for part in self.parts if isinstance(part, bytes)]
-        if len(there) < len(self.parts):
-            raise ValueError("a part of this body is still to come")
-        return b"".join(there)
+    def held(self) -> bytes | None:
+        """Return the whole body in one piece, None while some of it is still to come."""
+        pieces = [part if isinstance(part, bytes) else part.held for part in self.parts]
+        there = [piece for piece in pieces if piece is not None]
+        return b"".join(there) if len(there) == len(pieces) else None
 
     def payload(self) -> bytes | AsyncGenerator[bytes]:
-        """The body in one piece where it is small and all there, else bit by bit."""
-        is_there = all(isinstance(part, bytes) for part in self.parts)
-        return self.data if is_there and self.size <= JOINED else self._in_turn()
+        """Return the body in one piece where it is small and complete, else in blocks."""
+        whole = self.held() if self.size <= JOINED else None
+        return self._blocks() if whole is None else whole
 
-    async def _in_turn(self) -> AsyncGenerator[bytes]:
+    async def _blocks(self) -> AsyncGenerator[bytes]:
         for part in self.parts:
             if isinstance(part, bytes):
                 yield part
@@ -59,23 +47,23 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True)
-class FilePart:
-    """A file in a form: `header`, then `data`, which is not copied and may still be coming."""
+class AudioFile:
+    """A WAV file in a form: `header`, then the samples, which are not copied."""
 
     name: str
     file_name: str
     content_type: str
-    data: bytes | Incoming = field(repr=False)
-    header: bytes = field(default=b"", repr=False)
+    header: bytes = field(repr=False)
+    samples: AudioSource = field(repr=False)
 
 
 def json_body(document: Mapping[str, Json]) -> Body:
-    """A JSON request."""
+    """Return a JSON request."""
     return Body("application/json", (json.dumps(document).encode(),))
 
 
-def form_body(fields: Mapping[str, str], file: FilePart | None = None) -> Body:
-    """A multipart/form-data request, built by hand: a tenth of the time of a general form writer.
+def form_body(fields: Mapping[str, str], file: AudioFile | None = None) -> Body:
+    """Return a multipart/form-data request, built by hand: a tenth of the time of a general form writer.
 
     Names and file names are ours, never a caller's; values may hold anything, the boundary is random.
     """
@@ -92,4 +80,4 @@ def form_body(fields: Mapping[str, str], file: FilePart | None = None) -> Body:
         f'--{boundary}\r\nContent-Disposition: form-data; name="{file.name}"; filename="{file.file_name}"\r\n'
         f"Content-Type: {file.content_type}\r\n\r\n"
     )
-    return Body(content_type, (start.encode() + file.header, file.data, f"\r\n{end}".encode()))
+    return Body(content_type, (start.encode() + file.header, file.samples, f"\r\n{end}".encode()))

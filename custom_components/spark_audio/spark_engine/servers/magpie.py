@@ -1,4 +1,4 @@
-"""Speak: text to a stream of PCM, in the dialect that the server speaks; and the voices there are."""
+"""Text to speech: text to a stream of PCM, in the dialect that the server speaks; and its voices."""
 
 import logging
 from collections.abc import AsyncGenerator
@@ -8,25 +8,19 @@ from ..errors import ServerFault
 from ..models import Audio, SpeechStyle, Voice
 from ..speech.audio import SHORTEST_SPEECH, SampleFramer, WavReader, longest_plausible_speech, shortest_plausible_speech
 from .magpie_dialects import MagpieServer, identify
-from .probe import Known
+from .probe import Identification
 from .transport import Transport
 
 LOGGER = logging.getLogger(__name__)
 
-IDLE_DEADLINE = 10.0
-"""Seconds without a byte after which a synthesis is given up; a healthy Magpie needs a tenth of one."""
-
-BUFFERED_DEADLINE = 30.0
-"""The same for servers that send nothing before all is spoken: 2 to 5 s a sentence, one request after the other."""
-
 
 class Magpie:
-    """A Magpie server. Found out about at the first call, and again after it was away."""
+    """A Magpie server. Identified at the first call, and again after it was away."""
 
     def __init__(self, transport: Transport) -> None:
-        """Nothing is sent yet."""
+        """Send nothing yet."""
         self.transport = transport
-        self._known = Known(self._identify)
+        self.identification = Identification(self._identify)
 
     async def _identify(self) -> MagpieServer:
         server = await identify(self.transport)
@@ -34,33 +28,30 @@ class Magpie:
         return server
 
     async def server(self) -> MagpieServer:
-        """What the server is and which voices it has, probed once and remembered until it was away. Raises SparkError.
+        """Return what the server is and which voices it has, probed once and remembered until it was away.
 
-        One without voices is not remembered: its model may still be loading.
+        One without voices is not remembered: its model may still be loading. Raises SparkError.
         """
-        server = await self._known.server()
+        server = await self.identification.server()
         if not server.voices:
-            self.forget()
+            self.identification.forget()
         return server
 
-    def forget(self) -> None:
-        """Probe again at the next call: another image may have been started."""
-        self._known.forget()
-
     async def voices(self) -> tuple[Voice, ...]:
-        """The voices of the server, as remembered. Raises SparkError."""
+        """Return the voices of the server, as remembered. Raises SparkError."""
         return (await self.server()).voices
 
     async def synthesize(self, text: str, style: SpeechStyle) -> AsyncGenerator[Audio]:
-        """One utterance as s16le mono PCM, in pieces of whole samples, as they are made.
+        """Yield one utterance as s16le mono PCM, in pieces of whole samples, as they are made.
 
         Raises SparkError: before the first piece where nothing came, after the last where speech was cut short.
         """
         server = await self.server()
         request = server.request(text, style)
-        idle = IDLE_DEADLINE if server.dialect.streams else BUFFERED_DEADLINE
+        deadlines = self.transport.deadlines
+        idle = deadlines.speech_idle if server.dialect.streams else deadlines.buffered_speech_idle
         wav, framer, seconds, held = WavReader(), SampleFramer(), 0.0, b""
-        with self._known.asked():
+        with self.identification.forgetting():
             async with aclosing(self.transport.stream(request.path, request.body, idle=idle)) as pieces:
                 async for piece in pieces:
                     sample_rate = request.sample_rate

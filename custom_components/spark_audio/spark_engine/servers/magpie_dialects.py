@@ -6,7 +6,8 @@ from typing import Literal, override
 
 from ..errors import Busy, Rejected
 from ..models import Json, SpeechStyle, Voice
-from ..speech.voices import base_language, default_voice, find_voice, normalize_language
+from ..speech.language import MAGPIE_LANGUAGES, base_language, normalize_language
+from ..speech.voices import default_voice, find_voice, languages
 from .bodies import Body, form_body, json_body
 from .magpie_readers import (
     CONFIG,
@@ -83,6 +84,14 @@ class MagpieServer:
     def voices(self) -> tuple[Voice, ...]:
         """The voices of the server, none while its model is not loaded."""
         return self.repertoire.voices
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages it speaks: those of its voices, and its own where it has voices for every language."""
+        spoken = set(languages(self.voices))
+        if any(voice.language is None for voice in self.voices):
+            spoken.update(map(normalize_language, self.repertoire.languages or MAGPIE_LANGUAGES))
+        return tuple(sorted(spoken))
 
     @property
     def model(self) -> str:

@@ -7,7 +7,7 @@ from typing import override
 
 from ..errors import Rejected
 from ..models import Json, Transcript
-from ..speech.voices import base_language, with_region
+from ..speech.language import base_language, with_region
 from .parakeet_readers import read_groxaxo, read_openai, read_shadowfita
 from .probe import Answers, ids, probe, strings
 from .transport import Transport

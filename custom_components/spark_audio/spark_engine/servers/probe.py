@@ -9,9 +9,6 @@ from ..errors import Busy, Rejected, ServerFault, SparkError, TimedOut, Unauthor
 from ..models import Json
 from .transport import Reply, Transport
 
-DEADLINE = 5.0
-"""Seconds for one page: none of them needs the GPU."""
-
 _ABSENT = (404, 405, 501)
 
 _DOUBTS = (Unreachable, Unauthorized, TimedOut, Busy, ServerFault)
@@ -94,27 +91,33 @@ async def probe(transport: Transport, paths: Sequence[str]) -> Answers:
 
     async def ask(path: str) -> Reply | SparkError:
         try:
-            return await transport.get(path, deadline=DEADLINE)
+            return await transport.get(path, deadline=transport.deadlines.page)
         except SparkError as err:
             return err
 
     return Answers(dict(zip(paths, await asyncio.gather(*map(ask, paths)), strict=True)))
 
 
-class Known[S]:
-    """The server behind a URL: found out about at the first call, remembered until it may be another one."""
+class Identification[ServerT]:
+    """Which server is behind a URL: found out at the first call, remembered until it may be another one."""
 
-    def __init__(self, find: Callable[[], Awaitable[S]]) -> None:
-        """`find` probes; what it raises is passed on, and nothing is remembered then."""
-        self._find = find
-        self._server: S | None = None
-        self._finding = asyncio.Lock()
+    def __init__(self, identify: Callable[[], Awaitable[ServerT]]) -> None:
+        """`identify` probes; what it raises is passed on, and nothing is remembered then."""
+        self._identify = identify
+        self._server: ServerT | None = None
+        self._identifying = asyncio.Lock()
 
-    async def server(self) -> S:
-        """What the server is. Raises SparkError."""
-        async with self._finding:
+    async def server(self) -> ServerT:
+        """Return what the server is. Raises SparkError."""
+        async with self._identifying:
             if self._server is None:
-                self._server = await self._find()
+                self._server = await self._identify()
+            return self._server
+
+    async def refresh(self) -> ServerT:
+        """Probe now. What was remembered stays where that fails. Raises SparkError."""
+        async with self._identifying:
+            self._server = await self._identify()
             return self._server
 
     def forget(self) -> None:
@@ -122,7 +125,7 @@ class Known[S]:
         self._server = None
 
     @contextmanager
-    def asked(self) -> Iterator[None]:
+    def forgetting(self) -> Iterator[None]:
         """Around each request: forget the server where the error may mean that another one was started in its place."""
         try:
             yield

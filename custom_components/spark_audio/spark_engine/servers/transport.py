@@ -1,4 +1,4 @@
-"""The one place that talks HTTP: deadlines, error mapping, and one repeat on a stale keep-alive connection."""
+"""HTTP to one server: deadlines, error mapping, and one repeat on a stale keep-alive connection."""
 
 import asyncio
 import json
@@ -21,26 +21,15 @@ from aiohttp import (
 from ..errors import Busy, Rejected, ServerFault, SparkError, TimedOut, Unauthorized, Unreachable
 from ..models import Json
 from .bodies import Body
+from .deadlines import Deadlines
 
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request that is being served; sent along, so that the logs of all parts can be read together."""
-
-CONNECT_DEADLINE = 5.0
-"""Seconds for a connection. A Spark is in the house: one that takes longer is off."""
-
-KEPT_OPEN = 4.0
-"""Seconds for which servers are sure to keep an idle connection: uvicorn, under most of them, closes it after 5."""
-
-LONGEST_WAIT = 120.0
-"""Seconds spent waiting for one streamed answer in all, so that a byte every now and then cannot go on for ever."""
 
 LARGEST_ANSWER = 64 << 20
 """Bytes of an answer that is read whole."""
 
 _LONGEST_MESSAGE = 200
-
-_NO_TOTAL = ClientTimeout(total=None, sock_connect=CONNECT_DEADLINE)
-"""Deadlines are set here, around whole requests; aiohttp only bounds connecting."""
 
 _CUDA = (
     "cuda error",
@@ -59,14 +48,14 @@ _CUDA = (
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer read whole. Its status is always below 400: anything else was raised."""
+    """An answer that was read whole. Its status is always below 300: anything else was raised."""
 
     status: int
     content_type: str
     data: bytes = field(repr=False)
 
     def json(self) -> Json:
-        """The decoded body. Raises ServerFault where it is no JSON."""
+        """Return the decoded body. Raises ServerFault where it is no JSON."""
         try:
             document: Json = json.loads(self.data)
         except ValueError as err:
@@ -79,38 +68,46 @@ class Reply:
 class Transport:
     """HTTP to one server. The session is the host's: connections are kept alive and shared there."""
 
-    def __init__(self, session: ClientSession, base_url: str, token: str | None = None) -> None:
-        """Remember where to call. `base_url` may end in a slash or in /v1, as people paste both."""
+    def __init__(
+        self, session: ClientSession, base_url: str, token: str | None = None, deadlines: Deadlines | None = None
+    ) -> None:
+        """Send nothing yet. `base_url` may end in a slash or in /v1, as people paste both."""
         self.base_url = base_url.rstrip("/").removesuffix("/v1").rstrip("/")
+        self.deadlines = deadlines or Deadlines()
         self._session = session
         self._token = token
         self._answered = False
-        self._last_answer = -KEPT_OPEN
+        self._last_answer = -self.deadlines.connection_kept
+        # Deadlines are set around whole requests; aiohttp only bounds connecting.
+        self._timeout = ClientTimeout(total=None, sock_connect=self.deadlines.connect)
 
     @override
     def __repr__(self) -> str:
         return f"Transport({self.base_url})"
 
     async def warm(self) -> None:
-        """Have a connection open, and the name looked up, before the request that somebody waits for.
+        """Open a connection, and look the name up, before the request that a caller waits for.
 
-        How the server is shows in that request; what this one meets is nobody's business.
+        How the server is shows in that request; what this one meets is ignored.
         """
-        if asyncio.get_running_loop().time() - self._last_answer < KEPT_OPEN:
+        if asyncio.get_running_loop().time() - self._last_answer < self.deadlines.connection_kept:
             return
         with suppress(SparkError):
-            await self._whole("HEAD", "/", None, CONNECT_DEADLINE)
+            await self._whole("HEAD", "/", None, self.deadlines.connect)
 
     async def get(self, path: str, *, deadline: float) -> Reply:
-        """GET, read whole. `deadline` in seconds. Raises SparkError."""
+        """GET, and read the whole answer. `deadline` in seconds. Raises SparkError."""
         return await self._whole("GET", path, None, deadline)
 
     async def post(self, path: str, body: Body, *, deadline: float) -> Reply:
-        """POST, read whole. `deadline` in seconds covers everything from connecting to the last byte."""
+        """POST, and read the whole answer. `deadline`, in seconds, covers everything from connecting to the last byte.
+
+        Raises SparkError.
+        """
         return await self._whole("POST", path, body, deadline)
 
     async def stream(self, path: str, body: Body, *, idle: float) -> AsyncGenerator[bytes]:
-        """POST, and the answer's bytes as they come. Raises TimedOut after `idle` seconds without a byte.
+        """POST, and yield the answer's bytes as they come. Raises TimedOut after `idle` seconds without a byte.
 
         Only time spent waiting counts: a caller may take as long as it likes between pieces.
         """
@@ -127,7 +124,7 @@ class Transport:
             while True:
                 before = clock()
                 with _translated():
-                    async with asyncio.timeout(min(idle, LONGEST_WAIT - waited)):
+                    async with asyncio.timeout(min(idle, self.deadlines.streamed_in_all - waited)):
                         piece = await response.content.readany()
                 if not piece:
                     break
@@ -147,11 +144,11 @@ class Transport:
         return Reply(response.status, response.content_type, data)
 
     def _error(self, response: ClientResponse, data: bytes) -> SparkError:
-        """Some servers repeat the token that they refuse: what they say is shown to people, and logged."""
+        """Hide the token in what the server says, which is shown to people and logged: some servers repeat it."""
         return error_for(response, data.replace(self._token.encode(), b"...") if self._token else data)
 
     async def _send(self, method: str, path: str, body: Body | None) -> ClientResponse:
-        """Send, repeating once where a kept-alive connection turns out to be closed: nobody has read that request."""
+        """Send, and once more where a kept-alive connection turns out to be closed: no server has read that request."""
         try:
             response = await self._request(method, path, body)
         except ClientConnectorError:
@@ -179,7 +176,7 @@ class Transport:
             data=body and body.payload(),
             headers=headers,
             allow_redirects=False,
-            timeout=_NO_TOTAL,
+            timeout=self._timeout,
         )
 
 
@@ -195,7 +192,7 @@ async def _read_bounded(response: ClientResponse) -> bytes:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """aiohttp's errors as ours. TimeoutError goes first: aiohttp's socket timeouts are ClientErrors as well."""
+    """Raise aiohttp's errors as the engine's: TimeoutError first, since its socket timeouts are ClientErrors, too."""
     try:
         yield
     except SparkError:
@@ -211,7 +208,7 @@ def _translated() -> Iterator[None]:
 
 
 def error_for(response: ClientResponse, data: bytes) -> SparkError:
-    """The error that an answer of status 300 or more stands for."""
+    """Return the error that an answer of status 300 or more stands for."""
     status = response.status
     text = data[: 1 << 16].decode("utf-8", "replace")
     said = _said(text) or response.reason or "no reason given"
@@ -234,7 +231,7 @@ def _retry_after(response: ClientResponse) -> float | None:
 
 
 def _said(text: str) -> str:
-    """The server's own sentence, from any of the shapes that servers use, on one line."""
+    """Return the server's own sentence, from any of the shapes that servers use, on one line."""
     try:
         document: Json = json.loads(text)
     except ValueError:

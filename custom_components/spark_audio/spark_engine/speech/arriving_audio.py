@@ -2,37 +2,53 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from typing import override
 
-from ..models import SAMPLE_WIDTH
+from ..models import SAMPLE_WIDTH, AudioSource
 
 
-class IncomingAudio:
-    """16-bit little-endian mono PCM (s16le) of a length that is known beforehand, in bytes; its sample rate in Hz."""
+class ArrivingAudio(AudioSource):
+    """16-bit little-endian mono PCM (s16le) of a length that is announced, in bytes; its sample rate in Hz."""
 
     def __init__(self, size: int, sample_rate: int) -> None:
         """Nothing has come yet."""
-        self.size = size
-        self.sample_rate = sample_rate
+        self._size = size
+        self._sample_rate = sample_rate
         self._blocks: list[bytes] = []
         self._missing = size
         self._more = asyncio.Event()
 
     @property
+    @override
+    def size(self) -> int:
+        return self._size
+
+    @property
+    @override
+    def sample_rate(self) -> int:
+        return self._sample_rate
+
+    @property
+    @override
     def seconds(self) -> float:
-        """Length of the whole."""
-        return self.size / SAMPLE_WIDTH / self.sample_rate
+        return self._size / SAMPLE_WIDTH / self._sample_rate
+
+    @property
+    @override
+    def held(self) -> bytes | None:
+        return None if self._missing else b"".join(self._blocks)
 
     def add(self, block: bytes) -> None:
-        """Take the next bytes, samples cut anywhere. Raises ValueError for more than there may be."""
+        """Take the next bytes, samples cut anywhere. Raises ValueError for more than was announced."""
         if len(block) > self._missing:
-            raise ValueError(f"The audio is longer than the {self.size} bytes that were announced.")
+            raise ValueError(f"The audio is longer than the {self._size} bytes that were announced.")
         self._blocks.append(block)
         self._missing -= len(block)
         self._more.set()
         self._more = asyncio.Event()
 
+    @override
     async def blocks(self) -> AsyncGenerator[bytes]:
-        """All bytes from the first one on, waiting for what has not come yet; any number of times."""
         number = 0
         while True:
             for block in self._blocks[number:]:

@@ -12,13 +12,22 @@ from .abbreviations import BEFORE_NUMBERS, NEVER_LAST, SELDOM_LAST, SENTENCE_STA
 LONGEST = 1000
 """Characters after which text without any sentence end is cut between words: nobody waits for ever."""
 
-_STOPS = ".!?…؟।॥‼⁇⁈⁉"
-_CLOSERS = r"\"'”’“»«›‹)\]}*_`"
+STOPS = ".!?…؟।॥‼⁇⁈⁉。！？"
+"""Marks that end sentences, in every script that Magpie speaks."""
+
+CLOSERS = "\"'”’“»«›‹)]}*_`”’」』）》】〕〉"
+"""Marks that may follow a stop and belong to its sentence: quotes, brackets, Markdown's emphasis."""
+
+_WIDE_STOPS = "。！？"
+"""Stops that no space follows."""
+
+_NARROW = "".join(mark for mark in STOPS if mark not in _WIDE_STOPS)
+_CLOSER = f"[{re.escape(CLOSERS)}]"
 _STOP = re.compile(
     r"(?P<blank>\n\s*\n)"
-    rf"|(?P<wide>[。！？]+[”’」』）》】〕〉{_CLOSERS}]*)"
+    rf"|(?P<wide>[{_WIDE_STOPS}]+{_CLOSER}*)"
     # French writes a space before ? and ! and before the guillemet that closes.
-    rf"|(?:[{_STOPS}]++[{_CLOSERS}]*+)++(?:\s[!?…]+|\s»)*(?=\s|\Z)"
+    rf"|(?:[{_NARROW}]++{_CLOSER}*+)++(?:\s[!?…]+|\s»)*(?=\s|\Z)"
 )
 _NEXT_WORD = re.compile(r"(?P<gap>[\W_]*?)(?:\n\s*\n|(?P<word>[^\W_]+)(?P<after>.?))", re.DOTALL)
 
@@ -93,7 +102,7 @@ def _is_end(text: str, stop: re.Match[str]) -> bool | None:
     if ")" in stop[0] and before.rfind("(") > 0:
         # Brackets within the sentence: das neue (endlich!) Haus.
         return False
-    mark = stop[0].strip(_CLOSERS)
+    mark = stop[0].strip(CLOSERS)
     is_end = _full_stop_ends(before, word) if mark == "." else bool(mark.strip(".…")) or None
     return _starts_sentence(following) if is_end is None else is_end
 

@@ -14,6 +14,7 @@ from math import inf
 from time import monotonic
 
 from ..models import Audio
+from .sentences import CLOSERS, STOPS
 from .text import UTTERANCE_AIM
 
 type Synthesize = Callable[[str], AsyncGenerator[Audio]]
@@ -27,8 +28,8 @@ WAITING = 32
 CAUTION = 2.0
 """How many times as long as the last one a request may take, for the same text, before a gap is heard."""
 
-_MARKS = tuple(".!?…,;:-–—。！？，；：、।॥؟")
-_CLOSERS = "\"'”’“»«)]"
+_PAUSES = tuple(f"{STOPS},;:-–—，；：、")
+"""Marks that make a voice pause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def how_many(waiting: Sequence[str], progress: Progress, now: float) -> int:
 def together(sentences: Sequence[str]) -> str:
     """One utterance. What ends without punctuation, a heading for one, gets a full stop in front of the next."""
     *others, last = sentences
-    ended = (text if text.rstrip(_CLOSERS).endswith(_MARKS) else f"{text}." for text in others)
+    ended = (text if text.rstrip(CLOSERS).endswith(_PAUSES) else f"{text}." for text in others)
     return " ".join([*ended, last])
 
 

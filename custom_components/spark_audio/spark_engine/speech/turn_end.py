@@ -6,14 +6,14 @@ is not a command.
 
 from dataclasses import dataclass
 
+from .language import base_language
+from .sentences import CLOSERS, STOPS
+
 LONGEST_TURN = 15.0
 """Seconds after which a turn ends whatever is heard: Home Assistant's own limit."""
 
 NOTHING_SAID = 3.0
 """Seconds that are waited after a sound without words: somebody coughs before speaking."""
-
-_SENTENCE_END = (".", "!", "?", "。", "！", "？", "।")
-_CLOSING = "\"'”’»)]"
 
 _OPEN_ENDS = {
     "en": "a an the my your our their to too and or but of for from with at in into if because than is are by um uh",
@@ -81,13 +81,13 @@ def is_complete(transcript: str, language: str | None) -> bool:
     Speech recognisers put a full stop behind whatever they get, so that its last word counts as well. One word alone
     may be what is left of a wake word.
     """
-    text = transcript.rstrip().rstrip(_CLOSING)
-    if not text.endswith(_SENTENCE_END) or text.endswith("..."):
+    text = transcript.rstrip().rstrip(CLOSERS)
+    if not text.endswith(tuple(STOPS)) or text.endswith("..."):
         return False
-    words = text.rstrip("".join(_SENTENCE_END)).lower().split()
+    words = text.rstrip(STOPS).lower().split()
     if len(words) < 2:
         return False
-    tag = (language or "en").partition("-")[0].lower()
+    tag = base_language(language or "en")
     *_, before, last = words
     is_number = last.isdecimal() or last in _NUMBER_WORDS.get(tag, _NONE)
     wants_unit = is_number and before in _DURATION_WORDS.get(tag, _NONE)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from ..models import Voice
+from .language import base_language, normalize_language
 
 OPENAI_VOICES = {
     "alloy": "Aria",
@@ -31,48 +32,8 @@ _NAME = re.compile(
 )
 
 
-def normalize_language(tag: str) -> str:
-    """A BCP-47 tag in the case that servers insist on: `EN_us` becomes `en-US`."""
-    language, *rest = tag.replace("_", "-").split("-")
-    return "-".join([language.lower(), *(part.title() if len(part) == 4 else part.upper() for part in rest)])
-
-
-def base_language(tag: str) -> str:
-    """The language without region or script: `en-US` becomes `en`."""
-    return normalize_language(tag).partition("-")[0]
-
-
-_REGIONS = {
-    "ar": "AR",
-    "cs": "CZ",
-    "da": "DK",
-    "el": "GR",
-    "en": "US",
-    "es": "US",
-    "et": "EE",
-    "hi": "IN",
-    "ja": "JP",
-    "ko": "KR",
-    "pt": "BR",
-    "sl": "SI",
-    "sv": "SE",
-    "uk": "UA",
-    "vi": "VN",
-    "zh": "CN",
-}
-
-
-def with_region(tag: str) -> str:
-    """A tag with the region that NVIDIA's models know the language by: `en` becomes `en-US`, `de` becomes `de-DE`.
-
-    A NIM refuses a bare language, and Assist stores bare ones.
-    """
-    tag = normalize_language(tag)
-    return tag if "-" in tag else f"{tag}-{_REGIONS.get(tag, tag.upper())}"
-
-
 def parse_voice(name: str) -> Voice:
-    """Read a voice's name. A name of any other form is taken for a bare speaker."""
+    """Return the voice that a name of the server describes. A name of any other form is taken for a bare speaker."""
     match = _NAME.fullmatch(name)
     if match is None:
         return Voice(name=name, speaker=name)

@@ -1,19 +1,22 @@
-"""Which voice speaks: the one that a caller names, the one that was chosen for the language, or the server's own.
+"""Voices as people choose them, and which one speaks.
 
-And in which emotion: it is part of a voice's name, and another emotion is another voice of the same speaker. What an
-action asks for counts most, then the emotion that a voice was named with, then the one that was chosen for all.
+The one that a caller names, the one that was chosen for the language, or the server's own. And in which emotion: it is
+part of a voice's name, and another emotion is another voice of the same speaker. What an action asks for counts most,
+then the emotion that a voice was named with, then the one that was chosen for all.
 """
 
 import logging
-from collections.abc import Mapping
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 from homeassistant.exceptions import ServiceValidationError
 
 from .const import AS_IS, DOMAIN
 from .spark_engine.models import Voice
 from .spark_engine.servers.magpie_dialects import MagpieServer
-from .spark_engine.speech.voices import base_language, find_voice
-from .voice_names import emotion_key, emotions
+from .spark_engine.speech.language import base_language
+from .spark_engine.speech.voices import default_voice, find_voice, voices_for
 
 LOGGER = logging.getLogger(__name__)
 
@@ -98,3 +101,44 @@ class VoiceChoice:
         if what not in self._missed:
             self._missed.add(what)
             LOGGER.warning("Magpie has %s", told)
+
+
+def offered(voices: Sequence[Voice], language: str) -> list[tuple[str, str]]:
+    """(name, label) of every voice that fits the language, the default one first: whoever does not choose takes it."""
+    default = default_voice(voices, language)
+    return labelled(sorted(voices_for(voices, language), key=lambda voice: voice != default), language)
+
+
+def labelled(voices: Sequence[Voice], language: str) -> list[tuple[str, str]]:
+    """(name, label) of these voices; what would look alike gets its full name."""
+    labels = [_label(voice, language) for voice in voices]
+    seen = Counter(labels)
+    return [
+        (voice.name, label if seen[label] == 1 else f"{label} ({voice.name})")
+        for voice, label in zip(voices, labels, strict=True)
+    ]
+
+
+def emotions(voices: Iterable[Voice]) -> dict[str, str]:
+    """The emotions that any of these voices has, by what `emotion_key` makes of them, sorted."""
+    return {emotion_key(emotion): emotion for emotion in sorted({voice.emotion for voice in voices if voice.emotion})}
+
+
+def emotion_key(emotion: str) -> str:
+    """What is left of an emotion's name however it is written: `PleasantSurprised` and `pleasant surprised` are one."""
+    return "".join(letter for letter in emotion.casefold() if letter.isalnum())
+
+
+def emotion_label(emotion: str) -> str:
+    """As people read it: `Pleasant surprised`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", emotion).capitalize()
+
+
+def _label(voice: Voice, language: str) -> str:
+    """For example "Aria", "Aria · Pleasant surprised", and "Aria (en-GB)" among those for en-US."""
+    label = voice.speaker
+    if voice.emotion:
+        label += f" · {emotion_label(voice.emotion)}"
+    if voice.language not in (None, language):
+        label += f" ({voice.language})"
+    return label

@@ -14,7 +14,7 @@ LICENSE = Path("LICENSE")
 
 
 def files(checkout: Path) -> dict[Path, Path]:
-    """Where each file lies within the zip, in its order, and where it is: the integration's, and the licence with them.
+    """Return each file's place within the zip, in its order, and its path: the integration's, and the licence.
 
     HACS unpacks the zip into the integration's folder, where Home Assistant minds no licence. What Python has cached is
     left out.

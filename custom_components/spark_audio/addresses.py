@@ -32,7 +32,7 @@ MOST_ADDRESSES = 16
 
 
 def normalize_url(text: str) -> str:
-    """One spelling for one server: lower case, no default port, no slash or /v1 at the end.
+    """Return one spelling for one server: lower case, no default port, no slash or /v1 at the end.
 
     Raises ValueError for what is no http or https URL, and for parts that have no place in one here: user and password
     (they would end up in logs), query and fragment.
@@ -48,25 +48,25 @@ def normalize_url(text: str) -> str:
 
 
 def read_key(text: str) -> str:
-    """The key. Raises ValueError for what no HTTP header can carry, and for a comma, which separates keys."""
+    """Return the key. Raises ValueError for what no HTTP header can carry, and for a comma, which separates keys."""
     if not re.fullmatch(r"[!-+\--~]+", text):
         raise ValueError("not a key")
     return text
 
 
 def title(data: Mapping[str, Any]) -> str:
-    """The hosts: what tells one Spark from another."""
+    """Return the hosts: what tells one Spark from another."""
     urls = [data.get(name) for name in (CONF_PARAKEET_URL, CONF_MAGPIE_URL, CONF_PROXY_URL)]
     return ", ".join(dict.fromkeys(host(url) for url in urls if url))
 
 
 def host(url: str) -> str:
-    """The host of a URL that was normalized."""
+    """Return the host of a URL that was normalized."""
     return str(URL(url).host)
 
 
 def announced_urls(info: ZeroconfServiceInfo) -> list[str]:
-    """The URLs of a proxy that announces itself, one for each address; none where the announcement makes none.
+    """Return the URLs of a proxy that announces itself, one for each address; none where the announcement makes none.
 
     `path` in its TXT record is where it is served, for one with a prefix.
     """
@@ -81,7 +81,7 @@ def announced_urls(info: ZeroconfServiceInfo) -> list[str]:
 
 
 def follows_announcements(url: str | None) -> bool:
-    """Whether an entry's URL may be changed by an announcement: one of plain http and an IP address.
+    """Return whether an entry's URL may be changed by an announcement: one of plain http and an IP address.
 
     A name, or https, was chosen by somebody and stays: it would be replaced by something weaker.
     """

@@ -68,7 +68,7 @@ async def try_proxy(session: ClientSession, data: Mapping[str, Any]) -> Findings
 
 
 async def find_proxy(session: ClientSession, urls: Sequence[str]) -> tuple[str, bool]:
-    """The first of these URLs that a proxy answers at, and whether it wants a key.
+    """Return the first of these URLs that a proxy answers at, and whether it wants a key.
 
     A machine announces all its addresses, those of its container networks included, which nobody else can reach. Raises
     SparkError, that of the first URL, where no proxy answers at any.
@@ -81,7 +81,7 @@ async def find_proxy(session: ClientSession, urls: Sequence[str]) -> tuple[str, 
 
 
 async def _wants_key(session: ClientSession, url: str) -> bool | SparkError:
-    """Whether the proxy there does not answer without a key; what is wrong where it is no proxy, or away."""
+    """Return whether the proxy there does not answer without a key; what is wrong where it is no proxy, or away."""
     try:
         await ProxyClient(Transport(session, url, deadlines=DEADLINES)).status()
     except Unauthorized:
@@ -92,7 +92,7 @@ async def _wants_key(session: ClientSession, url: str) -> bool | SparkError:
 
 
 async def _try_parakeet(parakeet: ParakeetPool | None) -> Problem | None:
-    """What is wrong, found out by transcribing a second of silence."""
+    """Return what is wrong, found out by transcribing a second of silence."""
     try:
         if parakeet:
             await parakeet.transcribe(silence(1, SAMPLE_RATE), language=TEST_LANGUAGE)
@@ -102,7 +102,7 @@ async def _try_parakeet(parakeet: ParakeetPool | None) -> Problem | None:
 
 
 async def _try_magpie(magpie: MagpiePool | None) -> Problem | None:
-    """What is wrong, found out by listing the voices."""
+    """Return what is wrong, found out by listing the voices."""
     try:
         if magpie and not await magpie.voices():
             return Problem("no_voices", "It lists no voices.")
@@ -122,14 +122,14 @@ def _proxy_error(err: SparkError) -> dict[str, str]:
 
 
 def error_key(err: SparkError) -> str:
-    """The translated error; a certificate that nobody vouches for is told apart, since there is a switch for it."""
+    """Return the translated error; an untrusted certificate has its own, since there is a switch for it."""
     if isinstance(err.__cause__, ClientConnectorCertificateError):
         return "untrusted_certificate"
     return TRANSLATION_KEYS[type(err)]
 
 
 def _is_another_service(err: SparkError) -> bool:
-    """Whether a server in good health does not know what it was asked for, or answers something else."""
+    """Return whether a server in good health does not know what it was asked for, or answers something else."""
     match err:
         case Rejected(status=404 | 405):
             return True

@@ -147,7 +147,7 @@ class SparkAudioConfigFlow(ConfigFlow, domain=DOMAIN):
         return self._get_reauth_entry() if self.source == SOURCE_REAUTH else self._get_reconfigure_entry()
 
     def _known(self) -> Mapping[str, Any]:
-        """What the entry that is being changed says; nothing where one is added."""
+        """Return what the entry that is being changed says; nothing where one is added."""
         return self._entry().data if self.source in (SOURCE_REAUTH, SOURCE_RECONFIGURE) else {}
 
     def _form(
@@ -186,7 +186,7 @@ class SparkAudioConfigFlow(ConfigFlow, domain=DOMAIN):
 
 
 def read_direct(user_input: Mapping[str, Any]) -> tuple[Data, dict[str, str]]:
-    """The entry's data for a direct connection, None where nothing was entered; and the errors of single fields."""
+    """Return the entry's data for a direct connection, None where nothing was entered; and the errors of fields."""
     data, errors = _read(CONNECTION_DIRECT, user_input)
     if not errors and not (data[CONF_PARAKEET_URL] or data[CONF_MAGPIE_URL]):
         errors["base"] = "no_url"
@@ -194,7 +194,7 @@ def read_direct(user_input: Mapping[str, Any]) -> tuple[Data, dict[str, str]]:
 
 
 def read_proxy(user_input: Mapping[str, Any]) -> tuple[Data, dict[str, str]]:
-    """The same for a connection through the proxy."""
+    """Return the same for a connection through the proxy."""
     data, errors = _read(CONNECTION_PROXY, user_input)
     if not errors and not data[CONF_PROXY_URL]:
         errors[CONF_PROXY_URL] = "invalid_url"

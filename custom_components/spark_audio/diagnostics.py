@@ -26,7 +26,7 @@ _MOMENTS = {"at", "since", "last_success"}
 
 
 async def async_get_config_entry_diagnostics(_hass: HomeAssistant, entry: SparkConfigEntry) -> dict[str, Any]:
-    """Settings, servers, states and how they came about."""
+    """Return settings, servers, states and how they came about."""
     coordinator = entry.runtime_data
     document = {
         "title": entry.title,
@@ -42,7 +42,7 @@ async def async_get_config_entry_diagnostics(_hass: HomeAssistant, entry: SparkC
 
 
 async def _servers(coordinator: SparkCoordinator) -> dict[str, str]:
-    """What each server was found out to be."""
+    """Return what each server was found out to be."""
     found = {}
     for member in coordinator.spark.members:
         try:
@@ -60,7 +60,7 @@ def _hosts(entry: SparkConfigEntry, services: Iterable[ServerStatus]) -> Iterabl
 
 
 def _without(value: Any, hosts: set[str]) -> Any:
-    """The same document, hosts hidden wherever they stand: in URLs, in the title, in messages."""
+    """Return the same document, hosts hidden wherever they stand: in URLs, in the title, in messages."""
     match value:
         case dict():
             return {key: _without(item, hosts) for key, item in value.items()}

@@ -64,7 +64,7 @@ class HealthEntity(SparkEntity, CoordinatorEntity[SparkCoordinator]):
 
     @property
     def status(self) -> ServerStatus:
-        """How the server is."""
+        """Return how the server is."""
         return self.coordinator.data[self._name]
 
 

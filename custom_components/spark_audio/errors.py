@@ -20,7 +20,7 @@ TRANSLATION_KEYS: Mapping[type[SparkError], str] = {
 
 
 def translated[E: HomeAssistantError](kind: type[E], err: SparkError, service: Service) -> E:
-    """The error as Home Assistant shows it: what is wrong with which service, and the engine's own sentence."""
+    """Return the error as Home Assistant shows it: what is wrong with which service, and the engine's own sentence."""
     return kind(
         translation_domain=DOMAIN,
         translation_key=TRANSLATION_KEYS[type(err)],

@@ -61,7 +61,7 @@ class IncidentEvent(HealthEntity, EventEntity):
 
 
 def new_transitions(seen: Sequence[Transition], history: Sequence[Transition]) -> Iterable[Transition]:
-    """Those after the last one that was seen; all, where that one is gone: then the proxy has been restarted."""
+    """Return those after the last one that was seen; all, where that one is gone: then the proxy has been restarted."""
     if seen and seen[-1] in history:
         return history[history.index(seen[-1]) + 1 :]
     return history

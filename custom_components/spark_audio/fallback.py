@@ -26,7 +26,7 @@ class FallbackFailed(Exception):
 
 
 def is_stepping_in() -> bool:
-    """Whether we are asked as somebody's fallback: two Sparks may stand in for each other, but not go round in circles.
+    """Return whether this call comes from a fallback: two Sparks may stand in for each other, but not in circles.
 
     Holds for the coroutine that is called, not for a generator that it returns.
     """
@@ -51,7 +51,7 @@ def stepping_in() -> Generator[None]:
 
 
 def language_of(hass: HomeAssistant, wanted: str, supported: list[str]) -> str:
-    """The other engine's own tag for a language. Raises FallbackFailed where it does not know it."""
+    """Return the other engine's own tag for a language. Raises FallbackFailed where it does not know it."""
     if wanted in supported:
         return wanted
     if fitting := matches(wanted, supported, hass.config.country):

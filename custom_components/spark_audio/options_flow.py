@@ -98,7 +98,7 @@ class SparkAudioOptionsFlow(OptionsFlowWithReload):
         )
 
     def _wrong(self, kind: RestartKind, given: Mapping[str, str]) -> dict[str, str]:
-        """The error of each field."""
+        """Return the error of each field."""
         if not any(restart_option(service, RESTART_FIELDS[kind][0]) in given for service in Service):
             return {"base": "no_target"}
         errors = {}
@@ -128,7 +128,7 @@ class SparkAudioOptionsFlow(OptionsFlowWithReload):
         return None
 
     def _unusable(self, fallbacks: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-        """The first fallback that cannot step in, told above the section: the frontend shows no errors within one."""
+        """Return the first fallback that cannot be used, shown above the section: the frontend shows no errors within one."""
         for entity_id in fallbacks.values():
             if error := self._error_of_entity(entity_id):
                 return {FALLBACK: error}, {"entity": entity_id}
@@ -142,14 +142,14 @@ class SparkAudioOptionsFlow(OptionsFlowWithReload):
 
     @property
     def _magpie(self) -> MagpieServer | None:
-        """What the Magpie can say, None where there is none or the entry is not loaded."""
+        """Return what the Magpie can say, None where there is none or the entry is not loaded."""
         loaded = self.config_entry.state is ConfigEntryState.LOADED
         magpie: MagpieServer | None = self.config_entry.runtime_data.magpie if loaded else None
         return magpie
 
     @property
     def _services(self) -> Sequence[Service]:
-        """The services of this Spark; as far as its URLs tell where the entry is not loaded."""
+        """Return the services of this Spark; as far as its URLs tell where the entry is not loaded."""
         if self.config_entry.state is ConfigEntryState.LOADED:
             spark = self.config_entry.runtime_data.spark
             has = {Service.PARAKEET: spark.parakeet, Service.MAGPIE: spark.magpie}
@@ -160,6 +160,6 @@ class SparkAudioOptionsFlow(OptionsFlowWithReload):
 
     @property
     def _own_entities(self) -> Sequence[str]:
-        """The entities of this entry: they cannot stand in for themselves."""
+        """Return the entities of this entry: they cannot stand in for themselves."""
         registry = er.async_get(self.hass)
         return [entity.entity_id for entity in er.async_entries_for_config_entry(registry, self.config_entry.entry_id)]

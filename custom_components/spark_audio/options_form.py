@@ -80,7 +80,7 @@ type Options = dict[str, Any]
 
 
 def form(services: Sequence[Service], magpie: MagpieServer | None, own: Sequence[str], *, healing: bool) -> vol.Schema:
-    """The form for a Spark with these services; `own` are entities that cannot stand in for it."""
+    """Return the form for a Spark with these services; `own` are entities that cannot stand in for it."""
     fields: dict[vol.Marker, section] = {}
     if Service.MAGPIE in services:
         # With a field for each language it would hide that there are other sections.
@@ -99,7 +99,7 @@ def form(services: Sequence[Service], magpie: MagpieServer | None, own: Sequence
 def target_form(
     kind: RestartKind, services: Sequence[Service], actions: Sequence[str], own: Sequence[str]
 ) -> vol.Schema:
-    """The fields that tell how each of these services is restarted."""
+    """Return the fields that tell how each of these services is restarted."""
     selectors = {
         "url": TextSelector(TextSelectorConfig(type=TextSelectorType.URL)),
         "token": TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off")),
@@ -142,7 +142,7 @@ def shown(options: Mapping[str, Any], magpie: MagpieServer | None) -> dict[str, 
 def stored(
     user_input: Mapping[str, Mapping[str, Any]], magpie: MagpieServer | None, before: Mapping[str, Any]
 ) -> Options:
-    """What the form was filled in with, as it is stored. What hangs on voices stays while nobody lists any."""
+    """Return what the form was filled in with, as it is stored. What depends on voices stays while none are listed."""
     options: Options = {name: value for fields in user_input.values() for name, value in fields.items()}
     if VOICE in user_input:
         options[CONF_SAMPLE_RATE] = int(options[CONF_SAMPLE_RATE])
@@ -158,7 +158,7 @@ def stored(
 
 
 def _field(tag: str) -> str:
-    """The name of a language's field: translations have lower-case keys."""
+    """Return the name of a language's field: translations have lower-case keys."""
     return tag.lower()
 
 
@@ -167,7 +167,7 @@ def _choices(magpie: MagpieServer | None) -> dict[str, list[tuple[str, str]]]:
 
 
 def _voice_fields(magpie: MagpieServer | None) -> dict[vol.Marker, Selector[Any]]:
-    """What hangs on the voices that the server has: nothing while nobody knows."""
+    """Return the fields that depend on the server's voices: none while those are not known."""
     if magpie is None:
         return {}
     languages = LanguageSelectorConfig(languages=list(magpie.languages))

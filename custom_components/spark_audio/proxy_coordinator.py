@@ -110,7 +110,7 @@ class ProxyCoordinator(SparkCoordinator):
 
 
 def _offered(servers: Iterable[ServerStatus]) -> frozenset[tuple[ServerName, bool, bool]]:
-    """What decides which entities there are."""
+    """Return what decides which entities there are."""
     return frozenset((server.name, server.watched, server.restart_target is not None) for server in servers)
 
 

@@ -74,7 +74,7 @@ def _issues(hass: HomeAssistant, entry: SparkConfigEntry, service: ServerStatus)
 
 
 def _another_entry_owns(hass: HomeAssistant, entry: SparkConfigEntry, service: ServerStatus) -> bool:
-    """Whether the same server is restarted by another Spark of this Home Assistant, or by that one's proxy."""
+    """Return whether the same server is restarted by another Spark of this Home Assistant, or by that one's proxy."""
     others: list[SparkConfigEntry] = hass.config_entries.async_loaded_entries(DOMAIN)
     return any(
         other_service.has_owner and _is_same(other_service, service)
@@ -89,7 +89,7 @@ def _is_same(one: ServerStatus, other: ServerStatus) -> bool:
 
 
 def _address(service: ServerStatus) -> str:
-    """Both spellings of a URL that people paste are one server's."""
+    """Return one spelling of the URLs that people paste for one server."""
     return service.url.rstrip("/").removesuffix("/v1").rstrip("/").lower()
 
 
@@ -117,5 +117,5 @@ class RestartFlow(ConfirmRepairFlow):
 async def async_create_fix_flow(
     _hass: HomeAssistant, _issue_id: str, _data: dict[str, str | int | float | None] | None
 ) -> RepairsFlow:
-    """Only `gave_up` can be fixed from here."""
+    """Return the flow: only `gave_up` can be fixed from here."""
     return RestartFlow()

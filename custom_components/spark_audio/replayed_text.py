@@ -15,7 +15,7 @@ class Retold:
         self._reading: asyncio.Task[None] | None = None
 
     async def whole(self) -> str | None:
-        """The text where it comes in one piece whose end nobody has to wait for; None where it is being written.
+        """Return the text where it comes in one piece that is complete; None where it is still being written.
 
         Home Assistant hands over as a stream of one what was never written bit by bit. Waits for the first piece.
         """
@@ -26,7 +26,7 @@ class Retold:
         return "".join(self._read) if self._ended and len(self._read) < 2 else None
 
     async def again(self) -> AsyncGenerator[str]:
-        """All of it. A listener who leaves does not end the writing: the next one hears what this one waited for."""
+        """Yield all of it. A listener that leaves does not end the reading: the next one gets what this one waited for."""
         told = 0
         while True:
             while told < len(self._read):

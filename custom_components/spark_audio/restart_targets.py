@@ -83,7 +83,7 @@ class ButtonTarget(RestartTarget):
 
 
 async def _performed(hass: HomeAssistant, call: Callable[[], Awaitable[object]], what: str) -> RestartReply:
-    """What came of it. It goes on by itself where it takes longer, and where nobody waits for it any more."""
+    """Return what came of it. It goes on by itself where it takes longer, and where the caller has left."""
 
     async def perform() -> RestartReply:
         try:

@@ -17,7 +17,7 @@ CHUNK = 4096
 
 
 def read_speed(given: object) -> float:
-    """The speed that a caller names, 1 is the voice's own. Raises ServiceValidationError for anything unusable."""
+    """Return the speed that a caller names, 1 is the voice's own. Raises ServiceValidationError for any other value."""
     try:
         speed = float(given) if isinstance(given, int | float | str) and not isinstance(given, bool) else 0.0
     except ValueError, OverflowError:
@@ -32,7 +32,7 @@ def read_speed(given: object) -> float:
 
 
 async def stretched(ffmpeg: str, pieces: AsyncGenerator[Audio], speed: float) -> AsyncGenerator[Audio]:
-    """Speech at `speed` times its tempo (0.5 to 2), a moment after it comes in. `ffmpeg` is the program to run.
+    """Yield speech at `speed` times its tempo (0.5 to 2), a moment after it comes in. `ffmpeg` is the program to run.
 
     Raises what `pieces` raise, behind all audio that came before; HomeAssistantError where ffmpeg fails. The program
     ends with this generator, whatever ends it.

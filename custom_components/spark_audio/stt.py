@@ -147,7 +147,7 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
 
     @override
     async def async_process_audio_stream(self, metadata: SpeechMetadata, stream: AsyncIterable[bytes]) -> SpeechResult:
-        """The words in a stream of 16 kHz s16le mono samples, bare or as a WAV file.
+        """Return the words in a stream of 16 kHz s16le mono samples, bare or as a WAV file.
 
         Silence is a success without words, not a failure: satellites keep quiet on it, and sound an error on the other.
         """
@@ -178,7 +178,7 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
         self._entry.async_create_background_task(self.hass, service.warm(), f"open a connection for {self.entity_id}")
 
     def _listening(self, hear: Transcribe, language: str) -> Listening:
-        """How one command is listened to. A voice detector is one command's own."""
+        """Return how one command is listened to, with a voice detector of its own."""
         return Listening(
             transcribe=hear,
             detector=new_detector() if self._is_early or self._rule else None,
@@ -189,7 +189,7 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
         )
 
     def _may_guess(self) -> bool:
-        """Whether a request may be made that may be for nothing: not of a service that is not well."""
+        """Return whether a request may be made early, which may be for nothing: only of a healthy service."""
         statuses = self._entry.runtime_data.data.values()
         return self._is_early and any(
             status.state is State.HEALTHY or not status.watched
@@ -204,7 +204,7 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
         return max(self._deadline, DEADLINE_PER_SECOND * audio.seconds)
 
     async def _ask_another(self, err: SparkError, metadata: SpeechMetadata, audio: Audio) -> SpeechResult:
-        """What the fallback hears; an error where there is none, or it fails too. One line in the log either way."""
+        """Return the fallback's transcript; an error where there is none, or it fails too. Logs one line either way."""
         if isinstance(err, Unauthorized):
             self._entry.async_start_reauth_if_available(self.hass)
         if self._fallback is None or is_stepping_in():
@@ -224,7 +224,7 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
 
 
 async def transcribe_with(hass: HomeAssistant, entity_id: str, metadata: SpeechMetadata, audio: Audio) -> str:
-    """What another engine hears in 16 kHz s16le mono audio. Raises FallbackFailed, and whatever the engine raises."""
+    """Return another engine's transcript of 16 kHz s16le mono audio. Raises FallbackFailed, and what the engine raises."""
     engine = async_get_speech_to_text_entity(hass, entity_id)
     if engine is None:
         raise FallbackFailed("it is not there")
@@ -243,7 +243,7 @@ async def _chunks(pcm: bytes) -> AsyncGenerator[bytes]:
 
 
 async def _samples(stream: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
-    """The samples of a stream. Raises TooLong, and Rejected for a WAV file of another kind than was announced."""
+    """Yield the samples of a stream. Raises TooLong, and Rejected for a WAV file of another kind than was announced."""
     pieces = aiter(stream)
     first = b""
     while len(first) < len(RIFF) and (piece := await anext(pieces, b"")):

@@ -18,7 +18,7 @@ def async_register(_hass: HomeAssistant, register: SystemHealthRegistration) -> 
 
 
 async def system_health_info(hass: HomeAssistant) -> dict[str, Any]:
-    """What real inference has shown. That an address answers would prove nothing: a wedged service answers, too."""
+    """Return what real inference has shown. An address that answers proves nothing: a wedged service answers, too."""
     entries: list[SparkConfigEntry] = hass.config_entries.async_loaded_entries(DOMAIN)
     services = list(chain.from_iterable(entry.runtime_data.data.values() for entry in entries))
     return {

@@ -115,7 +115,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
         self._set_defaults()
 
     def _spoken(self, language: str) -> str:
-        """The language that is spoken for a tag: of any region, where it is not spoken in that one."""
+        """Return the language that is spoken for a tag: of any region, where it is not spoken in that one."""
         languages = list(self._magpie.languages)
         if language in languages:
             return language
@@ -147,7 +147,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
 
     @override
     async def async_stream_tts_audio(self, request: TTSAudioRequest) -> TTSAudioResponse:
-        """A WAV file of unknown length, its first chunk as soon as the first sentence sounds.
+        """Return a WAV file of unknown length, its first chunk as soon as the first sentence sounds.
 
         With a fallback, it is waited for the first sound: from then on the format is given away.
         """
@@ -163,7 +163,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
 
     @override
     async def async_get_tts_audio(self, message: str, language: str, options: Mapping[str, Any]) -> TtsAudioType:
-        """A whole WAV file, or what the fallback makes."""
+        """Return a whole WAV file, or what the fallback makes."""
         try:
             pieces = [audio async for audio in self._speech(message, language, options)]
         except SparkError as err:
@@ -186,7 +186,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
         await super().async_speak(media_player_entity_id, message, cache, language, options)
 
     def _chosen(self, language: str, options: Mapping[str, Any]) -> tuple[SpeechStyle, float]:
-        """How to speak, and how fast. Raises ServiceValidationError."""
+        """Return how to speak, and how fast. Raises ServiceValidationError."""
         language = self._spoken(language)
         voice = self._choice.voice(options.get(ATTR_VOICE), language, options.get(CONF_EMOTION))
         style = SpeechStyle(voice=voice.name, language=language, sample_rate=self._sample_rate)
@@ -198,7 +198,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
         return pieces if speed == 1 else stretched(get_ffmpeg_manager(self.hass).binary, pieces, speed)
 
     async def _speak_or_try_again(self, text: str | Retold, style: SpeechStyle, speed: float) -> AsyncGenerator[Audio]:
-        """The speech, tried twice as long as nothing was heard of it. Raises SparkError."""
+        """Yield the speech; a failure before the first audio is tried once more. Raises SparkError."""
         heard = False
         try:
             async with aclosing(self._speak(text, style, speed)) as pieces:
@@ -221,7 +221,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
                 yield audio
 
     async def _told(self, text: Retold) -> str | AsyncGenerator[str]:
-        """Whole sentences sound better than a clause that goes ahead; it sounds sooner where Magpie does not stream."""
+        """Return the whole text where that costs no time: whole sentences sound better than a clause that goes ahead."""
         whole = await text.whole() if self._magpie.dialect.streams else None
         return text.again() if whole is None else whole
 
@@ -240,7 +240,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
         return translated(HomeAssistantError, err, Service.MAGPIE)
 
     async def _ask_another(self, err: SparkError, text: Retold, request: TTSAudioRequest) -> TTSAudioResponse:
-        """The fallback's speech, in its own format. Raises HomeAssistantError where nothing is heard from it either."""
+        """Return the fallback's speech, in its own format. Raises HomeAssistantError where that fails as well."""
         failure = self._failure(err)
         if self._fallback is None or is_stepping_in():
             raise failure from err

@@ -37,7 +37,7 @@ class VoiceChoice:
         self.default = self.voice(None, language)
 
     def voice(self, wanted: str | None, language: str, emotion: object = None) -> Voice:
-        """The voice for a text in this language. Raises ServiceValidationError for an emotion that no voice has.
+        """Return the voice for a text in this language. Raises ServiceValidationError for an emotion that no voice has.
 
         Home Assistant fills in the default voice when a caller names none, and a caller may still ask for another
         language: that language's own voice then speaks, or an English one would read German.
@@ -69,7 +69,7 @@ class VoiceChoice:
         return voice
 
     def _in_emotion(self, voice: Voice, emotion: str) -> Voice:
-        """The same speaker in that emotion; the voice itself where there is none such."""
+        """Return the same speaker in that emotion; the voice itself where there is none such."""
         for other in self._magpie.voices:
             same = (other.model, other.language, other.speaker) == (voice.model, voice.language, voice.speaker)
             if same and emotion_key(other.emotion or "") == emotion_key(emotion):
@@ -86,7 +86,7 @@ class VoiceChoice:
         return found
 
     def _known_emotion(self, emotion: str) -> str | None:
-        """The emotion in the server's spelling, None for the voice's own."""
+        """Return the emotion in the server's spelling, None for the voice's own."""
         if emotion_key(emotion) == emotion_key(AS_IS):
             return None
         if found := self._emotions.get(emotion_key(emotion)):
@@ -120,12 +120,12 @@ def labelled(voices: Sequence[Voice], language: str) -> list[tuple[str, str]]:
 
 
 def emotions(voices: Iterable[Voice]) -> dict[str, str]:
-    """The emotions that any of these voices has, by what `emotion_key` makes of them, sorted."""
+    """Return the emotions that any of these voices has, by what `emotion_key` makes of them, sorted."""
     return {emotion_key(emotion): emotion for emotion in sorted({voice.emotion for voice in voices if voice.emotion})}
 
 
 def emotion_key(emotion: str) -> str:
-    """What is left of an emotion's name however it is written: `PleasantSurprised` and `pleasant surprised` are one."""
+    """Return an emotion's name in one spelling: `PleasantSurprised` and `pleasant surprised` are the same."""
     return "".join(letter for letter in emotion.casefold() if letter.isalnum())
 
 

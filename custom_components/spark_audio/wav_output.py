@@ -39,7 +39,7 @@ claims: the engine would have to deliver exactly that."""
 
 
 def may_be_wide(options: Mapping[str, object]) -> bool:
-    """Whether nothing but Home Assistant's converter gets to see how wide the samples are.
+    """Return whether only Home Assistant's converter sees how wide the samples are.
 
     It passes a WAV on as it is where no more than a WAV is wanted. A FLAC it makes as deep as what it was made from,
     which small players cannot play, unless it was told how deep.
@@ -55,7 +55,7 @@ def may_be_wide(options: Mapping[str, object]) -> bool:
 
 
 async def wav_stream(pieces: AsyncGenerator[Audio], *, wide: bool) -> AsyncGenerator[bytes]:
-    """One header, and never without samples: a header alone would make a dead Magpie look like a silent one.
+    """Yield a header together with the first samples: a header alone would make a dead Magpie look like a silent one.
 
     Samples are 64-bit where `wide`, else 16-bit; one channel.
     """

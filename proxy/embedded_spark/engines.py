@@ -53,7 +53,7 @@ class Recognizer(Protocol):
     """Speech to text. Blocking; one thread at a time, but several recordings may be under way."""
 
     def hear(self, recording: Recording) -> Generator[tuple[Line, ...]]:
-        """The recording's lines in order, one tuple per piece of work, so that a caller can leave in between."""
+        """Return the recording's lines in order, one tuple per piece of work, so that a caller can leave in between."""
 
 
 class Synthesizer(Protocol):
@@ -95,12 +95,12 @@ class Engine[ModelT]:
 
     @property
     def ready(self) -> bool:
-        """Whether the model is loaded."""
+        """Return whether the model is loaded."""
         return self._model is not None
 
     @property
     def full(self) -> bool:
-        """Whether no request more is taken on."""
+        """Return whether no further request is accepted."""
         return self._admitted >= ADMITTED
 
     async def load(self) -> None:
@@ -140,7 +140,7 @@ class Engine[ModelT]:
 
 
 def _step[T](results: Iterator[T]) -> tuple[T] | None:
-    """The next result, None at the end: StopIteration cannot be raised into a future."""
+    """Return the next result, None at the end: StopIteration cannot be raised into a future."""
     for result in results:
         return (result,)
     return None

@@ -16,7 +16,7 @@ class Form:
     files: Mapping[str, bytearray]
 
     def text(self, name: str) -> str | None:
-        """The last text of that name, None where there is none or it is empty."""
+        """Return the last text of that name, None where there is none or it is empty."""
         return (self.texts.get(name) or (None,))[-1] or None
 
 

@@ -24,7 +24,7 @@ class DeafRecognizer:
     words: str
 
     def hear(self, recording: Recording) -> Generator[tuple[Line, ...]]:
-        """One line as long as the recording."""
+        """Yield one line as long as the recording."""
         yield (Line(self.words, 0.0, recording.duration),) if self.words else ()
 
 

@@ -44,7 +44,7 @@ class InvalidField(Refusal):
 
 
 def create_magpie_app(engine: Engine[Synthesizer]) -> web.Application:
-    """The server as an application."""
+    """Return the server as an application."""
     app = web.Application(middlewares=[answer_refusals(_render)], client_max_size=FORM_LIMIT)
     app.router.add_get("/v1/health/live", _live)
     app.router.add_get("/v1/health/ready", partial(_ready, engine))
@@ -119,7 +119,7 @@ def _speak(engine: Engine[Synthesizer], utterance: Utterance) -> AsyncGenerator[
 
 
 def _read_utterance(form: Form) -> Utterance:
-    """What the form asks for. Raises Refusal, InvalidField."""
+    """Return what the form asks for. Raises Refusal, InvalidField."""
     text = form.text("text")
     if text is None:
         raise InvalidField("text", "missing", "Field required", None)

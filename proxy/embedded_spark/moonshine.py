@@ -55,7 +55,7 @@ class Moonshine:
         )
 
     def hear(self, recording: Recording) -> Generator[tuple[Line, ...]]:
-        """The lines of a recording, piece by piece; other recordings may be heard in between.
+        """Yield the lines of a recording, piece by piece; other recordings may be heard in between.
 
         A stream for each, because Moonshine's call for a whole recording carries its voice detector over to the next
         one: after speech that breaks off, it hears a word ("You") in the silence before the next speech.
@@ -76,7 +76,7 @@ class Moonshine:
 
 
 def _pieces(recording: Recording) -> Iterator[list[float]]:
-    """The recording in mono, as samples from -1 to 1."""
+    """Yield the recording in mono, as samples from -1 to 1."""
     samples = np.frombuffer(recording.pcm, dtype="<i2").reshape(-1, recording.channels)
     length = round(PIECE * recording.sample_rate)
     for start in range(0, len(samples), length):

@@ -18,7 +18,7 @@ ENGLISH = re.compile(r"en([-_][a-z]{2,4})*", re.IGNORECASE)
 
 
 def create_parakeet_app(engine: Engine[Recognizer], *, upload_limit: int = UPLOAD_LIMIT) -> web.Application:
-    """The server as an application; `upload_limit` in bytes."""
+    """Return the server as an application; `upload_limit` in bytes."""
     app = web.Application(middlewares=[answer_refusals(_render)])
     app.router.add_get("/health", partial(_health, engine))
     app.router.add_get("/v1/models", partial(_models, int(time.time())))
@@ -67,7 +67,7 @@ async def _transcribe(engine: Engine[Recognizer], upload_limit: int, request: we
 
 
 def _check(form: Form) -> str:
-    """The format to answer in. Raises Refusal for what this server cannot do."""
+    """Return the format to answer in. Raises Refusal for what this server cannot do."""
     if "file" not in form.files:
         raise Refusal(400, "The form has no uploaded file named 'file'.", "file")
     answer_format = form.text("response_format") or "json"

@@ -37,7 +37,7 @@ def resample(samples: Samples, step: float) -> Samples:
 
 @cache
 def _filters(step: float) -> Samples:
-    """One row per phase. Frequencies that the slower of the two rates cannot hold are cut off."""
+    """Return one row per phase. Frequencies that the slower of the two rates cannot hold are cut off."""
     cutoff = min(1.0, 1.0 / step)
     reach = ceil(ZERO_CROSSINGS / cutoff)
     distances = np.arange(-reach, reach + 1)[None, :] - (np.arange(PHASES)[:, None] + 0.5) / PHASES

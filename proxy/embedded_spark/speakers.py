@@ -30,7 +30,7 @@ _STYLES = {"Aria": _EMOTIONS, "Jason": _EMOTIONS, "Leo": _NEUTRAL, "Mia": _NEUTR
 
 
 def _voices() -> dict[str, Delivery]:
-    """Each speaker by name alone, then with each style."""
+    """Return each speaker by name alone, then with each style."""
     voices = {}
     for speaker, base in _SPEAKERS.items():
         name = f"{MODEL}.{LANGUAGE.upper()}.{speaker}"

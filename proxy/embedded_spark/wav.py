@@ -69,7 +69,7 @@ def _read_format(body: memoryview) -> tuple[int, int]:
 
 
 def write_wav(pcm: bytes, sample_rate: int) -> bytes:
-    """A complete WAV file of s16le mono `pcm`."""
+    """Return a complete WAV file of s16le mono `pcm`."""
     size = len(pcm)
     header = (b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, PCM, 1, sample_rate, sample_rate * 2, 2, 16, b"data", size)
     return HEADER.pack(*header) + pcm

@@ -60,7 +60,7 @@ def wedged(wedge: Wedge, mode: Mode) -> Wedge:
 
 
 def restarted(wedge: Wedge, now: float, delay: float) -> Wedge:
-    """A new process, which needs `delay` seconds to start; one that was starting begins again."""
+    """Start a new process, which needs `delay` seconds to start; one that was starting begins again."""
     return Wedge(restarts=wedge.restarts + 1, up_at=now + delay)
 
 
@@ -83,7 +83,7 @@ class WedgeableEngine[ModelT](Engine[ModelT]):
 
     @property
     def starting(self) -> bool:
-        """Whether a restart is under way."""
+        """Return whether a restart is under way."""
         return self._clock() < self.wedge.up_at
 
     @property

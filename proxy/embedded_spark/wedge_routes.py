@@ -66,7 +66,7 @@ async def _restart[ModelT](
 
 
 async def _read_mode(request: web.Request) -> Mode:
-    """What the body asks for, whatever Content-Type it claims: curl's own is a form's. Raises Refusal."""
+    """Return what the body asks for, whatever Content-Type it claims: curl's own is a form's. Raises Refusal."""
     try:
         document = await request.json()
     except ValueError as err:

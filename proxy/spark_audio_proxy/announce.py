@@ -26,7 +26,7 @@ type Look = Callable[[], tuple[str, ...]]
 
 
 def reachable(bound: Iterable[str], machine: Iterable[str]) -> tuple[str, ...]:
-    """What to announce of the addresses that are listened on: 0.0.0.0 and :: stand for all of the machine's.
+    """Return what to announce of the addresses that are listened on: 0.0.0.0 and :: stand for all of the machine's.
 
     Nobody else can use loopback, nor a link-local address without knowing on which of his own networks it is.
     """
@@ -38,7 +38,7 @@ def reachable(bound: Iterable[str], machine: Iterable[str]) -> tuple[str, ...]:
 
 
 def machine_addresses() -> list[str]:
-    """All addresses of all network interfaces."""
+    """Return all addresses of all network interfaces."""
     return [
         address.ip if isinstance(address.ip, str) else address.ip[0]
         for adapter in ifaddr.get_adapters()

@@ -53,7 +53,7 @@ def run_canary(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
 
 
 def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> CanaryOptions:
-    """The options of one run; the token may come from the environment, where other users do not see it."""
+    """Return the options of one run; the token may come from the environment, where other users do not see it."""
     parser = argparse.ArgumentParser(
         prog="spark-audio-proxy canary",
         description="Send one real inference with a known answer. Status 0: healthy; 1: not.",

@@ -13,7 +13,7 @@ FILE = "proxy.json"
 
 
 def lasting_id(folder: Path) -> str | None:
-    """The UUID in the folder, made there at the first start. Blocks.
+    """Return the UUID in the folder, made there at the first start. Blocks.
 
     None where it can neither be read nor written: one that changes with every start would be another proxy each time.
     """

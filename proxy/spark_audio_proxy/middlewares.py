@@ -37,7 +37,7 @@ _HEADERS = {
 
 @web.middleware
 async def access_log(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """One line per request, and a request id that goes in, out, into the log and to the Spark."""
+    """Log one line per request; its request id comes in, goes out, into the log and to the Spark."""
     given = request.headers.get("X-Request-ID", "")
     request_id = given if _SANE_ID.fullmatch(given) else secrets.token_hex(16)
     request[REQUEST_ID_KEY] = request_id
@@ -111,7 +111,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 
 @web.middleware
 async def refuse_foreign_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Where no key keeps them out: neither a page whose name was made to point here, nor one that posts blindly."""
+    """Refuse foreign pages where there is no key: those rebound to this address, and those that post blindly."""
     settings = request.app[SETTINGS]
     if settings.api_key or request.match_info.handler in ALWAYS_OPEN:
         return await handler(request)

@@ -24,13 +24,13 @@ _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")
 
 
 def host_name(host: str) -> str | None:
-    """The name in a Host header, without port and brackets and in lower case; None where there is none to be read."""
+    """Return the name in a Host header, without port and brackets, in lower case; None where it cannot be read."""
     match = _HOST.fullmatch(host)
     return match["name"].strip("[]").rstrip(".").lower() if match else None
 
 
 def is_own_host(host: str, allowed: Collection[str]) -> bool:
-    """Whether a request for that Host was meant for a machine in this house: no website can have been asked for.
+    """Return whether that Host is a machine in this house: no website can have that name.
 
     An address is (who asks by it was not led here by a name), and so is a name that only a local network can know.
     """
@@ -41,12 +41,12 @@ def is_own_host(host: str, allowed: Collection[str]) -> bool:
 
 
 def is_loopback_host(host: str) -> bool:
-    """Whether a Host header means this machine, and nothing but it."""
+    """Return whether a Host header means this machine, and nothing but it."""
     return is_loopback(host_name(host) or "")
 
 
 def is_foreign(method: str, headers: Mapping[str, str], allowed_origins: Collection[str]) -> bool:
-    """Whether a page of another origin sends what may have an effect; programs that are no browsers never look so."""
+    """Return whether a page of another origin sends what may have an effect; only browsers say so of themselves."""
     origin = headers.get("Origin")
     if method in _SAFE or ANY in allowed_origins or origin in allowed_origins:
         return False
@@ -56,13 +56,13 @@ def is_foreign(method: str, headers: Mapping[str, str], allowed_origins: Collect
 
 
 def is_other_origin(headers: Mapping[str, str]) -> bool:
-    """Whether a page asks that was not loaded from here. Its scheme does not tell: something may add TLS in between."""
+    """Return whether a page asks that was not loaded from here. Its scheme does not count: a proxy may add TLS."""
     origin = headers.get("Origin")
     return origin is not None and origin.partition("://")[2].lower() != headers.get("Host", "").lower()
 
 
 def was_forwarded(headers: Mapping[str, str]) -> bool:
-    """Whether another proxy passes this on: then where it comes from says nothing about who asks."""
+    """Return whether another proxy passes this on: then its address says nothing about the caller."""
     return any(name in headers for name in _FORWARDED)
 
 

@@ -37,12 +37,12 @@ class Problem(Exception):
 
 
 def bad_request(message: str, param: str | None = None, code: str | None = None) -> Problem:
-    """The request's own fault."""
+    """Return the request's own fault."""
     return Problem(400, message, param, code)
 
 
 def problem_for(error: SparkError) -> Problem:
-    """What a caller gets for an error of the engine (the table in docs/api.md)."""
+    """Return what a caller gets for an error of the engine (the table in docs/api.md)."""
     match error:
         case Rejected(status=413 | 415 as refused):
             return Problem(refused, error.message)
@@ -74,7 +74,7 @@ def error_object(problem: Problem) -> dict[str, object]:
 
 
 def response_for(problem: Problem) -> web.Response:
-    """The whole answer: body, Retry-After, and the message in the reason phrase, where Open WebUI looks for it."""
+    """Return the answer: body, Retry-After, and the message in the reason phrase, where Open WebUI looks for it."""
     headers = {}
     if problem.retry_after is not None:
         headers["Retry-After"] = str(round(problem.retry_after))
@@ -86,7 +86,7 @@ def response_for(problem: Problem) -> web.Response:
 
 
 def _reason_phrase(message: str) -> str:
-    """The first line, in what a status line may hold."""
+    """Return the first line, in what a status line may hold."""
     line = message.partition("\n")[0].encode("ascii", "replace").decode()
     return re.sub(r"[\x00-\x1f\x7f]", " ", line)[:200]
 
@@ -123,7 +123,7 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
 
 
 async def _ended(response: web.StreamResponse) -> web.StreamResponse:
-    """The answer, and where it is a stream, all of it: aiohttp would not tell that nobody takes the end."""
+    """Return the answer, a stream with its end written: aiohttp would not tell that a caller does not take it."""
     if isinstance(response, StreamedAnswer):
         await response.write_eof()
     return response
@@ -134,7 +134,7 @@ def _is_gone(request: web.Request) -> bool:
 
 
 def _unheard(request: web.Request) -> web.Response:
-    """What aiohttp is given where there is nobody to answer: it would log the traceback of an error."""
+    """Return what aiohttp gets where the caller has gone: it would log the traceback of an error."""
     if request.transport is not None:
         # Half closed by somebody who reads no more, it would be kept open for what is still in its buffer.
         request.transport.abort()

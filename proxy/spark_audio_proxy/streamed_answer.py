@@ -71,12 +71,12 @@ class _Watched(AbstractContextManager[None]):
             self._start()
 
     def _taken(self) -> int:
-        """Bytes of this answer that have arrived at the caller's machine; of others before it, some may be missing."""
+        """Return bytes of this answer that have arrived at the caller's machine, by what the kernel says."""
         return self._writer.output_size - self._transport.get_write_buffer_size() - _in_kernel(self._transport)
 
 
 def _in_kernel(transport: asyncio.Transport) -> int:
-    """Bytes that were sent and not acknowledged; zero where the system does not tell.
+    """Return bytes that were sent and not acknowledged; zero where the system does not tell.
 
     Our own buffer alone would not show that somebody listens: megabytes may be in the kernel's, which asks for more
     only once a third of it is empty. Minutes of mp3.

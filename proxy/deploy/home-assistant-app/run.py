@@ -14,7 +14,7 @@ USER = 65532
 
 
 def environment(options: Mapping[str, str | float | bool]) -> dict[str, str]:
-    """The settings that these options stand for. Without a key the proxy listens where only this machine reaches it."""
+    """Return the settings that these options stand for. Without a key the proxy listens on loopback only."""
     settings = {
         f"SPARK_AUDIO_{name.upper()}": ("on" if value else "off") if isinstance(value, bool) else str(value)
         for name, value in options.items()

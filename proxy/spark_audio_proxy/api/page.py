@@ -56,7 +56,7 @@ def _serve(request: web.Request, name: str) -> web.Response:
 
 @cache
 def _files() -> dict[str, _File]:
-    """All parts by name: what is not among them cannot be asked for, whatever the path says."""
+    """Return all parts by name: what is not among them cannot be asked for, whatever the path says."""
     folder = files("spark_audio_proxy") / "web"
     found = {}
     for item in folder.iterdir():

@@ -51,7 +51,7 @@ async def relay(request: web.Request) -> web.StreamResponse:
 
 
 async def _pieces(upstream: ClientResponse) -> AsyncGenerator[bytes]:
-    """The body as it comes. Raises Problem 502 where it breaks off."""
+    """Yield the body as it comes. Raises Problem 502 where it breaks off."""
     try:
         async for piece in upstream.content.iter_any():
             yield piece
@@ -76,7 +76,7 @@ async def _ask(request: web.Request, path: str) -> ClientResponse:
 
 
 async def relayed_models(request: web.Request) -> list[dict[str, object]]:
-    """The models of the language model server; none while it cannot be asked, since ours must still be listed."""
+    """Return the models of the language model server; none while it is away, since our own must still be listed."""
     if not request.app[SETTINGS].llm_url:
         return []
     try:

@@ -121,7 +121,7 @@ async def _check_voice(magpie: MagpiePool, wanted: SpeechRequest, settings: Sett
 
 
 async def _encoded(request: web.Request, wanted: SpeechRequest) -> AsyncGenerator[bytes]:
-    """Bytes of the wanted format, none of them empty. What takes time runs off the event loop."""
+    """Yield bytes of the wanted format, none of them empty. What takes time runs off the event loop."""
     style = SpeechStyle(wanted.voice, wanted.language)
 
     async def run[*Ts](work: Callable[[*Ts], bytes], *arguments: *Ts) -> bytes:
@@ -140,7 +140,7 @@ async def _encoded(request: web.Request, wanted: SpeechRequest) -> AsyncGenerato
 
 
 def _is_trivial(wanted: SpeechRequest) -> bool:
-    """Whether encoding is no work: a header in front of the samples. Another thread would take longer to be asked."""
+    """Return whether encoding is only a header in front of the samples: less work than handing it to a thread."""
     return wanted.audio_format.name == "wav" and wanted.speed == 1.0
 
 

@@ -29,7 +29,7 @@ class Heard:
 
 
 def join(parts: Sequence[Part]) -> Heard:
-    """All windows as one, times counted from the start of the recording.
+    """Return all windows as one, times counted from the start of the recording.
 
     A server without segments gives one for each window that holds speech: coarse, but true.
     """
@@ -56,7 +56,7 @@ def join(parts: Sequence[Part]) -> Heard:
 
 
 def usage(heard: Heard) -> Document:
-    """What OpenAI bills by: seconds, counted from the samples."""
+    """Return what OpenAI bills by: seconds, counted from the samples."""
     return {"type": "duration", "seconds": round(heard.seconds, 3)}
 
 

@@ -52,7 +52,7 @@ class TranscriptionRequest:
 
     @property
     def times(self) -> bool:
-        """Whether the answer tells when something was said."""
+        """Return whether the answer tells when something was said."""
         return self.response_format in WITH_TIMES
 
 
@@ -136,7 +136,7 @@ async def _transcribed(
 
 
 async def _longest_window(parakeet: ParakeetPool, settings: Settings) -> float:
-    """Seconds of audio that one request may hold, by the settings and by what the server can take."""
+    """Return seconds of audio that one request may hold, by the settings and by what the server can take."""
     try:
         longest = (await parakeet.server()).dialect.longest
     except SparkError:

@@ -14,12 +14,12 @@ APP_NAME = "spark-audio"
 
 
 def state_folder(given: str | None) -> Path:
-    """Where everything is kept: the setting, else the platform's folder."""
+    """Return where everything is kept: the setting, else the platform's folder."""
     return Path(given) if given else default_state_dir()
 
 
 def default_state_dir() -> Path:
-    """The platform's folder for state: systemd's where it gives one, else the user's (XDG)."""
+    """Return the platform's folder for state: systemd's where it gives one, else the user's (XDG)."""
     if given := os.environ.get("STATE_DIRECTORY"):
         return Path(given.partition(":")[0])
     base = Path(os.environ.get("XDG_STATE_HOME", ""))
@@ -73,7 +73,7 @@ def write_document(path: Path, document: object) -> None:
 
 
 def _read(document: bytes) -> tuple[float, ...]:
-    """The restarts of a record. Raises ValueError for anything else, NaN and infinity included."""
+    """Return the restarts of a record. Raises ValueError for anything else, NaN and infinity included."""
     match json.loads(document, parse_int=float):
         case {"restarts": list() as restarts} if all(isinstance(at, float) and math.isfinite(at) for at in restarts):
             return tuple(restarts)

@@ -25,7 +25,7 @@ class Coder:
         self._is_closed = False
 
     def encode(self, audio: Audio) -> bytes:
-        """What is ready after this audio; may be empty."""
+        """Return what is ready after this audio; may be empty."""
         with self._working():
             if self._encoder is None:
                 self._encoder = create_encoder(self._format, audio.sample_rate)
@@ -33,7 +33,7 @@ class Coder:
             return self._encoder.encode(self._stretch.feed(audio.pcm) if self._stretch else audio.pcm)
 
     def finish(self) -> bytes:
-        """What is left, trailers included; then it is closed."""
+        """Return what is left, trailers included; then it is closed."""
         with self._working():
             self._is_closed = True
             if self._encoder is None:

@@ -18,10 +18,10 @@ class Encoder(Protocol):
     """Takes s16le mono PCM, gives bytes of one format."""
 
     def encode(self, pcm: bytes) -> bytes:
-        """What is ready after these samples; may be empty."""
+        """Return what is ready after these samples; may be empty."""
 
     def finish(self) -> bytes:
-        """What is left, trailers included; then it is closed."""
+        """Return what is left, trailers included; then it is closed."""
 
     def close(self) -> None:
         """Free what libav holds, also in the middle. Nothing more can be encoded."""
@@ -59,7 +59,7 @@ FORMATS: Mapping[str, AudioFormat] = {
 
 
 def create_encoder(audio_format: AudioFormat, sample_rate: int) -> Encoder:
-    """The encoder for PCM of that sample rate in Hz."""
+    """Return the encoder for PCM of that sample rate in Hz."""
     match audio_format.name:
         case "wav":
             return _WavEncoder(sample_rate)
@@ -69,7 +69,7 @@ def create_encoder(audio_format: AudioFormat, sample_rate: int) -> Encoder:
 
 
 def audio_frame(pcm: bytes, sample_rate: int, position: int = 0) -> av.AudioFrame:
-    """Samples as libav wants them; `position` in samples from the start."""
+    """Return samples as libav wants them; `position` in samples from the start."""
     frame = av.AudioFrame(format="s16", layout="mono", samples=len(pcm) // 2)
     frame.planes[0].update(pcm)
     frame.sample_rate = sample_rate
@@ -128,7 +128,7 @@ class _Sink(BytesIO):
         return False
 
     def take(self) -> bytes:
-        """What was written since the last call."""
+        """Return what was written since the last call."""
         written = self.getvalue()
         self.truncate(0)
         super().seek(0)

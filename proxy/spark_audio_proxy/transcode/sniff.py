@@ -9,7 +9,7 @@ SNIFFED = 64
 
 
 def sniff(head: bytes) -> str | None:
-    """The demuxer for a file that starts like this, None where it is no audio that we take."""
+    """Return the demuxer for a file that starts like this, None where it is no audio that we take."""
     if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
         return "wav"
     if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):

@@ -24,14 +24,14 @@ class Stretch:
         self._graph.link_nodes(source, *filters, self._graph.add("abuffersink")).configure()
 
     def feed(self, pcm: bytes) -> bytes:
-        """What is ready after these samples."""
+        """Return what is ready after these samples."""
         if pcm:
             self._graph.push(audio_frame(pcm, self._sample_rate, self._position))
             self._position += len(pcm) // 2
         return self._pull()
 
     def finish(self) -> bytes:
-        """What is left; then it is closed."""
+        """Return what is left; then it is closed."""
         self._graph.push(None)
         rest = self._pull()
         self.close()

@@ -133,7 +133,7 @@ async def _read_whole(chunks: AsyncIterable[bytes], share: Share, length: int | 
 
 
 def read_json(body: bytes | bytearray) -> Json:
-    """The decoded body. Raises Problem 400 for what is no JSON, too deep or too much of it."""
+    """Return the decoded body. Raises Problem 400 for what is no JSON, too deep or too much of it."""
     if sum(map(body.count, (b"[", b"{", b","))) > MOST_VALUES:
         raise bad_request(f"The body holds more than {MOST_VALUES} values.")
     try:
@@ -150,7 +150,7 @@ def _too_deep() -> Problem:
 
 
 def _read_form_in_json(body: bytearray) -> Form:
-    """The JSON way of asking, as OpenRouter's clients and Open WebUI can: the audio in base64."""
+    """Return the form in a JSON body, as OpenRouter's clients and Open WebUI send it: the audio in base64."""
     document = read_json(body)
     audio = document.get("input_audio") if isinstance(document, dict) else None
     data = audio.get("data") if isinstance(audio, dict) else None
@@ -179,7 +179,7 @@ def _texts(value: Json) -> list[str]:
 
 
 async def body_chunks(request: web.Request, limit: int) -> AsyncGenerator[bytes]:
-    """The body as it comes, unpacked where it came packed (Content-Encoding). None of the chunks is empty.
+    """Yield the body as it comes, unpacked where it came packed (Content-Encoding). None of the chunks is empty.
 
     Raises Problem: 413 as soon as it is known to exceed `limit` bytes, 408 when it stalls, 400 when it is damaged.
     """

@@ -82,7 +82,7 @@ class FormReader:
             raise _broken(err) from err
 
     def ends_with_file(self, file_size: int, length: int) -> bool:
-        """Whether nothing can follow the open file, which has `file_size` bytes, in a form of `length` bytes.
+        """Return whether nothing can follow the open file, which has `file_size` bytes, in a form of `length` bytes.
 
         The sizes tell: what is left is too short for another part, even with what the parser may have kept of it.
         """
@@ -90,7 +90,7 @@ class FormReader:
         return to_come >= 0 and 0 <= length - self.size - to_come <= self._longest_end
 
     async def rest_of_file(self, file_size: int, chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
-        """What is still to come of the open file: as much as is missing of `file_size` bytes, after `ends_with_file`.
+        """Yield the rest of the open file: as much as is missing of `file_size` bytes, after `ends_with_file`.
 
         A header that is wrong by a few bytes is forgiven as in a file that is held: what is behind its samples is no
         sound, and those that are missing are silence. Raises Problem 400 where the form does not end there.
@@ -109,7 +109,7 @@ class FormReader:
             yield bytes(left)
 
     def _pieces(self, chunk: bytes) -> list[bytes]:
-        """What a chunk holds of the open file, and nothing but that."""
+        """Return what a chunk holds of the open file, and nothing but that."""
         try:
             events = list(self._parser.parse(chunk))
         except MultipartError as err:

@@ -24,12 +24,12 @@ class Window:
 
 
 def bytes_in(seconds: float) -> int:
-    """The size of that much PCM: 16 kHz s16le mono."""
+    """Return the size of that much PCM: 16 kHz s16le mono."""
     return round(seconds * SAMPLE_RATE) * SAMPLE_WIDTH
 
 
 def cut_windows(blocks: Iterable[bytes | memoryview], seconds: float, longest: float) -> Iterator[Window]:
-    """Windows of at most `seconds`, nothing lost between them. Blocking.
+    """Yield windows of at most `seconds`, nothing lost between them. Blocking.
 
     Raises ValueError where the recording exceeds `longest` seconds.
     """
@@ -55,7 +55,7 @@ class Cutter:
 
     @property
     def is_full(self) -> bool:
-        """Whether a window is complete: one byte more than fits shows that it is not the last one."""
+        """Return whether a window is complete: one byte more than fits shows that it is not the last one."""
         return self.held > self._size
 
     def add(self, block: bytes | memoryview) -> None:
@@ -65,13 +65,13 @@ class Cutter:
         check_length(self._start + self.held, self._longest)
 
     def cut(self) -> Window:
-        """The next window, ending in a pause. Takes some ms: off the event loop."""
+        """Return the next window, ending in a pause. Takes some ms: off the event loop."""
         searched = min(bytes_in(SEARCHED), self._size)
         end = _joined(self._blocks, self._size - searched, self._size)
         return self._take(self._size - searched + quietest(end))
 
     def last(self) -> Window:
-        """All that is left."""
+        """Return all that is left."""
         return self._take(self.held)
 
     def _take(self, size: int) -> Window:
@@ -93,7 +93,7 @@ def check_length(size: int, longest: float) -> None:
 
 
 def _joined(blocks: Iterable[memoryview], start: int, end: int) -> bytes:
-    """The bytes from `start` to `end` of all blocks in a row."""
+    """Return the bytes from `start` to `end` of all blocks in a row."""
     pieces, at = [], 0
     for block in blocks:
         if at >= end:
@@ -104,7 +104,7 @@ def _joined(blocks: Iterable[memoryview], start: int, end: int) -> bytes:
 
 
 def quietest(pcm: bytes) -> int:
-    """The byte to cut at: the middle of the quietest fifth of a second near the end."""
+    """Return the byte to cut at: the middle of the quietest fifth of a second near the end."""
     first = max(0, len(pcm) // SAMPLE_WIDTH - round(SEARCHED * SAMPLE_RATE))
     samples = array("h", pcm[first * SAMPLE_WIDTH :])
     loudness = [sum(map(abs, samples[at : at + _FRAME])) for at in range(0, len(samples) - _FRAME + 1, _FRAME)]

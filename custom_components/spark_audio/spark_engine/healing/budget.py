@@ -19,14 +19,14 @@ class AttemptStore(Protocol):
     """Where restarts are written down before they are sent, so that a crash cannot forget them."""
 
     async def load(self) -> tuple[float, ...]:
-        """The attempts, wall clock seconds. Raises ValueError where the record is damaged, OSError where unreadable."""
+        """Return the attempts, wall clock seconds. Raises ValueError for a damaged record, OSError for an unreadable one."""
 
     async def save(self, attempts: tuple[float, ...]) -> None:
         """Keep the attempts, on the disk when this returns. Raises OSError."""
 
 
 def in_window(attempts: Iterable[float], now: float, budget: Budget) -> list[float]:
-    """The attempts (wall clock, seconds) that still count, oldest first; one in the future counts as made now.
+    """Return the attempts (wall clock, seconds) that still count, oldest first; one in the future counts as made now.
 
     Clocks are stepped; an attempt must not be forgotten for that.
     """
@@ -34,12 +34,12 @@ def in_window(attempts: Iterable[float], now: float, budget: Budget) -> list[flo
 
 
 def restarts_left(attempts: Iterable[float], now: float, budget: Budget) -> int:
-    """How many automatic restarts the window still allows."""
+    """Return how many automatic restarts the window still allows."""
     return max(0, budget.limit - len(in_window(attempts, now, budget)))
 
 
 def wait_before_restart(attempts: Iterable[float], now: float, budget: Budget) -> float | None:
-    """Seconds until an automatic restart is allowed, 0 for at once; None where the budget is spent."""
+    """Return seconds until an automatic restart is allowed, 0 for at once; None where the budget is spent."""
     counted = in_window(attempts, now, budget)
     if len(counted) >= budget.limit:
         return None

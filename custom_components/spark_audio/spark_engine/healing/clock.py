@@ -8,10 +8,10 @@ class Clock(Protocol):
     """Two clocks: intervals must not jump, records must survive a restart."""
 
     def monotonic(self) -> float:
-        """Seconds that only ever go on."""
+        """Return seconds that only ever go on."""
 
     def time(self) -> float:
-        """Seconds since 1970."""
+        """Return seconds since 1970."""
 
 
 class SystemClock(Clock):

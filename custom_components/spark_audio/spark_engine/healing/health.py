@@ -140,7 +140,7 @@ HOLDING = (State.STARTING, State.WEDGED, State.RESTARTING, State.GAVE_UP)
 
 
 def observe(health: Health, seen: Observation, now: float, policy: Policy) -> Health:
-    """The health after one more observation."""
+    """Return the health after one more observation."""
     if seen.canary:
         health = replace(health, last_canary=now)
     match seen.outcome:
@@ -159,7 +159,7 @@ def observe(health: Health, seen: Observation, now: float, policy: Policy) -> He
 
 
 def restart_sent(health: Health, now: float, detail: str) -> Health:
-    """The health once a restart was asked for; old evidence is about a process that is going away."""
+    """Return the health once a restart was asked for; old evidence is about a process that is going away."""
     cleared = replace(health, signed=False, wrong=False, failed_canaries=0, timeouts=0, loading_since=None)
     # What was broken is asked again at once; what was well would still answer for its old self.
     last_canary = None if health.state in (State.WEDGED, State.GAVE_UP) else now
@@ -167,12 +167,12 @@ def restart_sent(health: Health, now: float, detail: str) -> Health:
 
 
 def gave_up(health: Health, now: float, detail: str) -> Health:
-    """The health once the budget is spent."""
+    """Return the health once the budget is spent."""
     return _to(health, State.GAVE_UP, now, detail)
 
 
 def canary_due(health: Health, now: float, policy: Policy) -> float:
-    """Seconds until the next canary, 0 for at once."""
+    """Return seconds until the next canary, 0 for at once."""
     if health.last_canary is None:
         return 0.0
     match health.state:
@@ -215,7 +215,7 @@ def _unreachable(health: Health, seen: Observation, now: float, policy: Policy) 
 
 
 def _loading(health: Health, seen: Observation, now: float, policy: Policy) -> Health:
-    """A 503: loading, or a server that says so for ever."""
+    """Return the health after a 503: the server is loading, or says so for ever."""
     since = now if health.loading_since is None else health.loading_since
     health = replace(health, loading_since=since)
     if health.state is State.GAVE_UP or _is_young_restart(health, now, policy):

@@ -133,12 +133,12 @@ class Watchdog:
 
     @property
     def restart_under_way(self) -> bool:
-        """Whether a restart request is on its way, or its effect is still awaited."""
+        """Return whether a restart request is on its way, or its effect is still awaited."""
         return self._sending or self._restarting is not None or self.health.state is State.RESTARTING
 
     @property
     def restarts_by_itself(self) -> bool:
-        """Whether a wedge will be followed by a restart, as long as the budget lasts."""
+        """Return whether a wedge will be followed by a restart, as long as the budget lasts."""
         allowed = self.settings.automatic and self.settings.budget.limit > 0
         return self.target is not None and allowed and self._writable and not self._stopping
 
@@ -255,7 +255,7 @@ class Watchdog:
         LOGGER.error("%s: no automatic restarts, their record cannot be kept: %s", self.name, err.strerror or err)
 
     def _speaks_for_itself(self) -> bool:
-        """Whether a request of ours is under way that will tell; a suspicion is looked into all the same."""
+        """Return whether a request of ours is under way that will tell; a suspicion is looked into all the same."""
         now = self.clock.monotonic()
         if self.health.state is not State.HEALTHY:
             return False

@@ -72,7 +72,7 @@ class Magpie:
 
 
 def _unwrap(wav: WavReader, piece: bytes) -> tuple[bytes, int]:
-    """Samples and sample rate out of a piece of WAV; no samples yet within the header."""
+    """Return samples and sample rate out of a piece of WAV; no samples yet within the header."""
     try:
         samples = wav.feed(piece)
     except ValueError as err:

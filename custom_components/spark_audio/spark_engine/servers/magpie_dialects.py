@@ -82,12 +82,12 @@ class MagpieServer:
 
     @property
     def voices(self) -> tuple[Voice, ...]:
-        """The voices of the server, none while its model is not loaded."""
+        """Return the voices of the server, none while its model is not loaded."""
         return self.repertoire.voices
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """The languages it speaks: those of its voices, and its own where it has voices for every language."""
+        """Return the languages it speaks: those of its voices, and its own where it has voices for every language."""
         spoken = set(languages(self.voices))
         if any(voice.language is None for voice in self.voices):
             spoken.update(map(normalize_language, self.repertoire.languages or MAGPIE_LANGUAGES))
@@ -95,11 +95,11 @@ class MagpieServer:
 
     @property
     def model(self) -> str:
-        """The model's name: as listed, else from the voices, which may carry it."""
+        """Return the model's name: as listed, else from the voices, which may carry it."""
         return self.repertoire.model or next((voice.model for voice in self.voices if voice.model), "magpie")
 
     def voice(self, wanted: str | None, language: str | None) -> Voice:
-        """The voice that is meant, the default one for the language where it is unknown or left open."""
+        """Return the voice that is meant, the default one for the language where it is unknown or left open."""
         found = find_voice(self.voices, wanted, language) if wanted else None
         found = found or default_voice(self.voices, language) or default_voice(self.voices)
         if found is None:
@@ -107,7 +107,7 @@ class MagpieServer:
         return found
 
     def language(self, wanted: str) -> str:
-        """The server's spelling of a language: the same region, else any region, else its first language."""
+        """Return the server's spelling of a language: the same region, else any region, else its first language."""
         listed = self.repertoire.languages or (wanted,)
         for same in (normalize_language, base_language):
             for tag in listed:
@@ -116,7 +116,7 @@ class MagpieServer:
         return listed[0]
 
     def request(self, text: str, style: SpeechStyle) -> SynthesisRequest:
-        """The request that speaks one utterance. Raises Busy where the server has no voice yet."""
+        """Return the request that speaks one utterance. Raises Busy where the server has no voice yet."""
         dialect, rates = self.dialect, self.repertoire.sample_rates
         voice = self.voice(style.voice, style.language)
         rate = style.sample_rate if style.sample_rate in rates else rates[0]
@@ -138,7 +138,7 @@ def _nim_body(utterance: Utterance) -> Body:
 
 
 def _json_body(*chosen: Literal["model", "voice", "language"], **fixed: Json) -> Callable[[Utterance], Body]:
-    """A JSON request for speech that tells these choices; a voice only where the server has any to choose from."""
+    """Return what makes a JSON request with these choices; a voice only where the server has any to choose from."""
 
     def body(utterance: Utterance) -> Body:
         choices: dict[str, Json] = {"model": utterance.model, "language": utterance.language}
@@ -229,7 +229,7 @@ _PROBED = (LIST_VOICES, NIM.path, NIM_OFFLINE.path, "/v1/models", CONFIG, VOICES
 
 
 def recognise(answers: Answers) -> MagpieServer:
-    """The server that answers like this.
+    """Return the server that answers like this.
 
     Raises what the pages answered where that leaves it open which family it is, Busy while it is loading for one;
     Rejected where it redirects or is no Magpie.

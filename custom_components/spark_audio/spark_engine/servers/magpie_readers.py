@@ -31,7 +31,7 @@ class Repertoire:
 
 
 def read_nim(answers: Answers) -> Repertoire:
-    """The voices of all models. The keys are comma-joined locales and mean nothing: names carry the language."""
+    """Return the voices of all models. The keys are comma-joined locales and mean nothing: names carry the language."""
     groups = answers.document(LIST_VOICES).values()
     names = [name for group in groups if isinstance(group, dict) for name in strings(group.get("voices"))]
     # 24,000 Hz is refused by the server.
@@ -39,7 +39,7 @@ def read_nim(answers: Answers) -> Repertoire:
 
 
 def read_nemo_speech(answers: Answers) -> Repertoire:
-    """Voices and languages inside the model list."""
+    """Return voices and languages inside the model list."""
     model = speaking_model(answers)
     return Repertoire(
         voices=_parsed(strings(model.get("voices"))) or (DEFAULT_VOICE,),
@@ -54,7 +54,7 @@ def speaking_model(answers: Answers) -> Mapping[str, Json]:
 
 
 def read_pipecat(answers: Answers) -> Repertoire:
-    """Everything on a page of its own."""
+    """Return what the server's own page for it tells."""
     config = answers.document(CONFIG)
     return Repertoire(
         voices=_parsed(strings(config.get("voices"))) or (DEFAULT_VOICE,),
@@ -64,7 +64,7 @@ def read_pipecat(answers: Answers) -> Repertoire:
 
 
 def read_shim(answers: Answers) -> Repertoire:
-    """The one voice that the shim was configured with, on its health page."""
+    """Return the one voice that the shim was configured with, on its health page."""
     configuration = answers.document("/health").get("configuration")
     if not isinstance(configuration, dict):
         configuration = {}
@@ -75,7 +75,7 @@ def read_shim(answers: Answers) -> Repertoire:
 
 
 def read_openai(answers: Answers) -> Repertoire:
-    """A voice list as many servers have it, of names or of objects with an id; another name for a voice is left out."""
+    """Return the voices of OpenAI-style lists, of names or of objects with an id; aliases are left out."""
     names = [name for name in map(_voice_name, voice_items(answers)) if name]
     models = answers.model_ids()
     model = next((name for word in ("magpie", "tts") for name in models if word in name.lower()), None)
@@ -83,7 +83,7 @@ def read_openai(answers: Answers) -> Repertoire:
 
 
 def voice_items(answers: Answers) -> Sequence[Json]:
-    """The items of OpenAI-style servers' voice list."""
+    """Return the items of OpenAI-style servers' voice list."""
     listed = answers.document(VOICES).get("voices")
     return listed if isinstance(listed, list) else []
 

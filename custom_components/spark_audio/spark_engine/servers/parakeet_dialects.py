@@ -62,12 +62,12 @@ class ParakeetServer:
 
     @property
     def model(self) -> str | None:
-        """The model to ask for: a Parakeet, else the first one listed."""
+        """Return the model to ask for: a Parakeet, else the first one listed."""
         parakeets = (model for model in self.models if "parakeet" in model.lower())
         return next(parakeets, self.models[0] if self.models else None)
 
     def fields(self, language: str | None, *, times: bool) -> dict[str, str]:
-        """The form fields of a transcription, without the file."""
+        """Return the form fields of a transcription, without the file."""
         dialect = self.dialect
         fields = dict(dialect.timed if times and dialect.timed is not None else dialect.plain)
         if dialect.sends_model and self.model:
@@ -178,7 +178,7 @@ _TELLING = ("/v1/models", "/v1/health/ready", "/health", "/healthz", "/transcrib
 
 
 def recognise(answers: Answers) -> ParakeetServer:
-    """The server that answers like this.
+    """Return the server that answers like this.
 
     Raises Rejected for one that only speaks WebSocket; and what the pages answered where that leaves it open which
     family it is, Busy while it is loading for one.

@@ -22,23 +22,23 @@ class Answers:
     replies: Mapping[str, Reply | SparkError]
 
     def exists(self, path: str) -> bool:
-        """Whether the server has such a page, and could show it."""
+        """Return whether the server has such a page, and could show it."""
         return isinstance(self.replies.get(path), Reply)
 
     def lacks(self, path: str) -> bool:
-        """Whether the server says that it has no such page."""
+        """Return whether the server says that it has no such page."""
         reply = self.replies.get(path)
         return isinstance(reply, SparkError) and reply.status in _ABSENT
 
     def posts_to(self, path: str) -> bool:
-        """Whether the path is there for POST: a GET is answered 405, not 404."""
+        """Return whether the path is there for POST: a GET is answered 405, not 404."""
         match self.replies.get(path):
             case Rejected(status=405):
                 return True
         return False
 
     def document(self, path: str) -> Mapping[str, Json]:
-        """The JSON object that the path answered, empty where there was none."""
+        """Return the JSON object that the path answered, empty where there was none."""
         reply = self.replies.get(path)
         try:
             document = reply.json() if isinstance(reply, Reply) else None
@@ -47,21 +47,21 @@ class Answers:
         return document if isinstance(document, dict) else {}
 
     def models(self) -> tuple[Mapping[str, Json], ...]:
-        """The items of OpenAI's model list."""
+        """Return the items of OpenAI's model list."""
         listed = self.document("/v1/models").get("data")
         return tuple(item for item in listed if isinstance(item, dict)) if isinstance(listed, list) else ()
 
     def model_ids(self) -> tuple[str, ...]:
-        """The ids in OpenAI's model list."""
+        """Return the ids in OpenAI's model list."""
         return ids(self.models())
 
     def version(self) -> str | None:
-        """The version that the server tells beside its health."""
+        """Return the version that the server tells beside its health."""
         version = self.document("/health").get("version")
         return version if isinstance(version, str) and version else None
 
     def is_xr_ai(self) -> bool:
-        """Whether this is one of the two servers of NVIDIA's xr-ai that hold their model themselves."""
+        """Return whether this is one of the two servers of NVIDIA's xr-ai that hold their model themselves."""
         match self.models():
             case [{"id": _, "object": "model", "owned_by": "local", **rest}] if not rest:
                 return self.document("/health") == {"status": "ok"}
@@ -77,12 +77,12 @@ class Answers:
 
 
 def ids(models: Sequence[Mapping[str, Json]]) -> tuple[str, ...]:
-    """The ids of some items of a model list."""
+    """Return the ids of some items of a model list."""
     return tuple(name for item in models if isinstance(name := item.get("id"), str))
 
 
 def strings(items: Json) -> tuple[str, ...]:
-    """The strings in a JSON list; none where it is no list."""
+    """Return the strings in a JSON list; none where it is no list."""
     return tuple(item for item in items if isinstance(item, str)) if isinstance(items, list) else ()
 
 

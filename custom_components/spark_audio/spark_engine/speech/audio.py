@@ -30,7 +30,7 @@ class WavFormat:
 
     @property
     def is_s16_mono(self) -> bool:
-        """Whether the samples are what modules hand each other."""
+        """Return whether the samples are what modules hand each other."""
         return self.encoding == _PCM and self.channels == 1 and self.bits == SAMPLE_WIDTH * 8
 
 
@@ -102,7 +102,7 @@ def _parse_format(chunk: bytes) -> WavFormat:
 
 
 def read_wav(data: bytes) -> Audio:
-    """A whole 16-bit mono WAV file. Raises ValueError for anything else; a size that lies is forgiven."""
+    """Return the audio of a 16-bit mono WAV file. Raises ValueError for anything else; a wrong size is forgiven."""
     reader = WavReader()
     pcm = reader.feed(data)
     if reader.format is None:
@@ -113,7 +113,7 @@ def read_wav(data: bytes) -> Audio:
 
 
 def wav_header(sample_rate: int, data_bytes: int | None = None, sample_width: int = SAMPLE_WIDTH) -> bytes:
-    """The 44 bytes before mono samples of `sample_width` bytes each; None as the size when it is not known yet."""
+    """Return the 44 bytes before mono samples of `sample_width` bytes each; None where the size is not known yet."""
     size = UNKNOWN_SIZE if data_bytes is None else data_bytes
     riff = UNKNOWN_SIZE if data_bytes is None else data_bytes + 36
     return struct.pack(
@@ -125,7 +125,7 @@ def wav_header(sample_rate: int, data_bytes: int | None = None, sample_width: in
 
 
 def write_wav(audio: Audio) -> bytes:
-    """A complete WAV file, sizes filled in."""
+    """Return a complete WAV file, sizes filled in."""
     return wav_header(audio.sample_rate, len(audio.pcm)) + audio.pcm
 
 
@@ -149,7 +149,7 @@ class SampleFramer:
         self._odd = b""
 
     def feed(self, data: bytes) -> bytes:
-        """Whole samples; an odd last byte waits for the next piece."""
+        """Return whole samples; an odd last byte waits for the next piece."""
         data = self._odd + data
         whole = len(data) // SAMPLE_WIDTH * SAMPLE_WIDTH
         self._odd = data[whole:]
@@ -157,7 +157,7 @@ class SampleFramer:
 
 
 def silence(seconds: float, sample_rate: int) -> Audio:
-    """Digital silence of that length."""
+    """Return digital silence of that length."""
     return Audio(bytes(round(seconds * sample_rate) * SAMPLE_WIDTH), sample_rate)
 
 
@@ -166,12 +166,12 @@ SHORTEST_SPEECH = 0.05
 
 
 def longest_plausible_speech(text: str) -> float:
-    """Seconds above which an answer to `text` will never end: a second a character is slower than anybody speaks."""
+    """Return seconds above which an answer to `text` will never end: no voice needs a second for a character."""
     return 10.0 + len(text)
 
 
 def shortest_plausible_speech(text: str) -> float:
-    """Seconds below which an answer to `text` was cut or is empty.
+    """Return seconds below which an answer to `text` was cut or is empty.
 
     A Magpie in trouble answers 200 with a well-formed WAV that is empty or far too short. A quarter of the usual
     0.077 s a character is never reached by real speech of 40 characters or more.

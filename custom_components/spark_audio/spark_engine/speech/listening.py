@@ -107,7 +107,7 @@ class _Ear:
         self._guess_in_a_pause(activity)
 
     def is_over(self) -> bool:
-        """Whether the turn ends here, where that is for us to say."""
+        """Return whether the turn ends here, where that is for us to say."""
         if self._how.rule is None or self._activity is None:
             return False
         if min(_seconds(self._heard), self._how.clock() - self._started) >= LONGEST_TURN:
@@ -119,7 +119,7 @@ class _Ear:
         return Audio(bytes(self._heard[: len(self._heard) // SAMPLE_WIDTH * SAMPLE_WIDTH]), SAMPLE_RATE)
 
     async def heard(self) -> Heard:
-        """What came of it; the early request is waited for where it holds every frame of speech."""
+        """Return what came of it; the early request is waited for where it holds every frame of speech."""
         audio = self.audio()
         if self._guess is None or self._activity is None or self._guess_holds < self._activity.speech_end:
             return Heard(audio)
@@ -141,11 +141,11 @@ class _Ear:
             self._guesses = MOST_GUESSES
 
     def _silence(self, activity: VoiceActivity) -> float:
-        """Seconds without speech, on the clock as well: audio that comes faster than it was spoken is no silence."""
+        """Return seconds without speech, on the clock as well: audio that arrives faster than real time is no silence."""
         return round(min(activity.silence, self._how.clock() - self._spoken_at), 3)
 
     def _understood(self, activity: VoiceActivity) -> str | None:
-        """The text of all speech so far, None where it is not known."""
+        """Return the text of all speech so far, None where it is not known."""
         if self._guess is None or self._guess_holds < activity.speech_end or not self._guess.done():
             return None
         failed = self._guess.cancelled() or self._guess.exception()

@@ -54,11 +54,11 @@ class SentenceReader:
 
     @property
     def unfinished(self) -> str:
-        """The sentence that has begun, as far as it is certain that it goes on."""
+        """Return the sentence that has begun, as far as it is certain that it goes on."""
         return self._text[: self._settled]
 
     def feed(self, text: str) -> list[str]:
-        """Sentences completed by this piece, without space around them; none is empty. A blank line ends one too."""
+        """Return sentences completed by this piece, stripped, none of them empty. A blank line ends one as well."""
         self._text = (self._text + text).lstrip()
         sentences = []
         while end := self._end():
@@ -67,11 +67,11 @@ class SentenceReader:
         return sentences
 
     def finish(self) -> list[str]:
-        """The last sentences, when no more text comes."""
+        """Return the last sentences, when no more text comes."""
         return self.feed("\n\n")
 
     def _end(self) -> int:
-        """Where the first sentence ends, 0 while that is not known."""
+        """Return where the first sentence ends, 0 while that is not known."""
         window = self._text[:LONGEST]
         self._settled = len(window)
         for stop in _STOP.finditer(window, self._judged):
@@ -88,7 +88,7 @@ class SentenceReader:
 
 
 def _is_end(text: str, stop: re.Match[str]) -> bool | None:
-    """Whether a sentence ends at this stop; None while the text does not tell."""
+    """Return whether a sentence ends at this stop; None while the text does not tell."""
     if stop["blank"] or (stop["wide"] and stop.end() < len(text)):
         return True
     following = _NEXT_WORD.match(text, stop.end())
@@ -108,7 +108,7 @@ def _is_end(text: str, stop: re.Match[str]) -> bool | None:
 
 
 def _full_stop_ends(before: str, word: str) -> bool | None:
-    """Whether a full stop is more than a part of what stands before it; None where only the next word can tell."""
+    """Return whether a full stop is more than a part of the word before it; None where only the next word can tell."""
     near = max(0, len(before) - _NEAR)
     last = _spellings(_LAST_WORD.search(before, near))
     last_two = _spellings(_LAST_TWO_WORDS.search(before, near))
@@ -121,7 +121,7 @@ def _full_stop_ends(before: str, word: str) -> bool | None:
 
 
 def _starts_sentence(following: re.Match[str]) -> bool | None:
-    """Whether the next word hardly stands anywhere but in front of a sentence; None while it is not complete."""
+    """Return whether the next word hardly stands anywhere but in front of a sentence; None while it is not complete."""
     if "¿" in following["gap"] or "¡" in following["gap"]:
         return True
     if not following["after"]:
@@ -131,5 +131,5 @@ def _starts_sentence(following: re.Match[str]) -> bool | None:
 
 
 def _spellings(found: re.Match[str] | None) -> set[str]:
-    """What was found as written and with a small first letter."""
+    """Return what was found, as written and with a small first letter."""
     return {found[0], found[0][:1].lower() + found[0][1:]} if found else set()

@@ -52,7 +52,7 @@ def heard(progress: Progress, audio: Audio, now: float, speed: float = 1.0) -> P
 
 
 def how_many(waiting: Sequence[str], progress: Progress, now: float) -> int:
-    """How many of the waiting sentences to send as one: what will be there before the listener has to wait for it.
+    """Return how many of the waiting sentences to send as one: what will be ready before the listener has to wait.
 
     At least one; more than one never exceed UTTERANCE_AIM characters.
     """
@@ -65,7 +65,7 @@ def how_many(waiting: Sequence[str], progress: Progress, now: float) -> int:
 
 
 def together(sentences: Sequence[str]) -> str:
-    """One utterance. What ends without punctuation, a heading for one, gets a full stop in front of the next."""
+    """Return one utterance. What ends without punctuation, a heading for one, gets a full stop in front of the next."""
     *others, last = sentences
     ended = (text if text.rstrip(CLOSERS).endswith(_PAUSES) else f"{text}." for text in others)
     return " ".join([*ended, last])

@@ -71,12 +71,12 @@ _PAIRED = tuple(map(re.compile, (r"`", r"\*\*", r"[\"“”„]", r"[«»]")))
 
 
 def is_speakable(text: str) -> bool:
-    """Whether there is anything to say: a letter or a digit of any script."""
+    """Return whether there is anything to say: a letter or a digit of any script."""
     return any(unicodedata.category(char)[0] in "LN" for char in text)
 
 
 def clean(text: str) -> str:
-    """One utterance without Markdown, emoji, tags and long links; what is left is meant to be spoken."""
+    """Return one utterance without Markdown, emoji, tags and long links; what is left is meant to be spoken."""
     text = unicodedata.normalize("NFC", "".join(char for char in text if not _is_picture(char)))
     for pattern, replacement in _INLINE:
         text = pattern.sub(replacement, text)
@@ -91,7 +91,7 @@ def _is_picture(char: str) -> bool:
 
 
 def split_long(sentence: str) -> Iterator[str]:
-    """Pieces of at most UTTERANCE_LIMIT characters, cut at clauses near UTTERANCE_AIM, else between words."""
+    """Yield pieces of at most UTTERANCE_LIMIT characters, cut at clauses near UTTERANCE_AIM, else between words."""
     rest = sentence.strip()
     while len(rest) > UTTERANCE_AIM:
         cut = _cut(rest)
@@ -129,11 +129,11 @@ class BlockReader:
         self._silent = False
 
     def feed(self, text: str) -> str:
-        """Text to look for sentences in; a blank line in it ends a sentence."""
+        """Return text to look for sentences in; a blank line in it ends a sentence."""
         return "".join(self._line(piece) for piece in text.splitlines(keepends=True))
 
     def finish(self) -> str:
-        """What was held back when the text ends here, and the blank line that ends the last sentence."""
+        """Return what was held back when the text ends here, and the blank line that ends the last sentence."""
         return ("" if self._start is None else self._classify(self._start)) + "\n\n"
 
     def _line(self, piece: str) -> str:
@@ -168,7 +168,7 @@ class BlockReader:
 
 
 async def utterances(text: str | AsyncGenerator[str]) -> AsyncGenerator[str]:
-    """What to speak, sentence by sentence, each as soon as it is complete: clean, speakable, up to UTTERANCE_LIMIT.
+    """Yield what to speak, sentence by sentence, as soon as each is complete: clean, speakable, up to UTTERANCE_LIMIT.
 
     While the text is still being written, the first clause goes ahead. Text that is all there has its sentences whole:
     no word has to be waited for. Closes `text`; raises what it raises.
@@ -190,7 +190,7 @@ def _spoken(sentence: str) -> Iterator[str]:
 
 
 async def _sentences(text: AsyncGenerator[str]) -> AsyncGenerator[str]:
-    """Sentences of text that is being written; the first one in two where its first clause is long enough."""
+    """Yield sentences of text that is being written; the first one in two where its first clause is long enough."""
     reader, opening, said = SentenceReader(), True, 0
     async with aclosing(_blocks(text)) as pieces:
         async for piece in pieces:
@@ -214,7 +214,7 @@ async def _blocks(text: AsyncGenerator[str]) -> AsyncGenerator[str]:
 
 
 def clause_end(text: str) -> int:
-    """Where the first clause ends that is long enough to be spoken alone; 0 where none does.
+    """Return where the first clause ends that is long enough to be spoken alone; 0 where none does.
 
     Never within brackets, quotes, code or emphasis, which only cleaning of the whole can take apart.
     """

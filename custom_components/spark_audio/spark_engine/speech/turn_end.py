@@ -65,7 +65,7 @@ FAST = TurnRule(complete=0.2, unfinished=0.8)
 
 
 def is_over(rule: TurnRule, silence: float, transcript: str | None, language: str | None) -> bool:
-    """Whether nobody will go on after so many seconds of silence.
+    """Return whether the turn is over after so many seconds of silence.
 
     `transcript` is what was understood of all speech so far, None where that is not known (yet).
     """
@@ -76,7 +76,7 @@ def is_over(rule: TurnRule, silence: float, transcript: str | None, language: st
 
 
 def is_complete(transcript: str, language: str | None) -> bool:
-    """Whether this reads as a whole command. `language` is a BCP-47 tag or None.
+    """Return whether this reads as a whole command. `language` is a BCP-47 tag or None.
 
     Speech recognisers put a full stop behind whatever they get, so that its last word counts as well. One word alone
     may be what is left of a wake word.

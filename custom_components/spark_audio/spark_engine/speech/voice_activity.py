@@ -43,7 +43,7 @@ class VoiceDetector(Protocol):
     """Tells speech from anything else."""
 
     def __call__(self, frame: bytes, /) -> float:
-        """The probability that this frame (10 ms, 16 kHz s16le mono) is speech; below 0 while it warms up."""
+        """Return the probability that this frame (10 ms, 16 kHz s16le mono) is speech; below 0 while it warms up."""
 
 
 class VoiceActivity:
@@ -64,7 +64,7 @@ class VoiceActivity:
 
     @property
     def silence(self) -> float:
-        """Seconds since the last speech; 0 before the first, and while the detector has not told what a sound is."""
+        """Return seconds since the last speech; 0 before the first, and while a sound is not told from speech yet."""
         is_undecided = self.sound_end > self.speech_end and self.frames - self._sound_start < ONSET
         if is_undecided or not self.speech_end:
             return 0.0

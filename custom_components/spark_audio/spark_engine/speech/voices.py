@@ -47,12 +47,12 @@ def parse_voice(name: str) -> Voice:
 
 
 def languages(voices: Iterable[Voice]) -> list[str]:
-    """The languages that the voices name, sorted."""
+    """Return the languages that the voices name, sorted."""
     return sorted({voice.language for voice in voices if voice.language})
 
 
 def voices_for(voices: Iterable[Voice], language: str) -> list[Voice]:
-    """Voices of that language: same region first, then other regions, then those that speak every language."""
+    """Return voices of that language: same region first, then other regions, then those that speak every language."""
     wanted, base = normalize_language(language), base_language(language)
 
     def rank(voice: Voice) -> int:
@@ -65,14 +65,14 @@ def voices_for(voices: Iterable[Voice], language: str) -> list[Voice]:
 
 
 def default_voice(voices: Sequence[Voice], language: str | None = None) -> Voice | None:
-    """The voice to use when the caller leaves it to us: of that language, without a pronounced emotion."""
+    """Return the voice for a caller that names none: of that language, without a pronounced emotion."""
     fitting = voices_for(voices, language) if language else list(voices)
     # The first neutral voice of the best-fitting language: `fitting` is in order of fit already.
     return next((voice for voice in fitting if voice.emotion is None), fitting[0] if fitting else None)
 
 
 def find_voice(voices: Sequence[Voice], wanted: str, language: str | None = None) -> Voice | None:
-    """The voice that `wanted` names: a full name, `Speaker`, `Speaker.Emotion`, or an OpenAI name; else None.
+    """Return the voice that `wanted` names: a full name, `Speaker`, `Speaker.Emotion`, or an OpenAI name; else None.
 
     Case does not matter. A speaker is looked for in `language` first.
     """

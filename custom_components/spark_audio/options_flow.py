@@ -128,7 +128,7 @@ class SparkAudioOptionsFlow(OptionsFlowWithReload):
         return None
 
     def _unusable(self, fallbacks: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-        """Return the first fallback that cannot be used, shown above the section: the frontend shows no errors within one."""
+        """Return the first unusable fallback, shown above the section: the frontend shows no errors within one."""
         for entity_id in fallbacks.values():
             if error := self._error_of_entity(entity_id):
                 return {FALLBACK: error}, {"entity": entity_id}

@@ -26,7 +26,7 @@ class Retold:
         return "".join(self._read) if self._ended and len(self._read) < 2 else None
 
     async def again(self) -> AsyncGenerator[str]:
-        """Yield all of it. A listener that leaves does not end the reading: the next one gets what this one waited for."""
+        """Yield all of it. A listener that leaves does not end the reading: the next one gets the same."""
         told = 0
         while True:
             while told < len(self._read):

@@ -224,7 +224,7 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
 
 
 async def transcribe_with(hass: HomeAssistant, entity_id: str, metadata: SpeechMetadata, audio: Audio) -> str:
-    """Return another engine's transcript of 16 kHz s16le mono audio. Raises FallbackFailed, and what the engine raises."""
+    """Return another engine's transcript of 16 kHz s16le mono audio. Raises FallbackFailed, and the engine's errors."""
     engine = async_get_speech_to_text_entity(hass, entity_id)
     if engine is None:
         raise FallbackFailed("it is not there")

@@ -221,7 +221,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
                 yield audio
 
     async def _told(self, text: Retold) -> str | AsyncGenerator[str]:
-        """Return the whole text where that costs no time: whole sentences sound better than a clause that goes ahead."""
+        """Return the whole text where that costs no time: whole sentences sound better than a first clause."""
         whole = await text.whole() if self._magpie.dialect.streams else None
         return text.again() if whole is None else whole
 

@@ -19,7 +19,7 @@ class AttemptStore(Protocol):
     """Where restarts are written down before they are sent, so that a crash cannot forget them."""
 
     async def load(self) -> tuple[float, ...]:
-        """Return the attempts, wall clock seconds. Raises ValueError for a damaged record, OSError for an unreadable one."""
+        """Return the attempts, wall clock seconds. Raises ValueError for a damaged record, OSError where unreadable."""
 
     async def save(self, attempts: tuple[float, ...]) -> None:
         """Keep the attempts, on the disk when this returns. Raises OSError."""

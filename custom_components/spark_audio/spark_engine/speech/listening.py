@@ -141,7 +141,7 @@ class _Ear:
             self._guesses = MOST_GUESSES
 
     def _silence(self, activity: VoiceActivity) -> float:
-        """Return seconds without speech, on the clock as well: audio that arrives faster than real time is no silence."""
+        """Return seconds without speech, by the clock as well: audio may arrive faster than real time."""
         return round(min(activity.silence, self._how.clock() - self._spoken_at), 3)
 
     def _understood(self, activity: VoiceActivity) -> str | None:

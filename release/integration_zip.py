@@ -1,4 +1,4 @@
-"""The integration as HACS downloads it: the content of its folder and the licence, the same bytes whoever packs it."""
+"""The integration as HACS downloads it: the content of its folder and the licence, the same bytes on every machine."""
 
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo

@@ -28,7 +28,7 @@ DEADLINES = Deadlines()
 """How long every client of the integration waits."""
 
 MOST_ADDRESSES = 16
-"""Of one announcement: anybody can send one, and each is asked."""
+"""Of one announcement: any machine can send one, and each address is asked."""
 
 
 def normalize_url(text: str) -> str:
@@ -83,7 +83,7 @@ def announced_urls(info: ZeroconfServiceInfo) -> list[str]:
 def follows_announcements(url: str | None) -> bool:
     """Return whether an entry's URL may be changed by an announcement: one of plain http and an IP address.
 
-    A name, or https, was chosen by somebody and stays: it would be replaced by something weaker.
+    A name, or https, was chosen by the user and stays: an announcement would replace it by something weaker.
     """
     if not url or URL(url).scheme != "http":
         return False

@@ -123,7 +123,7 @@ class SparkAudioConfigFlow(ConfigFlow, domain=DOMAIN):
         for url in urls:
             self._async_abort_entries_match({CONF_PROXY_URL: url})
         try:
-            # A proxy that still answers where it was stays there, whatever somebody announces.
+            # A proxy that still answers where it was stays there, whatever is announced.
             url, wants_key = await find_proxy(session_for(self.hass, {}), [*before, *urls])
         except SparkError as err:
             return self.async_abort(reason="not_usable", description_placeholders={"reason": err.message})
@@ -179,7 +179,7 @@ class SparkAudioConfigFlow(ConfigFlow, domain=DOMAIN):
         entry = self._entry()
         if known and known.entry_id != entry.entry_id:
             return self.async_abort(reason="already_configured")
-        # A title that somebody chose stays.
+        # A title that the user chose stays.
         new_title = title(data) if entry.title == title(entry.data) else UNDEFINED
         new_id = unique_id if unique_id or not is_through_proxy(data) else UNDEFINED
         return self.async_update_reload_and_abort(entry, unique_id=new_id, title=new_title, data=data)

@@ -69,7 +69,7 @@ class HealthEntity(SparkEntity, CoordinatorEntity[SparkCoordinator]):
 
 
 NAMELESS = OPENAI.name
-"""The dialect of servers whose name nobody knows."""
+"""The dialect of servers whose product is unknown."""
 
 
 @callback

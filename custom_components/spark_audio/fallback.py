@@ -1,4 +1,4 @@
-"""When another engine steps in: what hearing and speaking have in common there."""
+"""The fallback engines: what speech to text and text to speech have in common there."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Generator
@@ -8,9 +8,9 @@ from contextvars import ContextVar
 from homeassistant.core import HomeAssistant
 from homeassistant.util.language import matches
 
-from .replayed_text import Retold
+from .replayed_text import ReplayedText
 
-_STEPPING_IN: ContextVar[bool] = ContextVar("stepping_in", default=False)
+_IS_FALLBACK: ContextVar[bool] = ContextVar("is_fallback", default=False)
 
 
 FIRST_SOUND_DEADLINE = 15.0
@@ -25,18 +25,18 @@ class FallbackFailed(Exception):
     """The other engine could not help either. The message is half a sentence for the log, without speech or text."""
 
 
-def is_stepping_in() -> bool:
+def is_fallback_call() -> bool:
     """Return whether this call comes from a fallback: two Sparks may stand in for each other, but not in circles.
 
     Holds for the coroutine that is called, not for a generator that it returns.
     """
-    return _STEPPING_IN.get()
+    return _IS_FALLBACK.get()
 
 
 @contextmanager
-def stepping_in() -> Generator[None]:
+def as_fallback() -> Generator[None]:
     """Around the call of the other engine. What it raises, whatever that is, becomes FallbackFailed."""
-    token = _STEPPING_IN.set(True)
+    token = _IS_FALLBACK.set(True)
     try:
         yield
     except FallbackFailed:
@@ -47,7 +47,7 @@ def stepping_in() -> Generator[None]:
         # Foreign code, whose messages may quote what was said.
         raise FallbackFailed(f"it failed with {type(err).__name__}") from err
     finally:
-        _STEPPING_IN.reset(token)
+        _IS_FALLBACK.reset(token)
 
 
 def language_of(hass: HomeAssistant, wanted: str, supported: list[str]) -> str:
@@ -60,8 +60,8 @@ def language_of(hass: HomeAssistant, wanted: str, supported: list[str]) -> str:
 
 
 @asynccontextmanager
-async def first_sound_in_time(text: Retold) -> AsyncGenerator[AsyncGenerator[str]]:
-    """The text for another engine, around the wait for its first sound. Raises TimeoutError.
+async def first_sound_in_time(text: ReplayedText) -> AsyncGenerator[AsyncGenerator[str]]:
+    """Give the text to another engine, around the wait for its first sound. Raises TimeoutError.
 
     Time in which the engine waits for text that is still being written does not count.
     """
@@ -72,15 +72,15 @@ async def first_sound_in_time(text: Retold) -> AsyncGenerator[AsyncGenerator[str
             if not over and not deadline.expired():
                 deadline.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
 
-        async def told() -> AsyncGenerator[str]:
+        async def counted() -> AsyncGenerator[str]:
             count(None)
-            async for chunk in text.again():
+            async for chunk in text.replay():
                 count(FIRST_SOUND_DEADLINE)
                 yield chunk
                 count(None)
             count(FIRST_SOUND_DEADLINE)
 
         try:
-            yield told()
+            yield counted()
         finally:
             over = True

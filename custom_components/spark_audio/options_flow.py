@@ -135,7 +135,7 @@ class SparkAudioOptionsFlow(OptionsFlowWithReload):
         return {}, {}
 
     def _error_of_entity(self, entity_id: str) -> str | None:
-        """Own entities are not even offered. The selector takes ids of the registry, too, which nobody can read."""
+        """Return the error of an entity id; the selector takes registry ids, too, and does not offer own entities."""
         registry = er.async_get(self.hass)
         known = valid_entity_id(entity_id) and (registry.async_get(entity_id) or self.hass.states.get(entity_id))
         return None if known else "unknown_entity"

@@ -50,7 +50,7 @@ def update_issues(hass: HomeAssistant, entry: SparkConfigEntry) -> None:
 
 @callback
 def forget_issues(hass: HomeAssistant, entry: SparkConfigEntry) -> None:
-    """Nobody watches any more: nothing is known to be wrong."""
+    """Delete all issues: nothing is watched any more, so that nothing is known to be wrong."""
     for name in entry.runtime_data.data:
         for issue in ISSUES:
             ir.async_delete_issue(hass, DOMAIN, _issue_id(issue, entry.entry_id, name))
@@ -94,7 +94,7 @@ def _address(service: ServerStatus) -> str:
 
 
 class RestartFlow(ConfirmRepairFlow):
-    """Restart now, after all: somebody has looked at it."""
+    """Restart now: the user has looked at the box."""
 
     @override
     async def async_step_confirm(self, user_input: dict[str, str] | None = None) -> RepairsFlowResult:

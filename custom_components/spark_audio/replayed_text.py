@@ -1,11 +1,11 @@
-"""Text on its way to an engine: told as often as it takes to be spoken, and whole where it is all there."""
+"""Text on its way to an engine: read once, replayed as often as needed, and whole where it is complete."""
 
 import asyncio
 from collections.abc import AsyncGenerator
 
 
-class Retold:
-    """Text that can be told again from its beginning, even while it is still being written. One listener at a time."""
+class ReplayedText:
+    """Text that can be read again from its beginning, even while it is still being written. One reader at a time."""
 
     def __init__(self, text: AsyncGenerator[str]) -> None:
         """Nothing is read yet."""
@@ -17,7 +17,7 @@ class Retold:
     async def whole(self) -> str | None:
         """Return the text where it comes in one piece that is complete; None where it is still being written.
 
-        Home Assistant hands over as a stream of one what was never written bit by bit. Waits for the first piece.
+        Home Assistant hands over finished texts as a stream of one piece. Waits for the first piece.
         """
         if not self._read and not self._ended:
             await self._read_on()
@@ -25,26 +25,26 @@ class Retold:
             self._begin_reading()
         return "".join(self._read) if self._ended and len(self._read) < 2 else None
 
-    async def again(self) -> AsyncGenerator[str]:
-        """Yield all of it. A listener that leaves does not end the reading: the next one gets the same."""
-        told = 0
+    async def replay(self) -> AsyncGenerator[str]:
+        """Yield all of it. A reader that leaves ends nothing: the next one gets the same."""
+        given = 0
         while True:
-            while told < len(self._read):
-                yield self._read[told]
-                told += 1
+            while given < len(self._read):
+                yield self._read[given]
+                given += 1
             if self._ended:
                 return
             await self._read_on()
 
     def close(self) -> None:
-        """Nobody listens any more: what is still being waited for is let go."""
+        """Stop waiting for more text: no reader is left."""
         if self._reading:
             self._reading.cancel()
 
     async def _read_on(self) -> None:
-        """Wait for one more piece, or the end. Raises what the text raises, to everybody who asks."""
+        """Wait for one more piece, or the end. Raises what the text raises, to every reader."""
         reading = self._begin_reading()
-        # Awaited itself it would be cancelled with its listener.
+        # Awaited directly, it would be cancelled with its reader.
         await asyncio.wait([reading])
         reading.result()
         self._reading = None

@@ -100,7 +100,7 @@ class HealthSensor(ServiceSensor):
     @property
     @override
     def available(self) -> bool:
-        # Just when nobody can be reached, this is the one that tells.
+        # It is what tells that nothing can be reached.
         return True
 
     @property

@@ -37,7 +37,7 @@ from .const import (
 )
 from .coordinator import SparkConfigEntry
 from .entity import SparkEntity
-from .fallback import FallbackFailed, is_stepping_in, language_of, stepping_in
+from .fallback import FallbackFailed, as_fallback, is_fallback_call, language_of
 from .spark_engine.errors import Rejected, SparkError, Unauthorized
 from .spark_engine.healing.health import State
 from .spark_engine.healing.pool import MagpiePool, ParakeetPool
@@ -54,7 +54,7 @@ LOGGER = logging.getLogger(__name__)
 PARALLEL_UPDATES = 0
 
 SHORTEST_SPEECH = 0.1
-"""Seconds below which nobody has said anything: a button let go of, a stream that closed at once."""
+"""Seconds below which there is no speech: a button that was released, a stream that closed at once."""
 
 LONGEST_SPEECH = 5 * 60
 """Seconds that are kept in memory. Assist stops after 15 s; only its HTTP view is unbounded."""
@@ -101,7 +101,7 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
         self._fallback: str | None = entry.options.get(CONF_FALLBACK_STT)
         self._deadline = float(entry.options.get(CONF_TURN_DEADLINE, DEFAULT_TURN_DEADLINE))
         self._is_early = bool(entry.options.get(CONF_EARLY_TRANSCRIPTION, True))
-        # Without a detector nobody here can tell pauses.
+        # Without a detector there is nothing to tell pauses by.
         self._rule = TURN_RULES[entry.options.get(CONF_TURN_END, DEFAULT_TURN_END)] if new_detector() else None
         wanted = entry.options.get(CONF_AUDIO_PROCESSING, {})
         self._processing = SpeechAudioProcessing(
@@ -168,7 +168,7 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
                 raise heard.timed_out
             transcript = heard.transcript or await hear(heard.audio)
         except SparkError as err:
-            return await self._ask_another(err, metadata, heard.audio)
+            return await self._ask_fallback(err, metadata, heard.audio)
         if magpie := self._entry.runtime_data.spark.magpie:
             # An answer is to be spoken soon.
             self._warm(magpie)
@@ -182,13 +182,13 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
         return Listening(
             transcribe=hear,
             detector=new_detector() if self._is_early or self._rule else None,
-            may_guess=self._may_guess,
+            may_ask_early=self._may_ask_early,
             rule=self._rule,
             language=language,
             longest=LONGEST_SPEECH,
         )
 
-    def _may_guess(self) -> bool:
+    def _may_ask_early(self) -> bool:
         """Return whether a request may be made early, which may be for nothing: only of a healthy service."""
         statuses = self._entry.runtime_data.data.values()
         return self._is_early and any(
@@ -203,15 +203,15 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
     def _deadline_for(self, audio: Audio) -> float:
         return max(self._deadline, DEADLINE_PER_SECOND * audio.seconds)
 
-    async def _ask_another(self, err: SparkError, metadata: SpeechMetadata, audio: Audio) -> SpeechResult:
+    async def _ask_fallback(self, err: SparkError, metadata: SpeechMetadata, audio: Audio) -> SpeechResult:
         """Return the fallback's transcript; an error where there is none, or it fails too. Logs one line either way."""
         if isinstance(err, Unauthorized):
             self._entry.async_start_reauth_if_available(self.hass)
-        if self._fallback is None or is_stepping_in():
+        if self._fallback is None or is_fallback_call():
             LOGGER.warning("Parakeet could not transcribe: %s", err)
             return SpeechResult(None, SpeechResultState.ERROR)
         try:
-            with stepping_in():
+            with as_fallback():
                 async with asyncio.timeout(self._deadline_for(audio)):
                     text = await transcribe_with(self.hass, self._fallback, metadata, audio)
         except FallbackFailed as failed:

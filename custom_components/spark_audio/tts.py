@@ -31,8 +31,8 @@ from .const import (
 from .coordinator import SparkConfigEntry
 from .entity import SparkEntity
 from .errors import translated
-from .fallback import FallbackFailed, first_sound_in_time, is_stepping_in, language_of, stepping_in
-from .replayed_text import Retold
+from .fallback import FallbackFailed, as_fallback, first_sound_in_time, is_fallback_call, language_of
+from .replayed_text import ReplayedText
 from .spark_engine.errors import ServerFault, SparkError, Unauthorized, Unreachable
 from .spark_engine.models import Audio, ServerName, Service, SpeechStyle
 from .spark_engine.servers.magpie_dialects import MagpieServer
@@ -46,13 +46,13 @@ LOGGER = logging.getLogger(__name__)
 
 PARALLEL_UPDATES = 0
 
-PASSING = (ServerFault, Unreachable)
+TRANSIENT = (ServerFault, Unreachable)
 """Errors that come at once and may be gone at the second try; what takes long, or is meant, is not tried again."""
 
-EDITION = "edition"
-"""Part of the key under which speech is cached, changed by each time that the fallback spoke.
+CACHE_VERSION = "edition"
+"""Part of the key under which Home Assistant caches speech, changed each time that the fallback spoke.
 
-What it said was cached as ours, and would be heard in its voice for ever.
+Its speech was cached as Magpie's, and would be played in its voice for ever.
 """
 
 
@@ -73,7 +73,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
         self._entry = entry
         self._fallback: str | None = entry.options.get(CONF_FALLBACK_TTS)
         self._sample_rate = int(entry.options.get(CONF_SAMPLE_RATE, DEFAULT_SAMPLE_RATE))
-        self._edition: str | None = None
+        self._cache_version: str | None = None
         self._speed = float(entry.options.get(CONF_SPEED, 1.0))
         self._attr_supported_options = [ATTR_VOICE, CONF_EMOTION, CONF_SPEED, *CLAIMED]
         self._home = (hass.config.language, hass.config.country)
@@ -83,14 +83,14 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
     async def async_added_to_hass(self) -> None:
         await super().async_added_to_hass()
         if stored := await self.async_get_last_extra_data():
-            self._edition = stored.as_dict().get(EDITION)
+            self._cache_version = stored.as_dict().get(CACHE_VERSION)
             self._set_defaults()
         self.async_on_remove(self._entry.runtime_data.async_add_listener(self._look_at_voices))
 
     @property
     @override
     def extra_restore_state_data(self) -> ExtraStoredData:
-        return RestoredExtraData({EDITION: self._edition})
+        return RestoredExtraData({CACHE_VERSION: self._cache_version})
 
     @callback
     def _look_at_voices(self) -> None:
@@ -132,8 +132,8 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
             defaults[CONF_EMOTION] = emotion
         if chosen := self._choice.chosen:
             defaults[CONF_VOICES] = ", ".join(f"{language}={voice}" for language, voice in sorted(chosen.items()))
-        if self._edition:
-            defaults[EDITION] = self._edition
+        if self._cache_version:
+            defaults[CACHE_VERSION] = self._cache_version
         self._attr_default_options = defaults
 
     @callback
@@ -151,15 +151,17 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
 
         With a fallback, it is waited for the first sound: from then on the format is given away.
         """
-        text = Retold(request.message_gen)
+        text = ReplayedText(request.message_gen)
         pieces = self._speech(text, request.language, request.options)
-        if self._fallback and not is_stepping_in():
+        if self._fallback and not is_fallback_call():
             try:
                 first = await anext(pieces)
             except SparkError as err:
-                return await self._ask_another(err, text, request)
+                return await self._ask_fallback(err, text, request)
             pieces = _resumed(first, pieces)
-        return TTSAudioResponse("wav", wav_stream(self._translating(pieces, text), wide=may_be_wide(request.options)))
+        return TTSAudioResponse(
+            "wav", wav_stream(self._with_translated_errors(pieces, text), wide=may_be_wide(request.options))
+        )
 
     @override
     async def async_get_tts_audio(self, message: str, language: str, options: Mapping[str, Any]) -> TtsAudioType:
@@ -168,7 +170,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
             pieces = [audio async for audio in self._speech(message, language, options)]
         except SparkError as err:
             request = TTSAudioRequest(language, dict(options), _once(message))
-            response = await self._ask_another(err, Retold(request.message_gen), request)
+            response = await self._ask_fallback(err, ReplayedText(request.message_gen), request)
             return response.extension, b"".join([chunk async for chunk in response.data_gen])
         return "wav", write_wav(Audio(b"".join(audio.pcm for audio in pieces), pieces[0].sample_rate))
 
@@ -181,7 +183,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
         language: str | None = None,
         options: dict[str, Any] | None = None,
     ) -> None:
-        """Refuse here what makes no sense: later on, nobody but the player would be told."""
+        """Refuse invalid options here: later, only the player would see the error."""
         self._chosen(language or self.default_language, options or {})
         await super().async_speak(media_player_entity_id, message, cache, language, options)
 
@@ -192,12 +194,14 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
         style = SpeechStyle(voice=voice.name, language=language, sample_rate=self._sample_rate)
         return style, read_speed(options.get(CONF_SPEED, self._speed))
 
-    def _speech(self, text: str | Retold, language: str, options: Mapping[str, Any]) -> AsyncGenerator[Audio]:
+    def _speech(self, text: str | ReplayedText, language: str, options: Mapping[str, Any]) -> AsyncGenerator[Audio]:
         style, speed = self._chosen(language, options)
-        pieces = self._speak_or_try_again(text, style, speed)
+        pieces = self._speak_with_retry(text, style, speed)
         return pieces if speed == 1 else stretched(get_ffmpeg_manager(self.hass).binary, pieces, speed)
 
-    async def _speak_or_try_again(self, text: str | Retold, style: SpeechStyle, speed: float) -> AsyncGenerator[Audio]:
+    async def _speak_with_retry(
+        self, text: str | ReplayedText, style: SpeechStyle, speed: float
+    ) -> AsyncGenerator[Audio]:
         """Yield the speech; a failure before the first audio is tried once more. Raises SparkError."""
         heard = False
         try:
@@ -205,7 +209,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
                 async for audio in pieces:
                     heard = True
                     yield audio
-        except PASSING:
+        except TRANSIENT:
             if heard:
                 raise
         else:
@@ -214,18 +218,18 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
             async for audio in pieces:
                 yield audio
 
-    async def _speak(self, text: str | Retold, style: SpeechStyle, speed: float) -> AsyncGenerator[Audio]:
-        told = text if isinstance(text, str) else await self._told(text)
-        async with aclosing(self._entry.runtime_data.spark.speak(told, style, speed=speed)) as pieces:
+    async def _speak(self, text: str | ReplayedText, style: SpeechStyle, speed: float) -> AsyncGenerator[Audio]:
+        ready = text if isinstance(text, str) else await self._whole_or_replayed(text)
+        async with aclosing(self._entry.runtime_data.spark.speak(ready, style, speed=speed)) as pieces:
             async for audio in pieces:
                 yield audio
 
-    async def _told(self, text: Retold) -> str | AsyncGenerator[str]:
+    async def _whole_or_replayed(self, text: ReplayedText) -> str | AsyncGenerator[str]:
         """Return the whole text where that costs no time: whole sentences sound better than a first clause."""
         whole = await text.whole() if self._magpie.dialect.streams else None
-        return text.again() if whole is None else whole
+        return text.replay() if whole is None else whole
 
-    async def _translating(self, pieces: AsyncGenerator[Audio], text: Retold) -> AsyncGenerator[Audio]:
+    async def _with_translated_errors(self, pieces: AsyncGenerator[Audio], text: ReplayedText) -> AsyncGenerator[Audio]:
         try:
             with closing(text):
                 async with aclosing(pieces):
@@ -239,13 +243,13 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
             self._entry.async_start_reauth_if_available(self.hass)
         return translated(HomeAssistantError, err, Service.MAGPIE)
 
-    async def _ask_another(self, err: SparkError, text: Retold, request: TTSAudioRequest) -> TTSAudioResponse:
+    async def _ask_fallback(self, err: SparkError, text: ReplayedText, request: TTSAudioRequest) -> TTSAudioResponse:
         """Return the fallback's speech, in its own format. Raises HomeAssistantError where that fails as well."""
         failure = self._failure(err)
-        if self._fallback is None or is_stepping_in():
+        if self._fallback is None or is_fallback_call():
             raise failure from err
         try:
-            with stepping_in():
+            with as_fallback():
                 response = await speak_with(self.hass, self._fallback, text, request)
         except FallbackFailed as failed:
             about = {"service": Service.MAGPIE.display_name, "reason": err.message}
@@ -255,12 +259,14 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
                 translation_placeholders={**about, "fallback": self._fallback, "detail": str(failed)},
             ) from err
         LOGGER.warning("Magpie could not speak, %s does instead: %s", self._fallback, err)
-        self._edition = utcnow().isoformat()
+        self._cache_version = utcnow().isoformat()
         self._set_defaults()
         return response
 
 
-async def speak_with(hass: HomeAssistant, entity_id: str, text: Retold, request: TTSAudioRequest) -> TTSAudioResponse:
+async def speak_with(
+    hass: HomeAssistant, entity_id: str, text: ReplayedText, request: TTSAudioRequest
+) -> TTSAudioResponse:
     """Another engine's speech as it speaks by default, in the format that the player wants where it knows of that.
 
     Its first bytes are made already. Raises FallbackFailed, TimeoutError, and whatever the engine raises.
@@ -272,8 +278,8 @@ async def speak_with(hass: HomeAssistant, entity_id: str, text: Retold, request:
     wanted = {name: request.options[name] for name in PREFERRED if name in request.options}
     known = {name: value for name, value in wanted.items() if name in (engine.supported_options or ())}
     options = {**(engine.default_options or {}), **known}
-    async with first_sound_in_time(text) as told:
-        response = await engine.internal_async_stream_tts_audio(TTSAudioRequest(language, options, told))
+    async with first_sound_in_time(text) as counted:
+        response = await engine.internal_async_stream_tts_audio(TTSAudioRequest(language, options, counted))
         first = await anext(response.data_gen, b"")
     if not first:
         raise FallbackFailed("it says nothing")

@@ -104,7 +104,7 @@ class VoiceChoice:
 
 
 def offered(voices: Sequence[Voice], language: str) -> list[tuple[str, str]]:
-    """(name, label) of every voice that fits the language, the default one first: whoever does not choose takes it."""
+    """(name, label) of every voice that fits the language, the default one first: it is used where none is chosen."""
     default = default_voice(voices, language)
     return labelled(sorted(voices_for(voices, language), key=lambda voice: voice != default), language)
 

@@ -99,7 +99,7 @@ async def _synthesize_online(engine: Engine[Synthesizer], request: web.Request) 
 
 
 async def _send(sentences: AsyncGenerator[bytes], response: web.StreamResponse, request: web.Request) -> None:
-    """Send the rest; where it fails, break the connection, so that nobody takes half the speech for the whole."""
+    """Send the rest; where it fails, break the connection, so that half the speech is not taken for the whole."""
     try:
         async for sentence in sentences:
             await response.write(sentence)

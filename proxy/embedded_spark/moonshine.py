@@ -50,7 +50,7 @@ class Moonshine:
         self._transcriber: _Transcriber = package.Transcriber(
             str(package.get_model_path("tiny-en")),
             package.ModelArch.TINY,
-            # Nobody reads the lines' audio, and it would be copied with every update.
+            # The lines' audio is not used, and it would be copied with every update.
             options={"return_audio_data": "false"},
         )
 

@@ -81,7 +81,7 @@ class EmbeddedSpark:
 
     async def _serve(self, stack: AsyncExitStack, app: web.Application, port: int) -> str:
         """Listen, and give the URL."""
-        # Cancelling the handler when its client goes is what ends the inference nobody waits for.
+        # Cancelling the handler when its client goes is what ends an inference without a caller.
         runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_GRACE)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)

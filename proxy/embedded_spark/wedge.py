@@ -38,7 +38,7 @@ class Mode(StrEnum):
     HANG = "hang"
     """No answer, ever."""
     GARBAGE = "garbage"
-    """200: words that nobody said; silence where there should be speech."""
+    """200: words that were not said; silence where there should be speech."""
     CUDA422 = "cuda422"
     """422 with CUDA text, as from servers that blame the request for every RuntimeError."""
     EMPTY = "empty"

@@ -25,7 +25,7 @@ BACKLOG = 1024
 """Connections that may wait to be accepted; aiohttp's 128 are too few for a burst."""
 
 READ_AHEAD = 1 << 17
-"""Bytes of an upload read before anybody asks for them, give or take as much again: a voice turn, but no recording."""
+"""Bytes of an upload that are read ahead, give or take as much again: a voice turn, but no recording."""
 
 IDLE = 75.0
 """Seconds for a request's headers, and between two requests: aiohttp would hold a silent connection for an hour."""

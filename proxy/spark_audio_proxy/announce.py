@@ -28,7 +28,7 @@ type Look = Callable[[], tuple[str, ...]]
 def reachable(bound: Iterable[str], machine: Iterable[str]) -> tuple[str, ...]:
     """Return what to announce of the addresses that are listened on: 0.0.0.0 and :: stand for all of the machine's.
 
-    Nobody else can use loopback, nor a link-local address without knowing on which of his own networks it is.
+    No other machine can use loopback, nor a link-local address without knowing on which of its networks it is.
     """
     own, found = [ip_address(text) for text in machine], set()
     for address in map(ip_address, bound):
@@ -80,7 +80,7 @@ async def _announce_at(addresses: tuple[str, ...], proxy_id: str, port: int, loo
         f"{_name()}.{SERVICE}",
         port=port,
         properties={"id": proxy_id, "version": __version__, "path": "/"},
-        # Not the machine's own name: whoever answers for that would see a second one in us.
+        # Not the machine's own name: the service that answers for that would see a conflict.
         server=f"{proxy_id}.local.",
         parsed_addresses=list(addresses),
     )

@@ -25,11 +25,11 @@ _CORS_DAY = "86400"
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
-    # What is no page shows nothing, runs nothing and is framed by nobody, whatever a browser takes it for.
+    # What is no page shows nothing, runs nothing and cannot be framed, whatever a browser takes it for.
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
-    # Speech and text are kept by nobody on the way either.
+    # Speech and text are not kept on the way either.
     "Cache-Control": "no-store",
 }
 """On every answer, errors and streams included; the page has stricter or wider ones of its own."""
@@ -51,7 +51,7 @@ async def access_log(request: web.Request, handler: Handler) -> web.StreamRespon
     finally:
         REQUEST_ID.reset(token)
         seconds = time.monotonic() - started
-        # In the loop's next round: nobody shall wait for the answer while we write down how long it took.
+        # In the loop's next round: the caller must not wait for the log.
         asyncio.get_running_loop().call_soon(_write_down, request, request.app[JOURNAL], status, seconds)
 
 

@@ -1,6 +1,6 @@
-"""Which requests a web page of somebody else's may have made. Pure decisions on what browsers say of themselves.
+"""Which requests a web page of another origin may have made. Pure decisions on what browsers send.
 
-A page that somebody on this machine or in this house looks at can send requests here, and where its name is made to
+A page that is open on this machine or in this house can send requests here, and where its name is made to
 point here (DNS rebinding) it can read the answers as well. A key keeps such pages out: they do not have it. Where there
 is none, these do.
 """
@@ -18,7 +18,7 @@ _SAFE = ("GET", "HEAD", "OPTIONS")
 _HOST = re.compile(r"(?P<name>[^\s:@/\[\]]+|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?")
 
 _PRIVATE = (".localhost", ".local", ".internal", ".home.arpa", ".lan", ".home")
-"""Ends of names that nobody can register (RFC 6761, 6762 with appendix G, 8375), so that no website has one."""
+"""Ends of names that cannot be registered (RFC 6761, 6762 with appendix G, 8375), so that no website has one."""
 
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")
 

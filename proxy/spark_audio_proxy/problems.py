@@ -20,7 +20,7 @@ LONGEST_SILENT_RETRY = 10
 """Seconds above which clients are told not to retry by themselves: OpenAI's would sleep it out silently."""
 
 CLIENT_GONE = 499
-"""The status, for our log alone, where nobody was left to take the answer."""
+"""The status, for our log alone, where the caller had gone before the answer."""
 
 type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -136,7 +136,7 @@ def _is_gone(request: web.Request) -> bool:
 def _unheard(request: web.Request) -> web.Response:
     """Return what aiohttp gets where the caller has gone: it would log the traceback of an error."""
     if request.transport is not None:
-        # Half closed by somebody who reads no more, it would be kept open for what is still in its buffer.
+        # Half closed by a caller that reads no more, it would be kept open for what is still in its buffer.
         request.transport.abort()
     return web.Response(status=CLIENT_GONE)
 

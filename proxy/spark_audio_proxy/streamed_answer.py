@@ -1,4 +1,4 @@
-"""Answers that are sent while they are made, and given up where nobody takes them."""
+"""Answers that are sent while they are made, and given up where the caller does not take them."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ others. A player may pause for as long, and before that for what the buffers on 
 class StreamedAnswer(web.StreamResponse):
     """Waits for its caller with each write, and cuts the connection where nothing is taken for UNTAKEN seconds.
 
-    Whoever is cut off like that has gone as if by itself: the handler is cancelled, or its next write fails.
+    A caller that is cut off looks like one that has gone: the handler is cancelled, or its next write fails.
     """
 
     _watched: AbstractContextManager[None] = nullcontext()
@@ -78,7 +78,7 @@ class _Watched(AbstractContextManager[None]):
 def _in_kernel(transport: asyncio.Transport) -> int:
     """Return bytes that were sent and not acknowledged; zero where the system does not tell.
 
-    Our own buffer alone would not show that somebody listens: megabytes may be in the kernel's, which asks for more
+    Our own buffer alone would not show that the caller reads: megabytes may be in the kernel's, which asks for more
     only once a third of it is empty. Minutes of mp3.
     """
     try:

@@ -17,7 +17,7 @@ from pytest_homeassistant_custom_component.common import (
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.spark_audio import fallback
-from custom_components.spark_audio.replayed_text import Retold
+from custom_components.spark_audio.replayed_text import ReplayedText
 from custom_components.spark_audio.spark_engine.speech.audio import read_wav, silence, write_wav
 from tests.fakes import server as fake
 from tests.fakes.magpie import SYNTHESIZE_ONLINE, in_pieces, spoken, stream_pcm
@@ -253,10 +253,10 @@ async def test_time_for_writing_does_not_count(monkeypatch: pytest.MonkeyPatch) 
                 await asyncio.sleep(0)
             yield word
 
-    async with fallback.first_sound_in_time(Retold(writing())) as told:
+    async with fallback.first_sound_in_time(ReplayedText(writing())) as told:
         assert [chunk async for chunk in told] == ["One ", "two ", "three."]
     with pytest.raises(TimeoutError):
-        async with fallback.first_sound_in_time(Retold(writing())) as told:
+        async with fallback.first_sound_in_time(ReplayedText(writing())) as told:
             await anext(told)
             await asyncio.Event().wait()
 

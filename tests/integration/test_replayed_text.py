@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from custom_components.spark_audio.replayed_text import Retold
+from custom_components.spark_audio.replayed_text import ReplayedText
 
 
 async def letters(*pieces: str) -> AsyncGenerator[str]:
@@ -14,15 +14,15 @@ async def letters(*pieces: str) -> AsyncGenerator[str]:
         yield piece
 
 
-async def heard(text: Retold) -> list[str]:
+async def heard(text: ReplayedText) -> list[str]:
     """All of it, once more."""
-    return [piece async for piece in text.again()]
+    return [piece async for piece in text.replay()]
 
 
 async def test_retold() -> None:
     """As often as wanted, whatever was read before."""
-    text = Retold(letters())
-    assert await anext(text.again()) == "a"
+    text = ReplayedText(letters())
+    assert await anext(text.replay()) == "a"
     assert await heard(text) == ["a", "b", "c"]
     assert await heard(text) == ["a", "b", "c"]
 
@@ -33,7 +33,7 @@ async def test_retold() -> None:
 )
 async def test_whole(pieces: list[str], whole: str | None) -> None:
     """What comes in one piece; it can be told again all the same."""
-    text = Retold(letters(*pieces))
+    text = ReplayedText(letters(*pieces))
     assert await text.whole() == whole
     assert await heard(text) == pieces
     assert await text.whole() == whole
@@ -46,7 +46,7 @@ async def test_no_text_is_whole() -> None:
         for piece in ():
             yield piece
 
-    assert await Retold(nothing()).whole() == ""
+    assert await ReplayedText(nothing()).whole() == ""
 
 
 async def test_text_that_is_being_written_is_not_waited_for() -> None:
@@ -57,9 +57,9 @@ async def test_text_that_is_being_written_is_not_waited_for() -> None:
         yield "The first piece."
         await over.wait()
 
-    text = Retold(writing())
+    text = ReplayedText(writing())
     assert await text.whole() is None
-    listener = text.again()
+    listener = text.replay()
     assert await anext(listener) == "The first piece."
     over.set()
     assert [piece async for piece in listener] == []
@@ -76,7 +76,7 @@ async def test_a_listener_who_leaves_does_not_end_the_writing() -> None:
         await go_on.wait()
         yield "b"
 
-    text = Retold(writing())
+    text = ReplayedText(writing())
     listener = asyncio.create_task(heard(text))
     await waited.wait()
     listener.cancel()
@@ -98,7 +98,7 @@ async def test_what_nobody_listens_to_is_let_go() -> None:
         finally:
             let_go.set()
 
-    text = Retold(writing())
+    text = ReplayedText(writing())
     listener = asyncio.create_task(heard(text))
     await waited.wait()
     listener.cancel()
@@ -117,11 +117,11 @@ async def test_an_error_is_everybodys(*, looked_ahead: bool) -> None:
         yield "a"
         raise RuntimeError("model gone")
 
-    text = Retold(breaking())
+    text = ReplayedText(breaking())
     if looked_ahead:
         assert await text.whole() is None
     for _listener in range(2):
-        listener = text.again()
+        listener = text.replay()
         assert await anext(listener) == "a"
         with pytest.raises(RuntimeError, match="model gone"):
             await anext(listener)

@@ -19,7 +19,7 @@ from custom_components.spark_audio.spark_engine.healing.health import State
 from custom_components.spark_audio.spark_engine.models import Audio, Transcript
 from custom_components.spark_audio.spark_engine.servers.deadlines import Deadlines
 from custom_components.spark_audio.spark_engine.speech.audio import read_wav, silence
-from custom_components.spark_audio.spark_engine.speech.listening import HUSH as HUSHED_SAMPLES
+from custom_components.spark_audio.spark_engine.speech.listening import PADDING as HUSHED_SAMPLES
 from custom_components.spark_audio.spark_engine.speech.listening import Heard, Listening, Transcribe
 from custom_components.spark_audio.spark_engine.speech.voice_activity import FRAME
 from tests.fakes import server as fake
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("assist", "socket_enabled", "microphone")
 POST = ("POST", TRANSCRIPTIONS)
 SPOKEN = canary_clip().pcm
 HUSHED = len(HUSHED_SAMPLES) // FRAME
-HUSH = silence(4.0, 16_000).pcm
+PADDING = silence(4.0, 16_000).pcm
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ async def test_a_complete_command_ends_the_turn(
     await submit(hass, entry, listening={"turn_end": setting})
     tell(entry, State.HEALTHY)
     ws = await hass_ws_client()
-    run = await run_pipeline(ws, await create_pipeline(ws), SPOKEN + HUSH, vad=True)
+    run = await run_pipeline(ws, await create_pipeline(ws), SPOKEN + PADDING, vad=True)
     assert run.heard == "Turn on the kitchen light."
     assert "stt-vad-end" not in run.names
     [asked] = heard_frames(parakeet)
@@ -116,9 +116,9 @@ async def test_an_unfinished_command_is_waited_for(
     """Somebody looks for a word, and finds it."""
     tell(entry, State.HEALTHY)
     parakeet.answers[POST] = fake.json({"text": "Turn on the."})
-    pause = HUSH[: 50 * FRAME]
+    pause = PADDING[: 50 * FRAME]
     ws = await hass_ws_client()
-    run = await run_pipeline(ws, await create_pipeline(ws), SPOKEN + pause + SPOKEN + HUSH, vad=True)
+    run = await run_pipeline(ws, await create_pipeline(ws), SPOKEN + pause + SPOKEN + PADDING, vad=True)
     assert run.heard == "Turn on the."
     first, second = heard_frames(parakeet)
     assert first < len(SPOKEN + pause) // FRAME < second
@@ -136,7 +136,7 @@ async def test_home_assistant_ends_the_turn(
     await submit(hass, entry, listening={"turn_end": "home_assistant"})
     tell(entry, State.HEALTHY)
     ws = await hass_ws_client()
-    run = await run_pipeline(ws, await create_pipeline(ws), SPOKEN + HUSH, vad=True)
+    run = await run_pipeline(ws, await create_pipeline(ws), SPOKEN + PADDING, vad=True)
     assert run.heard == "Turn on the kitchen light."
     assert "stt-vad-end" in run.names
     [asked] = heard_frames(parakeet)
@@ -150,7 +150,7 @@ async def test_nothing_is_guessed_of_a_service_that_is_not_well(
     """One request, when the turn is over."""
     tell(entry, state)
     ws = await hass_ws_client()
-    run = await run_pipeline(ws, await create_pipeline(ws), SPOKEN + HUSH, vad=True)
+    run = await run_pipeline(ws, await create_pipeline(ws), SPOKEN + PADDING, vad=True)
     assert run.heard == "Turn on the kitchen light."
     assert heard_frames(parakeet) == [len(frames)] == [_last_sound(SPOKEN) + 125]
 
@@ -166,7 +166,7 @@ async def test_early_transcription_can_be_switched_off(
     await submit(hass, entry, listening={"turn_end": "home_assistant", "early_transcription": False})
     tell(entry, State.HEALTHY)
     ws = await hass_ws_client()
-    await run_pipeline(ws, await create_pipeline(ws), SPOKEN + HUSH, vad=True)
+    await run_pipeline(ws, await create_pipeline(ws), SPOKEN + PADDING, vad=True)
     assert heard_frames(parakeet) == [len(frames)]
 
 
@@ -178,7 +178,7 @@ async def test_without_a_detector_home_assistant_ends_the_turn(
     assert await hass.config_entries.async_reload(entry.entry_id)
     tell(entry, State.HEALTHY)
     ws = await hass_ws_client()
-    run = await run_pipeline(ws, await create_pipeline(ws), SPOKEN + HUSH, vad=True)
+    run = await run_pipeline(ws, await create_pipeline(ws), SPOKEN + PADDING, vad=True)
     assert run.data("stt-start")["audio_processing"]["requires_external_vad"] is True
     assert run.heard == "Turn on the kitchen light."
 
@@ -197,7 +197,7 @@ async def test_a_hanging_recogniser_is_not_asked_twice(
 
     parakeet.answers[POST] = hang
     ws = await hass_ws_client()
-    run = await run_pipeline(ws, await create_pipeline(ws), SPOKEN + HUSH, vad=True)
+    run = await run_pipeline(ws, await create_pipeline(ws), SPOKEN + PADDING, vad=True)
     answered.set()
     assert run.error == "stt-stream-failed"
     assert len(parakeet.posts(TRANSCRIPTIONS)) == 1

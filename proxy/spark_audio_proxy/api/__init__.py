@@ -20,7 +20,7 @@ _AUDIO: Sequence[Endpoint] = (
     (web.get, "audio/models", lists.speech_models),
     (web.get, "audio/voices", lists.voices),
 )
-"""They are tried in this order; those for which somebody waits come first."""
+"""They are tried in this order; those that callers wait for come first."""
 
 
 OPEN_LISTS = frozenset({lists.models, lists.model, lists.speech_models, lists.voices})

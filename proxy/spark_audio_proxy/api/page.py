@@ -12,7 +12,7 @@ from spark_audio_proxy.problems import Problem
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
 HEADERS = {
-    # No script, style or connection but our own; nobody may frame the page and click on its buttons for the user.
+    # No script, style or connection but our own; no other page may frame this one to have its buttons clicked.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; media-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     "Referrer-Policy": "no-referrer",

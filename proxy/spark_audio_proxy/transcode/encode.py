@@ -169,7 +169,7 @@ class _ContainerEncoder(Encoder):
 
     @override
     def close(self) -> None:
-        # Where its file is closed a muxer writes no trailer: nobody waits for it, and nothing can go wrong.
+        # Where its file is closed a muxer writes no trailer: nothing reads it, and nothing can go wrong.
         self._sink.close()
         self._container.close()
         free_filters(self._stream.codec_context)

@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager, contextmanager, nullcontext
 from spark_audio_proxy.problems import BUSY_RETRY, Problem
 
 PATIENCE = 30.0
-"""Seconds in the queue: behind a service that hangs, waiting longer helps nobody."""
+"""Seconds in the queue: behind a service that hangs, waiting longer does not help."""
 
 SMALL = 1 << 19
-"""Bytes of an upload that waits for no other one: a voice turn of 16 s must not stand behind somebody's meeting."""
+"""Bytes of an upload that waits for no other one: a voice turn of 16 s must not wait behind a meeting."""
 
 MOST_WAITING = 64
 """Uploads that may wait for room: each has up to a MiB in the buffers that it waits in."""

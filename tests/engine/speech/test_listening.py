@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 import pytest
 from spark_engine.errors import Busy, ServerFault, SparkError, TimedOut
 from spark_engine.models import Audio, Transcript
-from spark_engine.speech.listening import HUSH, MOST_GUESSES, Listening, TooLong
+from spark_engine.speech.listening import PADDING, MOST_EARLY_REQUESTS, Listening, TooLong
 from spark_engine.speech.turn_end import TurnRule
 from spark_engine.speech.voice_activity import FRAME
 
@@ -116,8 +116,8 @@ async def test_what_is_transcribed_early_ends_in_silence() -> None:
     await speaker.say(NOISE, 30)
     await speaker.end()
     assert (await listener).audio.pcm == SPOKEN * 30 + NOISE * 30
-    assert heard == [SPOKEN * 30 + NOISE * 20 + HUSH]
-    assert not any(HUSH)
+    assert heard == [SPOKEN * 30 + NOISE * 20 + PADDING]
+    assert not any(PADDING)
 
 
 async def test_without_a_pause_nothing_is_asked() -> None:
@@ -135,12 +135,12 @@ async def test_thinking_aloud_is_bounded() -> None:
     parakeet = SlowParakeet()
     parakeet.go.set()
     speaker, listener = start(parakeet)
-    for _ in range(MOST_GUESSES + 3):
+    for _ in range(MOST_EARLY_REQUESTS + 3):
         await speaker.say(SPOKEN, 10)
         await speaker.say(SILENT, 25)
     await speaker.end()
     assert (await listener).transcript is None
-    assert len(parakeet.asked) == MOST_GUESSES
+    assert len(parakeet.asked) == MOST_EARLY_REQUESTS
 
 
 @pytest.mark.parametrize("error", [ServerFault("broken"), Busy("full", status=429)])
@@ -158,7 +158,7 @@ async def test_a_guess_that_fails_is_forgotten_and_not_tried_again(error: SparkE
     assert parakeet.asked == [10]
 
 
-@pytest.mark.parametrize("how", [{"detector": None}, {"may_guess": lambda: False}])
+@pytest.mark.parametrize("how", [{"detector": None}, {"may_ask_early": lambda: False}])
 async def test_early_requests_can_be_switched_off(how: dict[str, object]) -> None:
     """By the user, or because the service is not well."""
     parakeet = SlowParakeet()

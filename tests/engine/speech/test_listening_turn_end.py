@@ -49,7 +49,7 @@ async def test_an_unfinished_sentence_ends_as_well() -> None:
     assert speaker.heard == 50 + 120
 
 
-@pytest.mark.parametrize("how", [{"may_guess": lambda: False}, {}])
+@pytest.mark.parametrize("how", [{"may_ask_early": lambda: False}, {}])
 async def test_what_is_not_understood_in_time_counts_as_unfinished(how: dict[str, object]) -> None:
     """A recogniser that is slow, or must not be asked."""
     parakeet = SlowParakeet()

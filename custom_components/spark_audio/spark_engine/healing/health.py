@@ -136,7 +136,7 @@ class Health:
 
 
 HOLDING = (State.STARTING, State.WEDGED, State.RESTARTING, State.GAVE_UP)
-"""States in which everyone fails fast. While suspect, requests go through: one bad recording locks nobody out."""
+"""States in which callers fail fast. While suspect, requests go through: one bad recording must lock no one out."""
 
 
 def observe(health: Health, seen: Observation, now: float, policy: Policy) -> Health:

@@ -66,7 +66,7 @@ def _read_time[T: (Segment, Word)](item: Json, key: str, kind: type[T]) -> T:
 def _join_pieces(text: str, pieces: tuple[Word, ...]) -> tuple[Word, ...] | None:
     """Return whole words: the server strips what marks a word's start, but its text is the pieces with spaces between.
 
-    None where the pieces do not add up to the text: then nobody knows which belong together.
+    None where the pieces do not add up to the text: then it is unknown which belong together.
     """
     words: list[Word] = []
     rest = iter(pieces)

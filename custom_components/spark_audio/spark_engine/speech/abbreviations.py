@@ -1,6 +1,6 @@
 """Words behind which a full stop does not end a sentence, in English, German, Spanish, French and Italian.
 
-All languages at once: nobody tells the language of a text, and answers mix them. A small first letter stands for a
+All languages at once: the language of a text is unknown, and answers mix them. A small first letter stands for a
 capital one as well. What ends a sentence more often than not (etc., usw., ecc.) is left out on purpose.
 """
 

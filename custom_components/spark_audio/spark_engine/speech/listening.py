@@ -1,7 +1,7 @@
-"""Audio stream in, transcript out: transcribed in the pauses already, so that the answer is there when the turn ends.
+"""Audio stream in, transcript out: early transcription in pauses, so that the transcript is there at the turn's end.
 
-A host keeps recording silence before it calls a command finished. A pause is used at once: what was said so far is
-transcribed, and if nothing more is said, that transcript is the answer. With a rule it ends the turn as well.
+A host goes on recording silence before it calls a command finished. A pause is used at once: the speech so far is
+transcribed, and if no more speech follows, that transcript is the result. A rule ends the turn as well.
 """
 
 import asyncio
@@ -17,18 +17,18 @@ from .voice_activity import FRAME, VoiceActivity, VoiceDetector
 PAUSE = 0.2
 """Seconds without speech that are worth a request: shorter ones lie between words."""
 
-HUSH = bytes(round(0.2 * SAMPLE_RATE) * SAMPLE_WIDTH)
-"""Silence put behind what is transcribed early: a sound that breaks off reads like a sentence that does.
+PADDING = bytes(round(0.2 * SAMPLE_RATE) * SAMPLE_WIDTH)
+"""Silence behind what is transcribed early: audio that breaks off reads like a sentence that does.
 
 With it, a small recogniser ended 21 of 24 whole commands with a full stop, as behind half a second of real silence;
 without, 15.
 """
 
-MOST_GUESSES = 4
-"""Requests made early for one utterance: somebody who thinks aloud must not keep the GPU busy."""
+MOST_EARLY_REQUESTS = 4
+"""Requests made early for one utterance: a speaker who thinks aloud must not keep the GPU busy."""
 
-BURST = 1.0
-"""Seconds of audio in one piece from which on it is no microphone's: a file is not searched for pauses."""
+LONGEST_CHUNK = 1.0
+"""Seconds of audio in one chunk of a microphone's stream; a longer one is a file, which is not searched for pauses."""
 
 type Transcribe = Callable[[Audio], Awaitable[Transcript]]
 
@@ -52,13 +52,13 @@ class Heard:
 class Listening:
     """How one utterance is listened to.
 
-    Without a detector nothing is transcribed early. `may_guess` tells whether the service can bear a request made
+    Without a detector nothing is transcribed early. `may_ask_early` tells whether the service can bear a request made
     early. Without a `rule` the stream's end is the turn's. `clock` tells monotonic seconds.
     """
 
     transcribe: Transcribe
     detector: VoiceDetector | None = None
-    may_guess: Callable[[], bool] = lambda: True
+    may_ask_early: Callable[[], bool] = lambda: True
     rule: TurnRule | None = None
     language: str | None = None
     clock: Callable[[], float] = time.monotonic
@@ -66,111 +66,113 @@ class Listening:
 
     async def listen(self, stream: AsyncIterable[bytes]) -> Heard:
         """Hear a stream of 16 kHz s16le mono samples to the turn's end. Raises TooLong beyond `longest` seconds."""
-        ear = _Ear(self)
+        turn = _Turn(self)
         try:
             async for chunk in stream:
-                ear.hear(chunk)
-                if ear.is_over():
+                turn.add(chunk)
+                if turn.is_over():
                     break
-            return await ear.heard()
+            return await turn.result()
         finally:
-            ear.drop()
+            turn.call_off()
 
 
-class _Ear:
-    """What was heard of one utterance so far."""
+class _Turn:
+    """The audio of one turn so far, and the request that was made early with it."""
 
-    def __init__(self, how: Listening) -> None:
-        self._how = how
-        self._heard = bytearray()
-        self._activity = VoiceActivity(how.detector) if how.detector else None
-        self._started = self._sound_at = self._spoken_at = how.clock()
-        self._guess: asyncio.Task[Transcript] | None = None
-        self._guess_holds = 0
-        self._guesses = 0
+    def __init__(self, options: Listening) -> None:
+        self._options = options
+        self._audio = bytearray()
+        self._activity = VoiceActivity(options.detector) if options.detector else None
+        self._started = self._sound_at = self._spoken_at = options.clock()
+        self._request: asyncio.Task[Transcript] | None = None
+        self._request_covers = 0
+        self._requests = 0
 
-    def hear(self, chunk: bytes) -> None:
-        self._heard += chunk
-        if _seconds(self._heard) > self._how.longest:
+    def add(self, chunk: bytes) -> None:
+        self._audio += chunk
+        if _seconds(self._audio) > self._options.longest:
             raise TooLong
-        if _seconds(chunk) > BURST:
+        if _seconds(chunk) > LONGEST_CHUNK:
             self._activity = None
         if (activity := self._activity) is None:
             return
         sound, speech = activity.sound_end, activity.speech_end
-        while len(self._heard) >= (at := activity.frames * FRAME) + FRAME:
-            activity.hear(bytes(self._heard[at : at + FRAME]))
+        while len(self._audio) >= (at := activity.frames * FRAME) + FRAME:
+            activity.hear(bytes(self._audio[at : at + FRAME]))
         if activity.sound_end > sound:
-            self._sound_at = self._how.clock()
+            self._sound_at = self._options.clock()
         if activity.speech_end > speech:
             self._spoken_at = self._sound_at
-        self._guess_in_a_pause(activity)
+        self._request_in_a_pause(activity)
 
     def is_over(self) -> bool:
         """Return whether the turn ends here, where that is for us to say."""
-        if self._how.rule is None or self._activity is None:
+        if self._options.rule is None or self._activity is None:
             return False
-        if min(_seconds(self._heard), self._how.clock() - self._started) >= LONGEST_TURN:
+        if min(_seconds(self._audio), self._options.clock() - self._started) >= LONGEST_TURN:
             return True
         silence = self._silence(self._activity)
-        return silence > 0 and is_over(self._how.rule, silence, self._understood(self._activity), self._how.language)
+        return silence > 0 and is_over(
+            self._options.rule, silence, self._understood(self._activity), self._options.language
+        )
 
     def audio(self) -> Audio:
-        return Audio(bytes(self._heard[: len(self._heard) // SAMPLE_WIDTH * SAMPLE_WIDTH]), SAMPLE_RATE)
+        return Audio(bytes(self._audio[: len(self._audio) // SAMPLE_WIDTH * SAMPLE_WIDTH]), SAMPLE_RATE)
 
-    async def heard(self) -> Heard:
+    async def result(self) -> Heard:
         """Return what came of it; the early request is waited for where it holds every frame of speech."""
         audio = self.audio()
-        if self._guess is None or self._activity is None or self._guess_holds < self._activity.speech_end:
+        if self._request is None or self._activity is None or self._request_covers < self._activity.speech_end:
             return Heard(audio)
         try:
-            return Heard(audio, await self._guess)
+            return Heard(audio, await self._request)
         except TimedOut as err:
             return Heard(audio, timed_out=err)
         except SparkError:
             return Heard(audio)
 
-    def drop(self) -> None:
-        guess, self._guess = self._guess, None
-        if guess is None:
+    def call_off(self) -> None:
+        request, self._request = self._request, None
+        if request is None:
             return
-        guess.cancel()
-        guess.add_done_callback(_look_at_the_error)
-        if guess.done() and not guess.cancelled() and guess.exception():
+        request.cancel()
+        request.add_done_callback(_retrieve_error)
+        if request.done() and not request.cancelled() and request.exception():
             # A service that fails or is busy is not asked early again.
-            self._guesses = MOST_GUESSES
+            self._requests = MOST_EARLY_REQUESTS
 
     def _silence(self, activity: VoiceActivity) -> float:
         """Return seconds without speech, by the clock as well: audio may arrive faster than real time."""
-        return round(min(activity.silence, self._how.clock() - self._spoken_at), 3)
+        return round(min(activity.silence, self._options.clock() - self._spoken_at), 3)
 
     def _understood(self, activity: VoiceActivity) -> str | None:
         """Return the text of all speech so far, None where it is not known."""
-        if self._guess is None or self._guess_holds < activity.speech_end or not self._guess.done():
+        if self._request is None or self._request_covers < activity.speech_end or not self._request.done():
             return None
-        failed = self._guess.cancelled() or self._guess.exception()
-        return None if failed else self._guess.result().text
+        failed = self._request.cancelled() or self._request.exception()
+        return None if failed else self._request.result().text
 
-    def _guess_in_a_pause(self, activity: VoiceActivity) -> None:
-        if self._guess is not None and self._guess_holds < activity.speech_end:
-            self.drop()
-        if self._guess is not None or self._guesses >= MOST_GUESSES or self._silence(activity) < PAUSE:
+    def _request_in_a_pause(self, activity: VoiceActivity) -> None:
+        if self._request is not None and self._request_covers < activity.speech_end:
+            self.call_off()
+        if self._request is not None or self._requests >= MOST_EARLY_REQUESTS or self._silence(activity) < PAUSE:
             return
-        if self._how.may_guess():
-            self._guesses += 1
-            self._guess_holds = activity.frames
+        if self._options.may_ask_early():
+            self._requests += 1
+            self._request_covers = activity.frames
             so_far = self.audio()
-            self._guess = asyncio.ensure_future(self._transcribe(replace(so_far, pcm=so_far.pcm + HUSH)))
+            self._request = asyncio.ensure_future(self._transcribe(replace(so_far, pcm=so_far.pcm + PADDING)))
 
     async def _transcribe(self, audio: Audio) -> Transcript:
-        return await self._how.transcribe(audio)
+        return await self._options.transcribe(audio)
 
 
 def _seconds(samples: bytes | bytearray) -> float:
     return len(samples) / SAMPLE_WIDTH / SAMPLE_RATE
 
 
-def _look_at_the_error(guess: asyncio.Future[Transcript]) -> None:
-    """Nobody will ask for it, and asyncio complains of errors that nobody has seen."""
-    if not guess.cancelled():
-        guess.exception()
+def _retrieve_error(request: asyncio.Future[Transcript]) -> None:
+    """Retrieve the error: asyncio logs errors that are never retrieved."""
+    if not request.cancelled():
+        request.exception()

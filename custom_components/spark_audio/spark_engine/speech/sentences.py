@@ -10,7 +10,7 @@ import re
 from .abbreviations import BEFORE_NUMBERS, NEVER_LAST, SELDOM_LAST, SENTENCE_STARTERS
 
 LONGEST = 1000
-"""Characters after which text without any sentence end is cut between words: nobody waits for ever."""
+"""Characters after which text without any sentence end is cut between words."""
 
 STOPS = ".!?…؟।॥‼⁇⁈⁉。！？"
 """Marks that end sentences, in every script that Magpie speaks."""

@@ -1,6 +1,6 @@
 """Is the turn over? Pure: (rule, seconds of silence, what was understood so far) -> yes or no.
 
-A timer cannot tell somebody who has finished from somebody who is looking for a word; the transcript can: "Turn on the"
+A timer cannot tell a speaker who has finished from one who is looking for a word; the transcript can: "Turn on the"
 is not a command.
 """
 
@@ -13,7 +13,7 @@ LONGEST_TURN = 15.0
 """Seconds after which a turn ends whatever is heard: Home Assistant's own limit."""
 
 NOTHING_SAID = 3.0
-"""Seconds that are waited after a sound without words: somebody coughs before speaking."""
+"""Seconds to wait after a sound without words, such as a cough before the command."""
 
 _OPEN_ENDS = {
     "en": "a an the my your our their to too and or but of for from with at in into if because than is are by um uh",

@@ -1,4 +1,4 @@
-"""Frames of a microphone in, how long nobody has spoken out.
+"""Frames of a microphone in, seconds of silence out.
 
 A voice detector alone tells the end of speech late: microVAD stays above its threshold for about 0.56 s after the last
 sound. The level of the sound tells it at once, but takes a slamming door for speech. So the detector decides whether
@@ -26,7 +26,7 @@ LEAST_LEVEL = 4.0
 """Mean of the samples' magnitudes: what is below is the noise of a converter."""
 
 LIKELY_ROOM = 200.0
-"""The room's level until something quieter was heard: somebody may speak from the first frame on."""
+"""The room's level until something quieter was heard: speech may begin with the first frame."""
 
 ROOM_RISE = 1.003
 VOICE_FALL = 0.999
@@ -83,7 +83,7 @@ class VoiceActivity:
 
     def _is_loud(self, frame: bytes, *, is_speech: bool) -> bool:
         level = sum(map(abs, memoryview(frame).cast("h"))) / (len(frame) // SAMPLE_WIDTH)
-        # Somebody who talks without a break does not become the room.
+        # Speech without a break must not become the room's level.
         self._room = max(min(level, self._room * (1.0 if is_speech else ROOM_RISE)), LEAST_LEVEL)
         self._voice = max(level, self._voice * VOICE_FALL)
         return level > max(self._room * ABOVE_ROOM, self._voice * BELOW_VOICE)

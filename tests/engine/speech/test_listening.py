@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 import pytest
 from spark_engine.errors import Busy, ServerFault, SparkError, TimedOut
 from spark_engine.models import Audio, Transcript
-from spark_engine.speech.listening import PADDING, MOST_EARLY_REQUESTS, Listening, TooLong
+from spark_engine.speech.listening import MOST_EARLY_REQUESTS, PADDING, Listening, TooLong
 from spark_engine.speech.turn_end import TurnRule
 from spark_engine.speech.voice_activity import FRAME
 

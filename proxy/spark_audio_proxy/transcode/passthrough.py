@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from spark_engine.models import SAMPLE_RATE, SAMPLE_WIDTH
 from spark_engine.speech.audio import WavReader
 
-from .sniff import SNIFFED, sniff
-
 _HEADERS = (1 << 10, 1 << 16)
 """Bytes that hold most WAV headers, and those that hold all."""
 
@@ -41,7 +39,7 @@ def read_head(data: memoryview) -> WavHead | None:
 
     Raises ValueError where it is a damaged one.
     """
-    if sniff(bytes(data[:SNIFFED])) != "wav":
+    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
         return None
     reader, read = WavReader(), 0
     for size in _HEADERS:

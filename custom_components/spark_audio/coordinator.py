@@ -1,11 +1,11 @@
 """What is known of a Spark at this moment, for all its entities: how its servers are, and which voices there are."""
 
 import logging
+import time
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from time import monotonic
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
@@ -18,7 +18,7 @@ from .spark_engine.errors import SparkError, Unauthorized
 from .spark_engine.healing.health import State
 from .spark_engine.healing.pool import MagpiePool
 from .spark_engine.healing.status import ServerStatus
-from .spark_engine.healing.watchdog import NoRestartTarget, RestartUnderWay
+from .spark_engine.healing.watchdog import NoRestartTarget, RestartRefused, RestartUnderWay
 from .spark_engine.models import ServerName, Service
 from .spark_engine.servers.magpie_dialects import MagpieServer
 from .spark_engine.spark import Spark
@@ -60,7 +60,7 @@ class SparkCoordinator(DataUpdateCoordinator[Statuses]):
 
     @abstractmethod
     async def _restart(self, name: ServerName) -> None:
-        """Raise RestartUnderWay, NoRestartTarget, OSError, SparkError."""
+        """Raise RestartUnderWay, NoRestartTarget, RestartRefused, OSError, SparkError."""
 
     @abstractmethod
     async def _check(self, name: ServerName) -> None:
@@ -74,6 +74,8 @@ class SparkCoordinator(DataUpdateCoordinator[Statuses]):
             raise _refused(name, translation_key="restart_under_way") from err
         except NoRestartTarget as err:
             raise _refused(name, translation_key="no_restart_target") from err
+        except RestartRefused as err:
+            raise _refused(name, translation_key="restart_refused", reason=str(err)) from err
         except OSError as err:
             raise _refused(name, translation_key="no_record") from err
         except SparkError as err:
@@ -115,7 +117,7 @@ class SparkCoordinator(DataUpdateCoordinator[Statuses]):
             raise ConfigEntryNotReady(translation_domain=DOMAIN, translation_key="no_voices")
         if magpie.voices:
             await self.store.learn(magpie=magpie)
-            self._voices_due = monotonic() + VOICES_EVERY
+            self._voices_due = time.monotonic() + VOICES_EVERY
 
     @callback
     def _look_at_voices(self, before: Statuses, now: Statuses) -> None:
@@ -126,9 +128,9 @@ class SparkCoordinator(DataUpdateCoordinator[Statuses]):
         if any(_recovered(before.get(service.name), service) for service in magpie):
             self._voices_due = 0.0
         well = any(service.state is State.HEALTHY or not service.watched for service in magpie)
-        if well and monotonic() >= self._voices_due:
+        if well and time.monotonic() >= self._voices_due:
             self._listing = True
-            self._voices_due = monotonic() + VOICES_EVERY
+            self._voices_due = time.monotonic() + VOICES_EVERY
             self.config_entry.async_create_background_task(
                 self.hass, self._list_voices(self.spark.magpie), f"{self.name} - voices"
             )
@@ -153,14 +155,19 @@ def _recovered(before: ServerStatus | None, now: ServerStatus) -> bool:
     return now.state is State.HEALTHY and (before is None or before.state is not State.HEALTHY)
 
 
-def _refused(name: ServerName, *, translation_key: str) -> HomeAssistantError:
+def _refused(name: ServerName, *, translation_key: str, **placeholders: str) -> HomeAssistantError:
     return HomeAssistantError(
         translation_domain=DOMAIN,
         translation_key=translation_key,
-        translation_placeholders={"service": name.display_name},
+        translation_placeholders={"service": name.display_name, **placeholders},
     )
 
 
 def away(statuses: Statuses, state: State, evidence: str) -> Statuses:
     """Return the same servers for a time in which their state is not known."""
-    return {name: replace(service, state=state, evidence=evidence) for name, service in statuses.items()}
+    return {
+        name: replace(
+            service, state=state, evidence=evidence, since=service.since if service.state is state else time.time()
+        )
+        for name, service in statuses.items()
+    }

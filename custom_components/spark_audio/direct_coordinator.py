@@ -9,21 +9,30 @@ from aiohttp import ClientSession
 from homeassistant.core import HomeAssistant, callback
 
 from .addresses import DEADLINES, address_for, session_for
-from .const import CONF_AUTOMATIC_RESTART, CONF_CANARY_INTERVAL, DEFAULT_CANARY_INTERVAL
+from .const import (
+    CONF_AUTOMATIC_RESTART,
+    CONF_CANARY_INTERVAL,
+    CONF_KEEP_WARM,
+    CONF_MAGPIE_URL,
+    CONF_PARAKEET_URL,
+    DEFAULT_CANARY_INTERVAL,
+)
 from .coordinator import SparkConfigEntry, SparkCoordinator, Statuses
 from .restart_targets import create_target
 from .spark_engine.errors import SparkError
-from .spark_engine.healing.canary import Canary
+from .spark_engine.healing.canary import ServerCheck
 from .spark_engine.healing.health import Outcome, Policy, State, Transition
 from .spark_engine.healing.proxy_client import ProxyClient
-from .spark_engine.healing.restart import RestartTarget
+from .spark_engine.healing.restart import RestartTarget, TrialResult
 from .spark_engine.healing.status import ServerKind, status_of
-from .spark_engine.healing.watchdog import Watchdog, WatchdogEvent, WatchdogSettings
-from .spark_engine.models import ServerName
+from .spark_engine.healing.watchdog import RestartAnswered, Watchdog, WatchdogEvent, WatchdogSettings
+from .spark_engine.models import ServerName, Service
 from .spark_engine.spark import AnyMember, Spark
-from .stored import StoredAttempts
+from .stored import StoredLedger
 
 LOGGER = logging.getLogger(__name__)
+
+URL_OPTIONS = {Service.PARAKEET: CONF_PARAKEET_URL, Service.MAGPIE: CONF_MAGPIE_URL}
 
 
 class DirectCoordinator(SparkCoordinator):
@@ -37,8 +46,8 @@ class DirectCoordinator(SparkCoordinator):
         self._kinds: dict[ServerName, ServerKind] = {}
         self._seen_well: set[ServerName] = set()
 
-        def watch(name: ServerName, canary: Canary) -> Watchdog:
-            self._watchdogs[name] = _watchdog(hass, session, entry, name, canary)
+        def watch(name: ServerName, server_check: ServerCheck) -> Watchdog:
+            self._watchdogs[name] = _watchdog(hass, session, entry, name, server_check)
             return self._watchdogs[name]
 
         self.spark = Spark(session, address_for(entry.data), watch, DEADLINES)
@@ -70,7 +79,7 @@ class DirectCoordinator(SparkCoordinator):
 
     @callback
     def _push(self, _: ServerName, event: WatchdogEvent) -> None:
-        if isinstance(event, Transition):
+        if isinstance(event, Transition | RestartAnswered | TrialResult):
             self.async_set_updated_data(self._look())
 
     @callback
@@ -106,7 +115,7 @@ class DirectCoordinator(SparkCoordinator):
         doubly = set()
         for name, member in self._members.items():
             watchdog = self._watchdogs[name]
-            if watchdog.target is None or not watchdog.settings.automatic:
+            if watchdog.restarter.target is None or not watchdog.settings.automatic:
                 continue
             try:
                 status = await ProxyClient(member.client.transport).status()
@@ -124,17 +133,18 @@ class DirectCoordinator(SparkCoordinator):
 
 
 def _watchdog(
-    hass: HomeAssistant, session: ClientSession, entry: SparkConfigEntry, name: ServerName, canary: Canary
+    hass: HomeAssistant, session: ClientSession, entry: SparkConfigEntry, name: ServerName, server_check: ServerCheck
 ) -> Watchdog:
     options = entry.options
     settings = WatchdogSettings(
         policy=Policy(interval=float(options.get(CONF_CANARY_INTERVAL, DEFAULT_CANARY_INTERVAL))),
         automatic=bool(options.get(CONF_AUTOMATIC_RESTART, True)),
+        keep_warm=bool(options.get(CONF_KEEP_WARM, False)),
     )
     target: RestartTarget | None = None
     try:
         target = create_target(hass, session, options, name.service)
     except ValueError as err:
         LOGGER.error("%s cannot be restarted, its restart target cannot be understood: %s", name, err)
-    store = StoredAttempts(hass, entry.entry_id, name)
-    return Watchdog(name, canary, store, target=target, settings=settings, deadlines=DEADLINES)
+    store = StoredLedger(hass, entry.entry_id, name, str(entry.data[URL_OPTIONS[name.service]]))
+    return Watchdog(name, server_check, store, target=target, settings=settings, deadlines=DEADLINES)

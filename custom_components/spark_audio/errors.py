@@ -5,7 +5,18 @@ from collections.abc import Mapping
 from homeassistant.exceptions import HomeAssistantError
 
 from .const import DOMAIN
-from .spark_engine.errors import Busy, Held, Rejected, ServerFault, SparkError, TimedOut, Unauthorized, Unreachable
+from .spark_engine.errors import (
+    Busy,
+    Held,
+    OutOfMemory,
+    Rejected,
+    ServerFault,
+    SparkError,
+    TimedOut,
+    Unauthorized,
+    Unreachable,
+    WrongServer,
+)
 from .spark_engine.models import Service
 
 TRANSLATION_KEYS: Mapping[type[SparkError], str] = {
@@ -15,6 +26,8 @@ TRANSLATION_KEYS: Mapping[type[SparkError], str] = {
     Busy: "busy",
     Unauthorized: "unauthorized",
     Held: "held",
+    OutOfMemory: "out_of_memory",
+    WrongServer: "wrong_server",
     Rejected: "rejected",
 }
 

@@ -10,19 +10,25 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import SparkConfigEntry
 from .entity import HealthEntity
+from .outages import is_long_unreachable
 from .spark_engine.healing.health import State, Transition
 from .spark_engine.models import ServerName
 
 PARALLEL_UPDATES = 0
 
-WEDGED = "wedged"
-RESTART_REQUESTED = "restart_requested"
 RECOVERED = "recovered"
-GAVE_UP = "gave_up"
+RESTART_REFUSED = "restart_refused"
 
-TROUBLE = {State.WEDGED: WEDGED, State.RESTARTING: RESTART_REQUESTED, State.GAVE_UP: GAVE_UP}
+TROUBLE = {
+    State.WEDGED: "wedged",
+    State.RESTARTING: "restart_requested",
+    State.GAVE_UP: "gave_up",
+    State.OUT_OF_MEMORY: "out_of_memory",
+    State.WRONG_SERVER: "wrong_server",
+    State.UNREACHABLE: "unreachable",
+}
 
-INCIDENT = EventEntityDescription(key="incident", event_types=[*TROUBLE.values(), RECOVERED])
+INCIDENT = EventEntityDescription(key="incident", event_types=[*TROUBLE.values(), RESTART_REFUSED, RECOVERED])
 
 
 async def async_setup_entry(
@@ -46,18 +52,29 @@ class IncidentEvent(HealthEntity, EventEntity):
         if self._name in self.coordinator.data:
             history = self.status.history
             for change in new_transitions(self._seen, history):
-                self._tell(change)
+                self._tell_change(change)
             self._seen = history
+            if is_long_unreachable(self.status) and self._told != TROUBLE[State.UNREACHABLE]:
+                self._tell(TROUBLE[State.UNREACHABLE], self.status.evidence)
         super()._handle_coordinator_update()
 
-    def _tell(self, change: Transition) -> None:
-        kind = TROUBLE.get(change.after)
-        # What was told last, before a restart of Home Assistant perhaps, tells whether there is anything to recover of.
-        if change.after is State.HEALTHY and self.state_attributes[ATTR_EVENT_TYPE] in TROUBLE.values():
-            kind = RECOVERED
-        if kind:
-            self._trigger_event(kind, {"evidence": change.evidence})
-            self.async_write_ha_state()
+    @property
+    def _told(self) -> str | None:
+        """Return what was told last, before a restart of Home Assistant perhaps."""
+        told: str | None = self.state_attributes[ATTR_EVENT_TYPE]
+        return told
+
+    def _tell_change(self, change: Transition) -> None:
+        if change.refused:
+            self._tell(RESTART_REFUSED, change.evidence)
+        elif change.after is State.HEALTHY and self._told not in (None, RECOVERED):
+            self._tell(RECOVERED, change.evidence)
+        elif change.after in TROUBLE and change.after is not State.UNREACHABLE:
+            self._tell(TROUBLE[change.after], change.evidence)
+
+    def _tell(self, kind: str, evidence: str) -> None:
+        self._trigger_event(kind, {"evidence": evidence})
+        self.async_write_ha_state()
 
 
 def new_transitions(seen: Sequence[Transition], history: Sequence[Transition]) -> Iterable[Transition]:

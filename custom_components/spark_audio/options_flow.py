@@ -1,5 +1,6 @@
 """Options: how it sounds, how it listens, how it heals, and who steps in."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,8 @@ from homeassistant.helpers import entity_registry as er
 from .addresses import address_for, is_through_proxy, read_key, session_for
 from .const import CONF_RESTART_KIND, RestartKind, restart_option
 from .options_form import FALLBACK, RESTART_FIELDS, Options, form, shown, stored, target_form
-from .spark_engine.healing.restart import parse_docker, parse_hook
+from .restart_targets import create_target
+from .spark_engine.healing.restart import Trial, parse_docker, parse_hook
 from .spark_engine.models import Service
 from .spark_engine.servers.magpie_dialects import MagpieServer
 
@@ -25,6 +27,8 @@ class SparkAudioOptionsFlow(OptionsFlowWithReload):
     """One form, and a second one for what the chosen kind of restart has to be told."""
 
     _chosen: Options
+    _warned_of: Mapping[str, str] | None = None
+    """The restart targets that were shown not to work."""
 
     async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Ask for everything else."""
@@ -48,19 +52,19 @@ class SparkAudioOptionsFlow(OptionsFlowWithReload):
 
     async def async_step_hook(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Ask which URLs restart the services."""
-        return self._targets(RestartKind.HOOK, user_input)
+        return await self._targets(RestartKind.HOOK, user_input)
 
     async def async_step_docker(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Ask which containers the services run in, and where Docker's API is."""
-        return self._targets(RestartKind.DOCKER, user_input)
+        return await self._targets(RestartKind.DOCKER, user_input)
 
     async def async_step_action(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Ask which actions restart the services."""
-        return self._targets(RestartKind.ACTION, user_input)
+        return await self._targets(RestartKind.ACTION, user_input)
 
     async def async_step_button(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Ask which buttons restart the services."""
-        return self._targets(RestartKind.BUTTON, user_input)
+        return await self._targets(RestartKind.BUTTON, user_input)
 
     async def _ask_for_targets(self) -> ConfigFlowResult:
         match self._chosen.get(CONF_RESTART_KIND):
@@ -74,14 +78,20 @@ class SparkAudioOptionsFlow(OptionsFlowWithReload):
                 return await self.async_step_button()
         return self.async_create_entry(data=self._chosen)
 
-    def _targets(self, kind: RestartKind, user_input: Mapping[str, str] | None) -> ConfigFlowResult:
+    async def _targets(self, kind: RestartKind, user_input: Mapping[str, str] | None) -> ConfigFlowResult:
         errors: dict[str, str] = {}
         unknown: list[str] = []
+        reasons: list[str] = []
         if user_input is not None:
             given = {name: text.strip() for name, text in user_input.items() if text.strip()}
             errors = self._wrong(kind, given)
-            if not errors:
+            if not errors and given != self._warned_of:
+                reasons = await self._failing(self._chosen | given)
+            if not errors and not reasons:
                 return self.async_create_entry(data=self._chosen | given)
+            if reasons:
+                # It may be off just now: the same once more is saved.
+                self._warned_of, errors = given, {"base": "target_fails"}
             unknown = [given[name] for name, error in errors.items() if error == "unknown_entity"]
         actions = sorted(
             f"{domain}.{action}"
@@ -94,8 +104,15 @@ class SparkAudioOptionsFlow(OptionsFlowWithReload):
             step_id=kind,
             data_schema=self.add_suggested_values_to_schema(schema, values),
             errors=errors,
-            description_placeholders={**EXAMPLES, "entity": ", ".join(unknown)},
+            description_placeholders={**EXAMPLES, "entity": ", ".join(unknown), "reason": " ".join(reasons)},
         )
+
+    async def _failing(self, options: Options) -> list[str]:
+        """Return why restart targets do not work, as far as can be known without a restart."""
+        session = session_for(self.hass, self.config_entry.data)
+        targets = [create_target(self.hass, session, options, service) for service in self._services]
+        trials = await asyncio.gather(*(target.try_out() for target in targets if target))
+        return [result.detail for result in trials if result.trial is Trial.FAILS]
 
     def _wrong(self, kind: RestartKind, given: Mapping[str, str]) -> dict[str, str]:
         """Return the error of each field."""

@@ -35,6 +35,7 @@ from .const import (
     CONF_EMOTION,
     CONF_FALLBACK_STT,
     CONF_FALLBACK_TTS,
+    CONF_KEEP_WARM,
     CONF_NOISE_REDUCTION,
     CONF_RESTART_KIND,
     CONF_SAMPLE_RATE,
@@ -231,6 +232,7 @@ _LISTENING = {
 _HEALING = {
     vol.Required(CONF_CANARY_INTERVAL, default=DEFAULT_CANARY_INTERVAL): _seconds(1, 86_400),
     vol.Required(CONF_AUTOMATIC_RESTART, default=True): BooleanSelector(),
+    vol.Required(CONF_KEEP_WARM, default=False): BooleanSelector(),
     vol.Required(CONF_RESTART_KIND, default=RestartKind.NONE): SelectSelector(
         SelectSelectorConfig(
             options=list(RestartKind), translation_key=CONF_RESTART_KIND, mode=SelectSelectorMode.DROPDOWN

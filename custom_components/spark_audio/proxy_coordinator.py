@@ -73,6 +73,8 @@ class ProxyCoordinator(SparkCoordinator):
             if self.config_entry.state is ConfigEntryState.SETUP_IN_PROGRESS:
                 # It answered once: entities are set up, and show that it is away.
                 return self.data
+            # Home Assistant tells listeners of the first failure alone, and an outage gets longer.
+            self.async_update_listeners()
             raise UpdateFailed(**_about(err, translation_key="proxy_away")) from err
         now = {server.name: server for server in servers}
         well = all(server.state is State.HEALTHY or not server.watched for server in servers)

@@ -12,6 +12,7 @@ from homeassistant.helpers import issue_registry as ir
 from .addresses import is_through_proxy
 from .const import DOMAIN
 from .coordinator import SparkConfigEntry
+from .outages import is_long
 from .spark_engine.healing.health import State
 from .spark_engine.healing.status import ServerStatus
 from .spark_engine.models import ServerName
@@ -20,10 +21,23 @@ GAVE_UP = "gave_up"
 NO_RESTART_TARGET = "no_restart_target"
 NO_RESTART_TARGET_PROXY = "no_restart_target_proxy"
 TWO_OWNERS = "two_owners"
+UNREACHABLE = "unreachable"
+OUT_OF_MEMORY = "out_of_memory"
+WRONG_SERVER = "wrong_server"
+RESTART_PROBLEM = "restart_problem"
 
-ISSUES = (GAVE_UP, NO_RESTART_TARGET, NO_RESTART_TARGET_PROXY, TWO_OWNERS)
+ISSUES = (
+    GAVE_UP,
+    NO_RESTART_TARGET,
+    NO_RESTART_TARGET_PROXY,
+    TWO_OWNERS,
+    UNREACHABLE,
+    OUT_OF_MEMORY,
+    WRONG_SERVER,
+    RESTART_PROBLEM,
+)
 
-_SEVERITIES = {GAVE_UP: ir.IssueSeverity.ERROR}
+_SEVERITIES = {GAVE_UP: ir.IssueSeverity.ERROR, WRONG_SERVER: ir.IssueSeverity.ERROR}
 
 
 @callback
@@ -44,7 +58,12 @@ def update_issues(hass: HomeAssistant, entry: SparkConfigEntry) -> None:
                 is_fixable=issue == GAVE_UP,
                 severity=_SEVERITIES.get(issue, ir.IssueSeverity.WARNING),
                 translation_key=issue,
-                translation_placeholders={"service": service.name.display_name, "title": entry.title},
+                translation_placeholders={
+                    "service": service.name.display_name,
+                    "title": entry.title,
+                    "url": f"`{service.url}`",
+                    "reason": (service.restart_problem if issue == RESTART_PROBLEM else None) or service.evidence,
+                },
             )
 
 
@@ -61,8 +80,17 @@ def _issue_id(issue: str, entry_id: str, name: ServerName) -> str:
 
 
 def _issues(hass: HomeAssistant, entry: SparkConfigEntry, service: ServerStatus) -> Iterator[str]:
-    if service.state is State.GAVE_UP:
-        yield GAVE_UP
+    match service.state:
+        case State.GAVE_UP:
+            yield GAVE_UP
+        case State.WRONG_SERVER:
+            yield WRONG_SERVER
+        case State.UNREACHABLE if is_long(service):
+            yield UNREACHABLE
+        case State.OUT_OF_MEMORY if is_long(service):
+            yield OUT_OF_MEMORY
+    if service.restart_problem is not None and service.automatic:
+        yield RESTART_PROBLEM
     wedged = service.state is State.WEDGED or any(change.after is State.WEDGED for change in service.history)
     if wedged and service.automatic and service.restart_target is None:
         # It stays after a recovery: the next wedge will not mend itself either.

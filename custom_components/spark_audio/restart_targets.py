@@ -9,9 +9,20 @@ from typing import Any, override
 from aiohttp import ClientSession
 from homeassistant.const import ATTR_ENTITY_ID, STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant, split_entity_id
+from homeassistant.exceptions import HomeAssistantError, ServiceNotFound, ServiceValidationError
+from homeassistant.helpers.start import async_at_started
 
 from .const import CONF_RESTART_KIND, RestartKind, restart_option
-from .spark_engine.healing.restart import RESTART_DEADLINE, RestartReply, RestartTarget, parse_docker, parse_hook
+from .spark_engine.healing.restart import (
+    RESTART_DEADLINE,
+    Answer,
+    RestartReply,
+    RestartTarget,
+    Trial,
+    TrialResult,
+    parse_docker,
+    parse_hook,
+)
 from .spark_engine.models import Service
 
 LOGGER = logging.getLogger(__name__)
@@ -57,6 +68,13 @@ class ActionTarget(RestartTarget):
             self.hass, lambda: self.hass.services.async_call(domain, service, blocking=True), self.action
         )
 
+    @override
+    async def try_out(self) -> TrialResult:
+        await _started(self.hass)
+        if not self.hass.services.has_service(*split_entity_id(self.action)):
+            return TrialResult(Trial.FAILS, f"There is no action {self.action}.")
+        return TrialResult(Trial.UNTRIED, f"{self.action} is there. Only a restart tells what it does.")
+
 
 @dataclass(frozen=True, slots=True)
 class ButtonTarget(RestartTarget):
@@ -69,10 +87,9 @@ class ButtonTarget(RestartTarget):
 
     @override
     async def restart(self) -> RestartReply:
-        state = self.hass.states.get(self.button)
         # Home Assistant would take the press of a button that is not there for done.
-        if state is None or state.state == STATE_UNAVAILABLE:
-            return RestartReply(False, f"The button {self.button} is not available.")
+        if not self._is_available:
+            return RestartReply(Answer.REFUSED, f"The button {self.button} is not available.")
         domain, _ = split_entity_id(self.button)
         data = {ATTR_ENTITY_ID: self.button}
         return await _performed(
@@ -81,6 +98,25 @@ class ButtonTarget(RestartTarget):
             f"The button {self.button}",
         )
 
+    @override
+    async def try_out(self) -> TrialResult:
+        await _started(self.hass)
+        if not self._is_available:
+            return TrialResult(Trial.FAILS, f"The button {self.button} is not available.")
+        return TrialResult(Trial.UNTRIED, f"The button {self.button} is there. Only a restart tells what it does.")
+
+    @property
+    def _is_available(self) -> bool:
+        state = self.hass.states.get(self.button)
+        return state is not None and state.state != STATE_UNAVAILABLE
+
+
+async def _started(hass: HomeAssistant) -> None:
+    """Wait until Home Assistant has started: before, actions and buttons of others may not be there yet."""
+    started = asyncio.Event()
+    async_at_started(hass, lambda _: started.set())
+    await started.wait()
+
 
 async def _performed(hass: HomeAssistant, call: Callable[[], Awaitable[object]], what: str) -> RestartReply:
     """Return what came of it. It goes on by itself where it takes longer, and where the caller has left."""
@@ -88,12 +124,18 @@ async def _performed(hass: HomeAssistant, call: Callable[[], Awaitable[object]],
     async def perform() -> RestartReply:
         try:
             await call()
+        except ServiceNotFound, ServiceValidationError:
+            return RestartReply(Answer.REFUSED, f"{what} is not there, or does not take the call.")
+        except HomeAssistantError as err:
+            return RestartReply(Answer.UNCONFIRMED, f"{what} failed: {err}")
         except Exception as err:
             # Other people's code may raise anything; canaries tell what it did.
             LOGGER.debug("%s failed", what, exc_info=True)
-            return RestartReply(False, f"{what} failed ({type(err).__name__}).")
-        return RestartReply(True, f"{what} was performed.")
+            return RestartReply(Answer.UNCONFIRMED, f"{what} failed ({type(err).__name__}).")
+        return RestartReply(Answer.ACCEPTED, f"{what} was performed.")
 
     task = hass.async_create_task(perform(), name=f"restart by {what}")
     done, _ = await asyncio.wait({task}, timeout=RESTART_DEADLINE)
-    return task.result() if done else RestartReply(False, f"{what} takes longer than {RESTART_DEADLINE:.0f} s.")
+    if done:
+        return task.result()
+    return RestartReply(Answer.UNCONFIRMED, f"{what} takes longer than {RESTART_DEADLINE:.0f} s.")

@@ -14,7 +14,7 @@ from homeassistant.helpers.storage import Store
 from homeassistant.util.json import load_json_object
 
 from .const import DOMAIN
-from .spark_engine.healing.budget import AttemptStore
+from .spark_engine.healing.budget import Ledger, LedgerStore
 from .spark_engine.healing.status import ServerStatus
 from .spark_engine.models import ServerName, Service, Voice
 from .spark_engine.servers.magpie_dialects import FAMILIES, OPENAI, MagpieServer
@@ -28,21 +28,22 @@ _ANOTHER = (AttributeError, KeyError, NotImplementedError, TypeError, ValueError
 """What reading raises, here and in Home Assistant, where the file holds JSON of another kind."""
 
 
-class StoredAttempts(AttemptStore):
-    """The record of restarts of one server.
+class StoredLedger(LedgerStore):
+    """The restarts of one server. Those of another server, which was here before, do not count.
 
     `Store` writes beside, fsyncs, renames and fsyncs the folder (`atomic_writes`), but it swallows errors, and while
     Home Assistant stops it only promises to write later. So what it wrote is read back: when `save` returns, the
-    record is on the disk.
+    ledger is on the disk.
     """
 
-    def __init__(self, hass: HomeAssistant, entry_id: str, name: ServerName) -> None:
+    def __init__(self, hass: HomeAssistant, entry_id: str, name: ServerName, url: str) -> None:
         """Nothing is read yet."""
         self._hass = hass
+        self._url = url
         self._store = Store[Document](hass, VERSION, _key(entry_id, str(name)), private=True, atomic_writes=True)
 
     @override
-    async def load(self) -> tuple[float, ...]:
+    async def load(self) -> Ledger:
         path = Path(self._store.path)
         exists = await self._hass.async_add_executor_job(path.exists)
         try:
@@ -50,19 +51,23 @@ class StoredAttempts(AttemptStore):
         except HomeAssistantError as err:
             raise OSError(f"{path.name} cannot be read") from err
         except _ANOTHER as err:
-            raise ValueError(f"{path.name} is no record of restarts") from err
+            raise ValueError(f"{path.name} is no ledger of restarts") from err
         if document is None and not exists:
             # A first start; that it can be written is found out now and not in the middle of a wedge.
-            await self.save(())
-            return ()
-        match document:
-            case {"restarts": [*restarts]} if all(type(at) in (int, float) for at in restarts):
-                return tuple(map(float, restarts))
-        raise ValueError(f"{path.name} holds no list of restarts")
+            await self.save(Ledger())
+            return Ledger()
+        ledger = _ledger(document or {}, self._url)
+        if ledger is None:
+            raise ValueError(f"{path.name} holds no list of restarts")
+        return ledger
 
     @override
-    async def save(self, attempts: tuple[float, ...]) -> None:
-        document: Document = {"restarts": list(attempts)}
+    async def save(self, ledger: Ledger) -> None:
+        document: Document = {
+            "url": self._url,
+            "restarts": list(ledger.restarts),
+            "recoveries": list(ledger.recoveries),
+        }
         await self._store.async_save(document)
         try:
             written = await self._hass.async_add_executor_job(load_json_object, self._store.path)
@@ -74,6 +79,23 @@ class StoredAttempts(AttemptStore):
     async def remove(self) -> None:
         """Forget it."""
         await self._store.async_remove()
+
+
+def _ledger(document: Document, url: str) -> Ledger | None:
+    """Return the ledger of the server with that URL, None where the document holds none."""
+    match document:
+        case {"restarts": [*_], "url": str(other)} if other != url:
+            return Ledger()
+        case {"restarts": [*restarts], "recoveries": [*recoveries]}:
+            pass
+        case {"restarts": [*restarts]}:
+            # Written by an older version.
+            recoveries = []
+        case _:
+            return None
+    if not all(type(seconds) in (int, float) for seconds in (*restarts, *recoveries)):
+        return None
+    return Ledger(tuple(map(float, restarts)), tuple(map(float, recoveries)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +142,7 @@ async def remove_records(hass: HomeAssistant, entry_id: str) -> None:
     """Forget all of an entry."""
     await SparkStore(hass, entry_id).remove()
     for service in Service:
-        await StoredAttempts(hass, entry_id, ServerName(service)).remove()
+        await StoredLedger(hass, entry_id, ServerName(service), "").remove()
 
 
 def _key(entry_id: str, what: str) -> str:

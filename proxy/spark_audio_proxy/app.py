@@ -22,7 +22,7 @@ from .identity import lasting_id
 from .journal import Journal
 from .middlewares import access_log, add_headers, answer_preflight, refuse_foreign_pages, require_key
 from .problems import answer_problems
-from .restarts.ledger import state_folder
+from .state_folder import only_user, state_folder
 from .transcode.libav_limits import limit_blocks
 from .uploads.admission import BytesInFlight, Gate
 from .watchdogs import create_spark
@@ -75,10 +75,11 @@ async def _connected(
     create: Callable[[ClientSession, Settings, Listener], Spark], app: web.Application
 ) -> AsyncGenerator[None]:
     """Hold what lives as long as the application: connections, threads, the Spark and its watchdogs."""
-    if proxy_id := await asyncio.to_thread(lasting_id, state_folder(app[SETTINGS].state_dir)):
-        app[PROXY_ID] = proxy_id
+    folder = state_folder(app[SETTINGS].state_dir)
     connector = TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE, ttl_dns_cache=300)
-    with ThreadPoolExecutor(os.process_cpu_count(), "transcode") as transcoders:
+    with only_user(folder), ThreadPoolExecutor(os.process_cpu_count(), "transcode") as transcoders:
+        if proxy_id := await asyncio.to_thread(lasting_id, folder):
+            app[PROXY_ID] = proxy_id
         async with ClientSession(connector=connector, cookie_jar=DummyCookieJar()) as session:
             app[TRANSCODERS] = transcoders
             app[SESSION] = session

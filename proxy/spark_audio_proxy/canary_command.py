@@ -9,10 +9,9 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, ClientSession
-from spark_engine.healing.canary import Canary, magpie_canary, parakeet_canary
+from spark_engine.healing.canary import MagpieCheck, ParakeetCheck, ServerCheck
 from spark_engine.healing.health import Observation, Outcome
 from spark_engine.servers.deadlines import Deadlines
 from spark_engine.servers.magpie import Magpie
@@ -90,28 +89,31 @@ async def ask(options: CanaryOptions) -> Verdict:
 
     started = time.monotonic()
     async with ClientSession(middlewares=(remember_status,)) as session:
-        canary = _canary(options.service, Transport(session, options.url, options.token))
+        server_check = _check(options.service, Transport(session, options.url, options.token))
         try:
             async with asyncio.timeout(options.deadline):
-                seen = await canary()
+                if await server_check.is_asleep():
+                    seen = Observation(Outcome.ASLEEP, canary=True, detail="It has unloaded its model.")
+                else:
+                    seen = await server_check.canary(None)
         except TimeoutError:
             seen = Observation(Outcome.TIMED_OUT, canary=True, detail=f"No answer within {options.deadline:g} s.")
     return _judge(options, seen, busy=statuses[-1:] == [_TOO_MANY_REQUESTS], seconds=time.monotonic() - started)
 
 
-def _canary(service: str, transport: Transport) -> Canary:
-    if service == "parakeet":
-        return partial(parakeet_canary, Parakeet(transport))
-    return partial(magpie_canary, Magpie(transport))
+def _check(service: str, transport: Transport) -> ServerCheck:
+    return ParakeetCheck(Parakeet(transport)) if service == "parakeet" else MagpieCheck(Magpie(transport))
 
 
 def _judge(options: CanaryOptions, seen: Observation, *, busy: bool, seconds: float) -> Verdict:
-    """Busy is alive: a server must not be restarted for having much to do."""
+    """Busy is alive, and so is asleep: a server must not be restarted for having much to do, or nothing."""
     name = f"{options.service.capitalize()} at {options.url}"
     if seen.outcome is Outcome.SUCCESS:
         return Verdict(True, f"{name} is healthy ({seconds:.2f} s): {seen.detail}")
     if seen.outcome is Outcome.WRONG_ANSWER and options.any_words:
         return Verdict(True, f"{name} is healthy ({seconds:.2f} s): it heard words, if not the canary's.")
+    if seen.outcome is Outcome.ASLEEP:
+        return Verdict(True, f"{name} is asleep and was not woken: {seen.detail}")
     if busy and seen.outcome is Outcome.NO_EVIDENCE:
         return Verdict(True, f"{name} is too busy to tell: {seen.detail}")
     return Verdict(False, f"{name} is not healthy: {seen.detail}")

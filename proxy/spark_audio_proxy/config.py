@@ -62,6 +62,7 @@ class Settings:
     queue: int = 32
     watch: bool = True
     auto_restart: bool = True
+    keep_warm: bool = False
     canary_interval: float = 300.0
     restart_limit: int = 3
     restart_window: float = 1800.0
@@ -194,6 +195,9 @@ OPTIONS: Mapping[str, Option] = {
     },
     "watch": Option("watch the services: on (default), or off where something else does", vol.Boolean(), "on|off"),
     "auto_restart": Option("restart a wedged service automatically: on (default) or off", vol.Boolean(), "on|off"),
+    "keep_warm": Option(
+        "send canaries to servers that have unloaded their model, too: on or off (default)", vol.Boolean(), "on|off"
+    ),
     "canary_interval": Option("seconds between canaries of a healthy service", _seconds(1)),
     "restart_limit": Option("automatic restarts that a window allows", _whole_number(0, 100)),
     "restart_window": Option("length of that window, in seconds", _seconds(60)),

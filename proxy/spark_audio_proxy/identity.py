@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from .restarts.ledger import write_document
+from .state_folder import write_document
 
 LOGGER = logging.getLogger(__name__)
 

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from spark_engine.healing.watchdog import RequestOutcome, WatchdogEvent
+from spark_engine.healing.traffic import RequestOutcome
+from spark_engine.healing.watchdog import WatchdogEvent
 from spark_engine.models import ServerName
 
 type Outcome = Literal["ok", "rejected", "busy", "failed", "cut", "gone"]

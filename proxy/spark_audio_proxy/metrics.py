@@ -12,7 +12,9 @@ from spark_engine import __version__
 from spark_engine.errors import SparkError
 from spark_engine.healing.canary import CanaryResult
 from spark_engine.healing.health import State, Transition
-from spark_engine.healing.watchdog import RequestOutcome
+from spark_engine.healing.restart import Answer
+from spark_engine.healing.traffic import RequestOutcome
+from spark_engine.healing.watchdog import RestartAnswered
 from spark_engine.models import ServerName
 from spark_engine.spark import Spark
 
@@ -58,6 +60,9 @@ class _Counted:
         self.canary_seconds = histogram("spark_canary_duration_seconds", "Canaries, failed ones included.", "service")
         self.canaries = counter("spark_canaries_total", "Canaries by what they showed.", "service", "outcome")
         self.restarts = counter("spark_restarts_total", "Restarts by how they ended.", "service", "trigger", "outcome")
+        self.answers = counter(
+            "spark_restart_answers_total", "Restarts by what the target answered.", "service", "answer"
+        )
         self.audio = counter("spark_audio_seconds_total", "Seconds of speech taken in or given out.", "direction")
         Info("spark_build", "What runs here.", registry=registry).info({"version": __version__})
         self._restarting: dict[ServerName, str] = {}
@@ -77,6 +82,10 @@ class _Counted:
             case ServerEvent(server, CanaryResult() as result):
                 self.canary_seconds.labels(server).observe(result.latency)
                 self.canaries.labels(server, result.observation.outcome.name.lower()).inc()
+            case ServerEvent(server, RestartAnswered(reply)):
+                self.answers.labels(server, reply.answer).inc()
+                if reply.answer is Answer.REFUSED and (trigger := self._restarting.pop(server, None)):
+                    self.restarts.labels(server, trigger, "refused").inc()
             case ServerEvent(server, Transition() as change):
                 self._count_restart(server, change)
 
@@ -121,7 +130,7 @@ class _ServersNow(Collector):
                 states.add_metric([name, state], float(member.state is state))
             if watchdog.last_success is not None:
                 success.add_metric([name], watchdog.last_success)
-            left.add_metric([name], watchdog.restarts_left)
+            left.add_metric([name], watchdog.restarter.restarts_left)
             in_flight.add_metric([name], watchdog.requests_under_way)
         yield from (states, success, left, in_flight)
 

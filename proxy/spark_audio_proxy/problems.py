@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from aiohttp import web
-from spark_engine.errors import Busy, Held, Rejected, ServerFault, SparkError, TimedOut, Unauthorized, Unreachable
+from spark_engine.errors import (
+    Busy,
+    Held,
+    OutOfMemory,
+    Rejected,
+    ServerFault,
+    SparkError,
+    TimedOut,
+    Unauthorized,
+    Unreachable,
+    WrongServer,
+)
 
 from .streamed_answer import StreamedAnswer
 
@@ -50,6 +61,8 @@ def problem_for(error: SparkError) -> Problem:
             return Problem(400, error.message)
         case Held(retry_after=wait):
             return Problem(503, error.message, code="service_held", retry_after=wait)
+        case OutOfMemory(retry_after=wait):
+            return Problem(503, error.message, code="out_of_memory", retry_after=wait)
         case Busy(retry_after=wait):
             return Problem(429, error.message, code="busy", retry_after=wait or BUSY_RETRY)
     status, code, retry_after = _UPSTREAM[type(error)]
@@ -62,6 +75,7 @@ _UPSTREAM: Mapping[type[SparkError], tuple[int, str, float | None]] = {
     TimedOut: (504, "upstream_timeout", None),
     Unreachable: (503, "upstream_unreachable", UNREACHABLE_RETRY),
     ServerFault: (503, "upstream_fault", FAULT_RETRY),
+    WrongServer: (502, "wrong_server", None),
 }
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from aiohttp import ClientSession
 from spark_engine.healing.budget import Budget
-from spark_engine.healing.canary import Canary
+from spark_engine.healing.canary import ServerCheck
 from spark_engine.healing.health import Policy
 from spark_engine.healing.restart import TargetError
 from spark_engine.healing.watchdog import Listener, Watchdog, WatchdogSettings
@@ -13,8 +13,9 @@ from spark_engine.servers.deadlines import Deadlines
 from spark_engine.spark import ServerAddress, Spark, SparkAddress
 
 from .config import ServerSettings, Settings, SettingsError
-from .restarts.ledger import FileStore, state_folder
+from .restarts.ledger import FileStore
 from .restarts.targets import create_target
+from .state_folder import state_folder
 
 
 def create_spark(
@@ -37,15 +38,17 @@ def create_spark(
         policy=replace(policy or Policy(), interval=settings.canary_interval, start_grace=settings.start_grace),
         budget=replace(budget or Budget(), limit=settings.restart_limit, window=settings.restart_window),
         automatic=settings.auto_restart,
+        keep_warm=settings.keep_warm,
     )
 
-    def watch(name: ServerName, canary: Canary) -> Watchdog:
+    def watch(name: ServerName, server_check: ServerCheck) -> Watchdog:
+        server = servers[name.service][name.number - 1]
         try:
-            target = create_target(session, servers[name.service][name.number - 1].restart)
+            target = create_target(session, server.restart)
         except TargetError as err:
             raise SettingsError(f"restart target of {name}: {err}") from err
-        store = FileStore(folder / f"{name}.json")
-        watchdog = Watchdog(name, canary, store, target=target, settings=how, deadlines=deadlines)
+        store = FileStore(folder / f"{name}.json", server.url or "")
+        watchdog = Watchdog(name, server_check, store, target=target, settings=how, deadlines=deadlines)
         watchdog.subscribe(listener)
         return watchdog
 

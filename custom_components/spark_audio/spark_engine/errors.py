@@ -4,6 +4,8 @@ SparkError
 ├── Unreachable    no connection: refused, DNS, TLS
 ├── TimedOut       connected, but no answer within the deadline
 ├── ServerFault    5xx, CUDA text on any status, truncated or empty audio, an answer that is not what was asked for
+├── OutOfMemory    the GPU's memory is full, which passes
+├── WrongServer    it answers, and is certainly something else than what it was taken for
 ├── Busy           429, 503, still loading: come back later
 ├── Unauthorized   401, 403: the key is missing or wrong
 ├── Held           not sent at all: the watchdog knows that the service cannot answer now
@@ -40,13 +42,38 @@ class TimedOut(SparkError):
 class ServerFault(SparkError):
     """The server broke: 5xx, CUDA text, or an answer that is cut, empty or of the wrong kind.
 
-    `signature` is the text that gives a broken CUDA context away, None where there is none.
+    `signature` is the text that gives a broken CUDA context away, None where there is none; `ambiguous` that a lack of
+    memory has the same text. `killed`: the connection was cut after the request was sent, which may have ended the
+    process; it must not be sent to another server.
     """
 
-    def __init__(self, message: str, *, status: int | None = None, signature: str | None = None) -> None:
-        """Keep the signature for the watchdog."""
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        signature: str | None = None,
+        ambiguous: bool = False,
+        killed: bool = False,
+    ) -> None:
+        """Keep the details for the watchdog and the pool."""
         super().__init__(message, status=status)
         self.signature = signature
+        self.ambiguous = ambiguous
+        self.killed = killed
+
+
+class OutOfMemory(SparkError):
+    """The GPU's memory is full: another process has taken it. `retry_after` is in seconds."""
+
+    def __init__(self, message: str, *, status: int | None = None, retry_after: float = 30.0) -> None:
+        """Keep when to come back."""
+        super().__init__(message, status=status)
+        self.retry_after = retry_after
+
+
+class WrongServer(SparkError):
+    """The server answers, and is certainly something else; the message names what."""
 
 
 class Busy(SparkError):

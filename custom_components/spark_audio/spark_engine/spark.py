@@ -4,11 +4,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from functools import partial
 
 from aiohttp import ClientSession
 
-from .healing.canary import Canary, magpie_canary, parakeet_canary
+from .healing.canary import MagpieCheck, ParakeetCheck, ServerCheck
 from .healing.pool import MagpiePool, ParakeetPool, PoolMember
 from .healing.watchdog import Watchdog
 from .models import Audio, ServerName, Service, SpeechStyle
@@ -23,8 +22,8 @@ from .speech.text import utterances
 UNSPEAKABLE_PAUSE = 0.2
 """Seconds of silence for text with nothing to say: an empty answer is an error to every player."""
 
-type Watch = Callable[[ServerName, Canary], Watchdog]
-"""Builds the watchdog of one server from its name and its canary."""
+type Watch = Callable[[ServerName, ServerCheck], Watchdog]
+"""Builds the watchdog of one server from its name and what it is to ask."""
 
 type AnyMember = PoolMember[Parakeet] | PoolMember[Magpie]
 
@@ -61,12 +60,12 @@ class Spark:
             return Transport(session, server.url, server.token, deadlines)
 
         parakeets = [
-            PoolMember(name, server.url, client, watch(name, partial(parakeet_canary, client)) if watch else None)
+            PoolMember(name, server.url, client, watch(name, ParakeetCheck(client)) if watch else None)
             for name, server in _named(Service.PARAKEET, address.parakeet)
             for client in (Parakeet(transport(server)),)
         ]
         magpies = [
-            PoolMember(name, server.url, client, watch(name, partial(magpie_canary, client)) if watch else None)
+            PoolMember(name, server.url, client, watch(name, MagpieCheck(client)) if watch else None)
             for name, server in _named(Service.MAGPIE, address.magpie)
             for client in (Magpie(transport(server)),)
         ]

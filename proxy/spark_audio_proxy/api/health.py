@@ -3,9 +3,10 @@
 from aiohttp import web
 from spark_engine.errors import SparkError
 from spark_engine.healing.budget import Budget
-from spark_engine.healing.health import HOLDING, State
+from spark_engine.healing.health import State
+from spark_engine.healing.proxy_client import REFUSED, UNDER_WAY_OR_NO_TARGET
 from spark_engine.healing.status import ServerKind, ServerStatus, SparkStatus, server_to_json, status_of, to_json
-from spark_engine.healing.watchdog import NoRestartTarget, RestartUnderWay, Watchdog
+from spark_engine.healing.watchdog import NoRestartTarget, RestartRefused, RestartUnderWay, Watchdog
 from spark_engine.models import Json
 from spark_engine.spark import AnyMember
 
@@ -13,8 +14,6 @@ from spark_audio_proxy.app_state import PROXY_ID, SETTINGS, SPARK
 from spark_audio_proxy.config import is_loopback
 from spark_audio_proxy.origins import is_loopback_host, is_other_origin, was_forwarded
 from spark_audio_proxy.problems import Problem
-
-_DOWN = (*HOLDING, State.UNREACHABLE)
 
 
 async def healthz(_: web.Request) -> web.Response:
@@ -26,7 +25,7 @@ async def readyz(request: web.Request) -> web.Response:
     """`GET /readyz`: 200 while each service has a server that is alive, else 503; the states either way."""
     spark = request.app[SPARK]
     services = [service for service in (spark.parakeet, spark.magpie) if service]
-    ready = all(any(member.state not in _DOWN for member in service.members) for service in services)
+    ready = all(not all(map(_is_down, service.members)) for service in services)
     states = {str(member.name): member.state for member in spark.members}
     return web.json_response({"ready": ready, "services": states}, status=200 if ready else 503)
 
@@ -60,9 +59,13 @@ async def restart(request: web.Request) -> web.Response:
     try:
         await watchdog.restart()
     except RestartUnderWay as err:
-        raise Problem(409, f"{member.name} is being restarted already.", code="restart_under_way") from err
+        message = f"{member.name} is being restarted already."
+        raise Problem(UNDER_WAY_OR_NO_TARGET, message, code="restart_under_way") from err
     except NoRestartTarget as err:
-        raise Problem(409, f"No restart target is set for {member.name}.", code="no_restart_target") from err
+        message = f"No restart target is set for {member.name}."
+        raise Problem(UNDER_WAY_OR_NO_TARGET, message, code="no_restart_target") from err
+    except RestartRefused as err:
+        raise Problem(REFUSED, str(err), code="restart_refused") from err
     except OSError as err:
         raise Problem(
             500, f"The restart was not sent, since it cannot be written down: {err.strerror}.", code="no_record"
@@ -101,8 +104,12 @@ def only_for_us(request: web.Request) -> None:
         raise Problem(403, "Other origins may not ask for this.", code="foreign_origin")
 
 
+def _is_down(member: AnyMember) -> bool:
+    return member.holds or member.state is State.UNREACHABLE
+
+
 async def _status(member: AnyMember) -> ServerStatus:
-    if member.state in _DOWN:
+    if _is_down(member):
         return status_of(member)
     try:
         return status_of(member, kind=ServerKind.of(await member.client.server()))

@@ -1,80 +1,67 @@
-"""What is kept on disk, the record of restarts above all: small, and never lost by a crash in the wrong moment."""
+"""The restarts of one server, kept on disk: never lost by a crash in the wrong moment."""
 
 import asyncio
 import json
 import math
-import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import override
 
-from spark_engine.healing.budget import AttemptStore
+from spark_engine.healing.budget import Ledger, LedgerStore
+from spark_engine.models import Json
 
-APP_NAME = "spark-audio"
-
-
-def state_folder(given: str | None) -> Path:
-    """Return where everything is kept: the setting, else the platform's folder."""
-    return Path(given) if given else default_state_dir()
-
-
-def default_state_dir() -> Path:
-    """Return the platform's folder for state: systemd's where it gives one, else the user's (XDG)."""
-    if given := os.environ.get("STATE_DIRECTORY"):
-        return Path(given.partition(":")[0])
-    base = Path(os.environ.get("XDG_STATE_HOME", ""))
-    return (base if base.is_absolute() else Path.home() / ".local/state") / APP_NAME
+from spark_audio_proxy.state_folder import write_document
 
 
 @dataclass(frozen=True, slots=True)
-class FileStore(AttemptStore):
-    """One JSON file for one server: `{"restarts": [seconds since 1970, ...]}`."""
+class FileStore(LedgerStore):
+    """One JSON file for one server: `{"url": "...", "restarts": [seconds since 1970], "recoveries": [seconds]}`.
+
+    The restarts of another server, which had the name before, do not count.
+    """
 
     path: Path
+    url: str
 
     @override
-    async def load(self) -> tuple[float, ...]:
+    async def load(self) -> Ledger:
         return await asyncio.to_thread(self._load)
 
     @override
-    async def save(self, attempts: tuple[float, ...]) -> None:
-        await asyncio.to_thread(self._save, attempts)
+    async def save(self, ledger: Ledger) -> None:
+        await asyncio.to_thread(self._save, ledger)
 
-    def _load(self) -> tuple[float, ...]:
+    def _load(self) -> Ledger:
         try:
-            attempts = _read(self.path.read_bytes())
+            ledger = _read(self.path.read_bytes(), self.url)
         except FileNotFoundError:
-            attempts = ()
+            ledger = Ledger()
         # Whether it can be written is found out now and not in the middle of a wedge.
-        self._save(attempts)
-        return attempts
+        self._save(ledger)
+        return ledger
 
-    def _save(self, attempts: tuple[float, ...]) -> None:
-        write_document(self.path, {"restarts": attempts})
-
-
-def write_document(path: Path, document: object) -> None:
-    """Write beside, fsync, rename, fsync the folder: after a crash there is the old document or the new one.
-
-    Blocks. Raises OSError.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".new")
-    with beside.open("w") as file:
-        json.dump(document, file)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    def _save(self, ledger: Ledger) -> None:
+        document = {"url": self.url, "restarts": ledger.restarts, "recoveries": ledger.recoveries}
+        write_document(self.path, document)
 
 
-def _read(document: bytes) -> tuple[float, ...]:
-    """Return the restarts of a record. Raises ValueError for anything else, NaN and infinity included."""
+def _read(document: bytes, url: str) -> Ledger:
+    """Return the ledger of the server with that URL. Raises ValueError for anything else."""
     match json.loads(document, parse_int=float):
-        case {"restarts": list() as restarts} if all(isinstance(at, float) and math.isfinite(at) for at in restarts):
-            return tuple(restarts)
+        case {"restarts": list()} as found:
+            # One of an older version holds no URL.
+            if found.get("url", url) != url:
+                return Ledger()
+            return Ledger(_seconds(found, "restarts"), _seconds(found, "recoveries"))
     raise ValueError("it holds no list of restarts")
+
+
+def _seconds(document: Mapping[str, Json], name: str) -> tuple[float, ...]:
+    """Return a list of seconds, empty where there is none. Raises ValueError, for NaN and infinity too."""
+    match document.get(name, []):
+        case [*values]:
+            numbers = tuple(value for value in values if isinstance(value, float) and math.isfinite(value))
+            if len(numbers) == len(values):
+                return numbers
+    raise ValueError(f"{name} is no list of seconds")

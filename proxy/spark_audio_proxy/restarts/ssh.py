@@ -1,11 +1,22 @@
 """Restarting over SSH: the host's key is pinned, and our key can do one thing, the host's forced command."""
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import override
 
 import asyncssh
-from spark_engine.healing.restart import RESTART_DEADLINE, RestartReply, RestartTarget
+from spark_engine.healing.restart import (
+    RESTART_DEADLINE,
+    TRIAL_DEADLINE,
+    Answer,
+    RestartReply,
+    RestartTarget,
+    Trial,
+    TrialResult,
+)
+
+from .targets import answer_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,32 +43,50 @@ class SshTarget(RestartTarget):
 
     @override
     async def restart(self) -> RestartReply:
+        is_connected = False
         try:
-            async with (
-                asyncio.timeout(self.deadline),
-                asyncssh.connect(
-                    self.host,
-                    self.port,
-                    username=self.user,
-                    client_keys=[self.key],
-                    preferred_auth="publickey",
-                    known_hosts=self.known_hosts,
-                    config=None,
-                    agent_path=None,
-                ) as connection,
-            ):
+            async with asyncio.timeout(self.deadline), self._connect() as connection:
+                is_connected = True
                 # The host's authorized_keys decides what runs; the word is for its log.
                 done = await connection.run(
                     "restart", stdin=asyncssh.DEVNULL, stdout=asyncssh.DEVNULL, stderr=asyncssh.DEVNULL
                 )
         except TimeoutError:
-            return RestartReply(False, f"SSH did not finish within {self.deadline:.0f} s.")
-        except asyncssh.HostKeyNotVerifiable:
-            return RestartReply(False, "SSH: the host's key is not the pinned one, so nothing was sent.")
-        except asyncssh.PermissionDenied:
-            return RestartReply(False, "SSH: the host does not accept the key.")
+            answer = Answer.UNCONFIRMED if is_connected else Answer.REFUSED
+            return RestartReply(answer, f"SSH did not finish within {self.deadline:.0f} s.")
         except (OSError, ValueError, asyncssh.Error) as err:
-            return RestartReply(False, f"SSH failed ({type(err).__name__}).")
+            return RestartReply(Answer.UNCONFIRMED if is_connected else Answer.REFUSED, _sentence(err))
         if done.exit_status is None:
-            return RestartReply(False, "The command over SSH ended without a status.")
-        return RestartReply(done.exit_status == 0, f"The command over SSH ended with status {done.exit_status}.")
+            return RestartReply(Answer.UNCONFIRMED, "The command over SSH ended without a status.")
+        return RestartReply(answer_of(done.exit_status), f"The command over SSH ended with status {done.exit_status}.")
+
+    @override
+    async def try_out(self) -> TrialResult:
+        try:
+            async with asyncio.timeout(TRIAL_DEADLINE), self._connect():
+                return TrialResult(Trial.WORKS, "SSH: the host accepts the key. Nothing was run.")
+        except TimeoutError:
+            return TrialResult(Trial.FAILS, f"SSH: no answer within {TRIAL_DEADLINE:.0f} s.")
+        except (OSError, ValueError, asyncssh.Error) as err:
+            return TrialResult(Trial.FAILS, _sentence(err))
+
+    def _connect(self) -> AbstractAsyncContextManager[asyncssh.SSHClientConnection]:
+        return asyncssh.connect(
+            self.host,
+            self.port,
+            username=self.user,
+            client_keys=[self.key],
+            preferred_auth="publickey",
+            known_hosts=self.known_hosts,
+            config=None,
+            agent_path=None,
+        )
+
+
+def _sentence(err: Exception) -> str:
+    match err:
+        case asyncssh.HostKeyNotVerifiable():
+            return "SSH: the host's key is not the pinned one, so nothing was sent."
+        case asyncssh.PermissionDenied():
+            return "SSH: the host does not accept the key."
+    return f"SSH failed ({type(err).__name__})."

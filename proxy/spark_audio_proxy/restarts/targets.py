@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 from collections.abc import Mapping
@@ -13,15 +14,21 @@ from typing import override
 from aiohttp import ClientSession
 from spark_engine.healing.restart import (
     RESTART_DEADLINE,
+    Answer,
     RestartReply,
     RestartTarget,
     TargetError,
+    Trial,
+    TrialResult,
     parse_docker,
     parse_hook,
 )
 from yarl import URL
 
 from spark_audio_proxy.config import PREFIX, RestartSettings
+
+NOT_RUN = (126, 127)
+"""Exit statuses of a shell for a command that cannot be run, or that is not there."""
 
 POLLING = 0.1
 """Seconds between two looks at whether a restart command has ended."""
@@ -100,7 +107,7 @@ class CommandTarget(RestartTarget):
                 start_new_session=True,
             )
         except OSError as err:
-            return RestartReply(False, f"The restart command cannot be run: {err.strerror}.")
+            return RestartReply(Answer.REFUSED, f"The restart command cannot be run: {err.strerror}.")
         try:
             async with asyncio.timeout(self.deadline):
                 while (status := process.poll()) is None:  # noqa: ASYNC110 - a process has no event to wait for
@@ -108,8 +115,23 @@ class CommandTarget(RestartTarget):
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            return RestartReply(False, f"The restart command ran for more than {self.deadline:.0f} s.")
-        return RestartReply(status == 0, f"The restart command ended with status {status}.")
+            detail = f"The restart command ran for more than {self.deadline:.0f} s and was ended."
+            return RestartReply(Answer.UNCONFIRMED, detail)
+        return RestartReply(answer_of(status), f"The restart command ended with status {status}.")
+
+    @override
+    async def try_out(self) -> TrialResult:
+        program = self.arguments[0]
+        if await asyncio.to_thread(shutil.which, program) is None:
+            return TrialResult(Trial.FAILS, f"The restart command's program {program} cannot be found or run.")
+        return TrialResult(Trial.UNTRIED, "The restart command's program is there. Only a restart tells what it does.")
+
+
+def answer_of(status: int) -> Answer:
+    """Return what an exit status means: after most failures the server may have been stopped, or even restarted."""
+    if status in NOT_RUN:
+        return Answer.REFUSED
+    return Answer.UNCONFIRMED if status else Answer.ACCEPTED
 
 
 def _without_settings(environment: Mapping[str, str]) -> dict[str, str]:

@@ -39,7 +39,7 @@ def read_head(data: memoryview) -> WavHead | None:
 
     Raises ValueError where it is a damaged one.
     """
-    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+    if bytes(data[:4]) != b"RIFF" or bytes(data[8:12]) != b"WAVE":
         return None
     reader, read = WavReader(), 0
     for size in _HEADERS:

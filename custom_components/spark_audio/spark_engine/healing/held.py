@@ -1,6 +1,6 @@
 """Why a request is not sent at all: a sentence for the caller, and when to come back."""
 
-from ..errors import Held
+from ..errors import Held, OutOfMemory, SparkError, WrongServer
 from .health import State
 from .watchdog import Watchdog
 
@@ -10,26 +10,41 @@ RECOVERY = 60.0
 GAVE_UP_RETRY = 600.0
 
 
-def held(watchdog: Watchdog) -> Held:
-    """Return the error for a server in one of the holding states."""
-    service = watchdog.name.service.display_name
+def held(watchdog: Watchdog) -> SparkError:
+    """Return the error for a server that is not asked in its state."""
+    service, health = watchdog.name.service.display_name, watchdog.health
+    match health.state:
+        case State.WRONG_SERVER:
+            return WrongServer(health.evidence)
+        case State.OUT_OF_MEMORY:
+            return OutOfMemory(f"The GPU's memory is full: another program has taken it, and {service} cannot work.")
+    sentence = _sentence(watchdog, service)
+    return Held(sentence, retry_after=_seconds(watchdog))
+
+
+def retry_after(error: SparkError) -> float:
+    """Return the seconds after which to come back, infinity where that does not help."""
+    return error.retry_after if isinstance(error, Held | OutOfMemory) else float("inf")
+
+
+def _sentence(watchdog: Watchdog, service: str) -> str:
     match watchdog.health.state:
-        case State.GAVE_UP:
-            return Held(
-                f"{service} does not recover by restarting: operator action required.", retry_after=GAVE_UP_RETRY
-            )
         case State.STARTING:
-            return Held(f"{service} is starting; its model is being loaded.", retry_after=_expected(watchdog))
+            return f"{service} is starting; its model is being loaded."
         case State.RESTARTING:
-            return Held(f"{service} is being restarted.", retry_after=_expected(watchdog))
-    if watchdog.restarts_by_itself:
-        return Held(f"{service} has stopped working and is about to be restarted.", retry_after=_expected(watchdog))
-    return Held(f"{service} has stopped working: operator action required.", retry_after=RECOVERY)
+            return f"{service} is being restarted."
+        case State.WEDGED if watchdog.restarts_automatically:
+            return f"{service} has stopped working and is about to be restarted."
+        case State.GAVE_UP:
+            return f"{service} does not recover by restarting: operator action required."
+    return f"{service} has stopped working: operator action required."
 
 
-def _expected(watchdog: Watchdog) -> float:
-    """Return the seconds to the expected end, from how long the last recovery took."""
-    if watchdog.recovery_seconds is None:
+def _seconds(watchdog: Watchdog) -> float:
+    """Return the seconds to the expected end, from how long earlier recoveries took."""
+    if watchdog.health.state is State.GAVE_UP:
+        return GAVE_UP_RETRY
+    usual = watchdog.restarter.ledger.expected_recovery
+    if usual is None or (watchdog.health.state is State.WEDGED and not watchdog.restarts_automatically):
         return RECOVERY
-    elapsed = watchdog.clock.monotonic() - watchdog.health.since
-    return max(1.0, watchdog.recovery_seconds - elapsed)
+    return max(1.0, usual - (watchdog.clock.monotonic() - watchdog.health.since))

@@ -2,25 +2,26 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing, nullcontext
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..errors import Busy, Held, ServerFault, SparkError, TimedOut, Unreachable
+from ..errors import Busy, OutOfMemory, ServerFault, SparkError, TimedOut, Unauthorized, Unreachable, WrongServer
 from ..models import Audio, AudioSource, ServerName, SpeechStyle, Transcript, Voice
 from ..servers.magpie import Magpie
 from ..servers.magpie_dialects import MagpieServer
 from ..servers.parakeet import Parakeet
 from ..servers.parakeet_dialects import ParakeetServer
 from ..servers.transport import Transport
-from .health import HOLDING, State
-from .held import held
+from .health import State
+from .held import held, retry_after
+from .traffic import Request
 from .watchdog import Watchdog
 
-_ELSEWHERE = (ServerFault, TimedOut, Unreachable, Busy)
+_ELSEWHERE = (ServerFault, TimedOut, Unreachable, Busy, OutOfMemory, Unauthorized, WrongServer)
 """Errors that another server may not have; a request that is at fault itself stays at fault."""
 
-_PREFERRED = (State.HEALTHY, State.UNKNOWN, State.SUSPECT, State.UNREACHABLE)
+_PREFERRED = (State.HEALTHY, State.UNKNOWN, State.ASLEEP, State.STARTING, State.SUSPECT, State.UNREACHABLE)
 
 
 class Client[ServerT](Protocol):
@@ -46,6 +47,15 @@ class PoolMember[ClientT]:
         """Return its state, unknown where it is not watched here."""
         return self.watchdog.health.state if self.watchdog else State.UNKNOWN
 
+    @property
+    def holds(self) -> bool:
+        """Return whether it is not asked in its state."""
+        return self.watchdog is not None and self.watchdog.holds
+
+    def watching(self, language: str | None = None) -> AbstractContextManager[Request | None]:
+        """Count what happens inside as a request of real traffic."""
+        return self.watchdog.watching(language) if self.watchdog else nullcontext()
+
 
 class Pool[ClientT: Client[object]]:
     """All servers of one service."""
@@ -54,29 +64,35 @@ class Pool[ClientT: Client[object]]:
         """At least one."""
         self.members = tuple(members)
 
-    async def ask[T](self, call: Callable[[ClientT], Awaitable[T]]) -> T:
+    async def ask[T](self, call: Callable[[PoolMember[ClientT]], Awaitable[T]], *, language: str | None = None) -> T:
         """Ask the best server, and the next one where that fails. Raises SparkError: the last server's."""
         error: SparkError | None = None
         for member in self._in_order():
             try:
-                with member.watchdog.watching() if member.watchdog else nullcontext():
-                    return await call(member.client)
+                with member.watching(language):
+                    return await call(member)
             except _ELSEWHERE as err:
+                _raise_if_fatal(err)
                 error = err
         raise error or self._held()
 
-    async def stream(self, call: Callable[[ClientT], AsyncGenerator[Audio]]) -> AsyncGenerator[Audio]:
+    async def stream(
+        self, call: Callable[[PoolMember[ClientT]], AsyncGenerator[Audio]], *, language: str | None = None
+    ) -> AsyncGenerator[Audio]:
         """Ask for a stream: another server is asked only as long as nothing was yielded. Raises SparkError."""
         error: SparkError | None = None
         for member in self._in_order():
             has_begun = False
             try:
-                with member.watchdog.watching() if member.watchdog else nullcontext():
-                    async with aclosing(call(member.client)) as pieces:
+                with member.watching(language) as request:
+                    async with aclosing(call(member)) as pieces:
                         async for audio in pieces:
                             has_begun = True
+                            if request:
+                                request.begun()
                             yield audio
             except _ELSEWHERE as err:
+                _raise_if_fatal(err)
                 if has_begun:
                     raise
                 error = err
@@ -103,14 +119,18 @@ class Pool[ClientT: Client[object]]:
             await member.client.transport.warm()
 
     def _in_order(self) -> list[PoolMember[ClientT]]:
-        alive = [member for member in self.members if member.state not in HOLDING]
+        alive = [member for member in self.members if not member.holds]
         return sorted(alive, key=lambda member: _PREFERRED.index(member.state))
 
-    def _held(self) -> Held:
+    def _held(self) -> SparkError:
         """Return why no server was asked: of the one that is expected back first."""
-        return min(
-            (held(member.watchdog) for member in self.members if member.watchdog), key=lambda error: error.retry_after
-        )
+        return min((held(member.watchdog) for member in self.members if member.watchdog), key=retry_after)
+
+
+def _raise_if_fatal(error: SparkError) -> None:
+    """What may have killed one server must not be sent to the next one."""
+    if isinstance(error, ServerFault) and error.killed:
+        raise error
 
 
 class ParakeetPool(Pool[Parakeet]):
@@ -133,15 +153,17 @@ class ParakeetPool(Pool[Parakeet]):
         `deadline`, in seconds, is for each server that is asked, where its own would be later.
         """
 
-        async def transcribe(parakeet: Parakeet) -> Transcript:
+        async def transcribe(member: PoolMember[Parakeet]) -> Transcript:
+            load = member.watchdog.load_seconds if member.watchdog else 0.0
+            limit = None if deadline is None else deadline + load
             try:
-                async with asyncio.timeout(deadline):
-                    return await parakeet.transcribe(audio, language=language, times=times)
+                async with asyncio.timeout(limit):
+                    return await member.client.transcribe(audio, language=language, times=times, load_seconds=load)
             except TimeoutError as err:
                 # Raised in here, so that the watchdog sees it.
-                raise TimedOut(f"The server did not answer within {deadline:g} s.") from err
+                raise TimedOut(f"The server did not answer within {limit:g} s.") from err
 
-        return await self.ask(transcribe)
+        return await self.ask(transcribe, language=language)
 
 
 class MagpiePool(Pool[Magpie]):
@@ -164,4 +186,9 @@ class MagpiePool(Pool[Magpie]):
 
     def synthesize(self, text: str, style: SpeechStyle) -> AsyncGenerator[Audio]:
         """Speak as `Magpie.synthesize` does, by the best server."""
-        return self.stream(lambda magpie: magpie.synthesize(text, style))
+
+        def synthesize(member: PoolMember[Magpie]) -> AsyncGenerator[Audio]:
+            load = member.watchdog.load_seconds if member.watchdog else 0.0
+            return member.client.synthesize(text, style, load_seconds=load)
+
+        return self.stream(synthesize, language=style.language)

@@ -8,7 +8,12 @@ from ..models import ServerName
 from ..servers.bodies import Body
 from ..servers.transport import Transport
 from .status import SparkStatus, from_json
-from .watchdog import NoRestartTarget, RestartUnderWay
+from .watchdog import NoRestartTarget, RestartRefused, RestartUnderWay
+
+REFUSED = 424
+"""Failed Dependency: the restart target refused. The message is its answer."""
+
+UNDER_WAY_OR_NO_TARGET = 409
 
 _NOTHING = Body("application/octet-stream", (b"",))
 
@@ -34,12 +39,15 @@ class ProxyClient:
             ) from err
 
     async def restart(self, name: ServerName) -> None:
-        """Restart a server. Raises RestartUnderWay, NoRestartTarget, SparkError."""
+        """Restart a server. Raises RestartUnderWay, NoRestartTarget, RestartRefused, SparkError."""
         deadlines = self.transport.deadlines
+        path, deadline = f"/api/services/{name}/restart", deadlines.restart_reply + deadlines.proxy
         try:
-            await self.transport.post(f"/api/services/{name}/restart", _NOTHING, deadline=deadlines.proxy)
+            await self.transport.post(path, _NOTHING, deadline=deadline)
         except Rejected as err:
-            if err.status != 409:
+            if err.status == REFUSED:
+                raise RestartRefused(err.message) from err
+            if err.status != UNDER_WAY_OR_NO_TARGET:
                 raise
             servers = (await self.status()).servers
             if any(server.name == name and server.restart_target is None for server in servers):

@@ -1,8 +1,10 @@
 """What performs a restart over HTTP, and how it is written. Other kinds are with their host."""
 
+import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Protocol, override
 
@@ -26,6 +28,9 @@ STOP_GRACE = 10
 RESTART_DEADLINE = STOP_GRACE + 60.0
 """Seconds for the answer: shorter, and a restart that works would be taken for one that failed."""
 
+TRIAL_DEADLINE = 5.0
+"""Seconds for a dry run."""
+
 DOCKER_API = "v1.44"
 
 _CONTAINER = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
@@ -38,21 +43,51 @@ class TargetError(ValueError):
     """A restart target that cannot be understood, or that could not work. The message is one sentence."""
 
 
+class Answer(StrEnum):
+    """What a restart target made of the request."""
+
+    ACCEPTED = "accepted"
+    UNCONFIRMED = "unconfirmed"
+    """It may have restarted the server, or not: canaries decide."""
+    REFUSED = "refused"
+    """A clear no, or no connection: nothing was restarted."""
+
+
 @dataclass(frozen=True, slots=True)
 class RestartReply:
-    """How the target answered. Not accepted means unconfirmed: canaries decide what really happened."""
+    """How the target answered; `detail` is one sentence for people."""
 
-    accepted: bool
+    answer: Answer
+    detail: str
+
+
+class Trial(StrEnum):
+    """What a dry run showed."""
+
+    WORKS = "works"
+    FAILS = "fails"
+    UNTRIED = "untried"
+    """Only a restart would tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialResult:
+    """What trying a target showed, without restarting anything; `detail` is one sentence for people."""
+
+    trial: Trial
     detail: str
 
 
 class RestartTarget(Protocol):
-    """Restarts one service. Called once per attempt, and never again for the same one."""
+    """Restarts one server. Called once per attempt, and never again for the same one."""
 
     kind: str
 
     async def restart(self) -> RestartReply:
         """Send the request, once. Never raises for what the target does."""
+
+    async def try_out(self) -> TrialResult:
+        """Find out what can be known without a restart: connection, permission, whether the container exists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +107,20 @@ class HookTarget(RestartTarget):
     @override
     async def restart(self) -> RestartReply:
         return await _send(self.session, self.method, self.url, self.deadline, self.headers, self.expected)
+
+    @override
+    async def try_out(self) -> TrialResult:
+        # Some hooks restart on any method, so that nothing is sent.
+        url = URL(self.url)
+        try:
+            async with asyncio.timeout(TRIAL_DEADLINE):
+                _, writer = await asyncio.open_connection(url.host, url.port)
+        except (OSError, TimeoutError) as err:
+            return TrialResult(Trial.FAILS, f"The restart target cannot be reached: {_reason(err)}.")
+        writer.close()
+        return TrialResult(
+            Trial.UNTRIED, "The restart target's host answers. Only a restart tells whether the hook works."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +143,30 @@ class DockerTarget(RestartTarget):
             return await _send(self.session, "POST", self.address + path, self.deadline)
         async with ClientSession(connector=UnixConnector(self.address)) as session:
             return await _send(session, "POST", f"http://docker{path}", self.deadline)
+
+    @override
+    async def try_out(self) -> TrialResult:
+        path = f"/{self.api_version}/containers/{self.container}/json"
+        if self.session is not None:
+            return await self._inspect(self.session, self.address + path)
+        async with ClientSession(connector=UnixConnector(self.address)) as session:
+            return await self._inspect(session, f"http://docker{path}")
+
+    async def _inspect(self, session: ClientSession, url: str) -> TrialResult:
+        try:
+            async with session.get(url, timeout=ClientTimeout(total=TRIAL_DEADLINE), allow_redirects=False) as response:
+                status = response.status
+        except (OSError, TimeoutError, ClientError) as err:
+            return TrialResult(Trial.FAILS, f"The Docker API cannot be reached: {_reason(err)}.")
+        match status:
+            case 200:
+                return TrialResult(Trial.WORKS, f"The Docker API knows the container {self.container}.")
+            case 404:
+                return TrialResult(Trial.FAILS, f"The Docker API knows no container {self.container}.")
+        detail = (
+            f"The Docker API answers {status} when asked for the container. Only a restart tells whether that works."
+        )
+        return TrialResult(Trial.UNTRIED, detail)
 
 
 def parse_hook(session: ClientSession, text: str, token: str | None = None) -> HookTarget:
@@ -157,14 +230,29 @@ async def _send(
         async with session.request(
             method, url, headers=headers, timeout=timeout, allow_redirects=False, middlewares=(_once,)
         ) as response:
-            accepted = response.status in expected if expected else 200 <= response.status < 300
-            return RestartReply(accepted, f"The restart target answered {response.status}.")
+            detail = f"The restart target answered {response.status} {response.reason or ''}".rstrip() + "."
+            return RestartReply(_answer_of(response.status, expected), detail)
     except TimeoutError:
-        return RestartReply(False, f"The restart target did not answer within {deadline:.0f} s.")
+        return RestartReply(Answer.UNCONFIRMED, f"The restart target did not answer within {deadline:.0f} s.")
     except ClientConnectorError as err:
-        return RestartReply(False, f"The restart target cannot be reached: {err.os_error.strerror or 'no connection'}.")
+        return RestartReply(Answer.REFUSED, f"The restart target cannot be reached: {_reason(err)}.")
     except ClientError:
-        return RestartReply(False, "The restart target's answer broke off or is not HTTP.")
+        return RestartReply(Answer.UNCONFIRMED, "The restart target's answer broke off or is not HTTP.")
+
+
+def _answer_of(status: int, expected: tuple[int, ...]) -> Answer:
+    """Return what a status means: a server's own fault (5xx) leaves open whether it restarted anything."""
+    if status in expected or (not expected and 200 <= status < 300):
+        return Answer.ACCEPTED
+    return Answer.REFUSED if 300 <= status < 500 else Answer.UNCONFIRMED
+
+
+def _reason(err: Exception) -> str:
+    if isinstance(err, ClientConnectorError):
+        err = err.os_error
+    if isinstance(err, TimeoutError):
+        return f"no answer within {TRIAL_DEADLINE:.0f} s"
+    return (err.strerror if isinstance(err, OSError) else None) or "no connection"
 
 
 async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:

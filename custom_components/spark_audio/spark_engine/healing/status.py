@@ -19,7 +19,6 @@ from .budget import Budget, in_window
 from .canary import CanaryResult
 from .health import Observation, Outcome, State, Transition
 from .pool import PoolMember
-from .watchdog import Watchdog
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,6 +64,8 @@ class ServerStatus:
     """Whether its watcher restarts it without being asked."""
     restart_target: str | None = None
     """The kind of its restart target."""
+    restart_problem: str | None = None
+    """Why it cannot be restarted now, one sentence: what the target answered, or that the ledger cannot be written."""
     restarts: tuple[float, ...] = ()
     """Those that count, oldest first."""
     restarts_left: int | None = None
@@ -106,16 +107,13 @@ def status_of(
         last_canary=watchdog.last_canary,
         last_success=watchdog.last_success,
         automatic=watchdog.settings.automatic,
-        restart_target=watchdog.target.kind if watchdog.target else None,
-        restarts=_counted(watchdog),
-        restarts_left=watchdog.restarts_left,
+        restart_target=target.kind if (target := watchdog.restarter.target) else None,
+        restarts=watchdog.restarter.restarts,
+        restarts_left=watchdog.restarter.restarts_left,
+        restart_problem=watchdog.restarter.problem,
         history=tuple(watchdog.history),
         canaries=tuple(watchdog.canaries),
     )
-
-
-def _counted(watchdog: Watchdog) -> tuple[float, ...]:
-    return tuple(in_window(watchdog.attempts, watchdog.clock.time(), watchdog.settings.budget))
 
 
 def to_json(status: SparkStatus) -> dict[str, Json]:
@@ -147,6 +145,7 @@ def server_to_json(server: ServerStatus) -> dict[str, Json]:
             "last_canary": None if server.last_canary is None else _canary_to_json(server.last_canary),
             "last_success": None if server.last_success is None else _date(server.last_success),
             "restart_target": server.restart_target,
+            "restart_problem": server.restart_problem,
             "restarts": [_date(at) for at in server.restarts],
             "restarts_left": server.restarts_left,
             "history": [_transition_to_json(change) for change in server.history],
@@ -166,7 +165,13 @@ def _canary_to_json(result: CanaryResult) -> Json:
 
 
 def _transition_to_json(change: Transition) -> Json:
-    return {"at": _date(change.at), "from": change.before, "to": change.after, "evidence": change.evidence}
+    item: dict[str, Json] = {
+        "at": _date(change.at),
+        "from": change.before,
+        "to": change.after,
+        "evidence": change.evidence,
+    }
+    return item | {name: True for name in ("by_hand", "refused") if getattr(change, name)}
 
 
 def from_json(document: Json) -> SparkStatus:
@@ -208,6 +213,7 @@ def _server_from_json(name: ServerName, item: Mapping[str, Json], budget: Budget
         last_success=_optional(_moment, item["last_success"]),
         automatic=automatic,
         restart_target=_optional(_text, item["restart_target"]),
+        restart_problem=_optional(_text, item.get("restart_problem")),
         restarts=tuple(in_window(map(_moment, _list(item["restarts"])), time.time(), budget)),
         restarts_left=int(_number(item["restarts_left"])),
         history=tuple(_transition_from_json(_object(change)) for change in _list(item["history"])),
@@ -237,7 +243,14 @@ def _canary_from_json(value: Json) -> CanaryResult:
 
 
 def _transition_from_json(item: Mapping[str, Json]) -> Transition:
-    return Transition(_moment(item["at"]), _state(item["from"]), _state(item["to"]), _text(item["evidence"]))
+    return Transition(
+        _moment(item["at"]),
+        _state(item["from"]),
+        _state(item["to"]),
+        _text(item["evidence"]),
+        by_hand=bool(item.get("by_hand")),
+        refused=bool(item.get("refused")),
+    )
 
 
 def _state(value: Json) -> State:

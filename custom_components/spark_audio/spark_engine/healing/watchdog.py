@@ -3,30 +3,21 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field, replace
 
 from ..errors import SparkError
 from ..models import ServerName
 from ..servers.deadlines import Deadlines
-from .budget import AttemptStore, Budget, in_window, restarts_left, wait_before_restart
-from .canary import Canary, CanaryResult
+from .budget import Budget, LedgerStore
+from .canary import CanaryResult, Life, ServerCheck
 from .clock import Clock, SystemClock
-from .health import (
-    Health,
-    Observation,
-    Outcome,
-    Policy,
-    State,
-    Transition,
-    canary_due,
-    gave_up,
-    observe,
-    observed,
-    restart_sent,
-)
-from .restart import RestartReply, RestartTarget
+from .health import Health, Observation, Outcome, Policy, State, Transition, observed
+from .restart import Answer, RestartReply, RestartTarget, TrialResult
+from .restarter import Restarter
+from .state_machine import POSTPONED, canary_due, gave_up, holds, observe, restart_refused, restart_sent
+from .traffic import Request, RequestOutcome, Traffic
 
 LOGGER = logging.getLogger(__name__)
 
@@ -36,8 +27,15 @@ TRANSITIONS_KEPT = 50
 CANARIES_KEPT = 120
 """Ten hours at the usual pace."""
 
-YOUNG = 30.0
-"""Seconds for which a request of ours that is under way speaks for the service: busy is not wedged."""
+LIFE_RELAXED_AFTER = 600.0
+LIFE_RELAXED = 5.0
+"""Seconds after which, and between which, a box that stays off is looked at less often."""
+
+_REVIVING = (State.RESTARTING, State.STARTING, State.UNREACHABLE)
+"""States in which the first sign of life brings the canary at once."""
+
+_AT_REST = (State.UNKNOWN, State.STARTING, State.HEALTHY, State.ASLEEP, State.UNREACHABLE)
+"""States in which a server is not woken by a canary."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,17 +45,19 @@ class WatchdogSettings:
     policy: Policy = field(default_factory=Policy)
     budget: Budget = field(default_factory=Budget)
     automatic: bool = True
+    keep_warm: bool = False
+    """Whether canaries are sent to a server that has unloaded its model, so that it loads it again."""
 
 
 @dataclass(frozen=True, slots=True)
-class RequestOutcome:
-    """A request of real traffic has ended: after how many seconds, and with which error."""
+class RestartAnswered:
+    """The restart target has answered."""
 
-    seconds: float
-    error: SparkError | None
+    reply: RestartReply
+    by_hand: bool
 
 
-type WatchdogEvent = Transition | CanaryResult | RequestOutcome
+type WatchdogEvent = Transition | CanaryResult | RequestOutcome | RestartAnswered | TrialResult
 
 type Listener = Callable[[ServerName, WatchdogEvent], None]
 
@@ -70,14 +70,18 @@ class NoRestartTarget(Exception):
     """A restart was asked for, and nothing is set up that could do it."""
 
 
+class RestartRefused(Exception):
+    """The restart target refused. The message is its answer, one sentence for people."""
+
+
 class Watchdog:
     """Keeps one server alive."""
 
     def __init__(
         self,
         name: ServerName,
-        canary: Canary,
-        store: AttemptStore,
+        check: ServerCheck,
+        store: LedgerStore,
         *,
         target: RestartTarget | None = None,
         settings: WatchdogSettings | None = None,
@@ -86,30 +90,27 @@ class Watchdog:
     ) -> None:
         """Nothing happens before `run` or `tick`."""
         self.name = name
-        self.target = target
         self.settings = settings or WatchdogSettings()
         self.clock = clock or SystemClock()
+        self.traffic = Traffic(self.clock, self.settings.policy, self._observe, self._tell)
+        self.restarter = Restarter(
+            name, target, store, self.settings.budget, self.clock, answered=self._answered, tried=self._tell
+        )
         self.health = Health(since=self.clock.monotonic())
         self.history: deque[Transition] = deque(maxlen=TRANSITIONS_KEPT)
         self.canaries: deque[CanaryResult] = deque(maxlen=CANARIES_KEPT)
         self.last_success: float | None = None
         """When a canary or a request last ended well, in wall clock seconds."""
-        self.recovery_seconds: float | None = None
-        self.attempts: tuple[float, ...] = ()
-        self._canary = canary
-        self._canary_deadline = (deadlines or Deadlines()).canary
-        self._store = store
+        self._check = check
+        self._deadlines = deadlines or Deadlines()
         self._born = self.clock.time()
-        self._loaded = False
-        self._writable = True
         self._wake = asyncio.Event()
         self._checking = asyncio.Lock()
-        self._restarting: asyncio.Task[None] | None = None
-        self._sending = False
+        self._before_restart: Health | None = None
+        self._restart_began: float | None = None
         self._by_hand = False
-        self._under_way: dict[object, float] = {}
+        self._life: Life | None = None
         self._listeners: list[Listener] = []
-        self._stopping = False
 
     @property
     def last_canary(self) -> CanaryResult | None:
@@ -117,9 +118,19 @@ class Watchdog:
         return self.canaries[-1] if self.canaries else None
 
     @property
+    def holds(self) -> bool:
+        """Return whether callers fail fast."""
+        return holds(self.health, self.clock.monotonic(), self.settings.policy)
+
+    @property
+    def load_seconds(self) -> float:
+        """Return the seconds that the next answer may take longer: a server that sleeps has to load its model."""
+        return self.settings.policy.start_grace if self.health.state is State.ASLEEP else 0.0
+
+    @property
     def requests_under_way(self) -> int:
         """Return how many requests of real traffic have begun and not ended."""
-        return len(self._under_way)
+        return len(self.traffic.under_way)
 
     @property
     def since(self) -> float:
@@ -127,48 +138,27 @@ class Watchdog:
         return self.history[-1].at if self.history else self._born
 
     @property
-    def restarts_left(self) -> int:
-        """Return how many automatic restarts the window still allows."""
-        return restarts_left(self.attempts, self.clock.time(), self.settings.budget)
-
-    @property
     def restart_under_way(self) -> bool:
         """Return whether a restart request is on its way, or its effect is still awaited."""
-        return self._sending or self._restarting is not None or self.health.state is State.RESTARTING
+        return self.restarter.is_under_way or self.health.state is State.RESTARTING
 
     @property
-    def restarts_by_itself(self) -> bool:
+    def restarts_automatically(self) -> bool:
         """Return whether a wedge will be followed by a restart, as long as the budget lasts."""
-        allowed = self.settings.automatic and self.settings.budget.limit > 0
-        return self.target is not None and allowed and self._writable and not self._stopping
+        return self.settings.automatic and self.settings.budget.limit > 0 and self.restarter.can_restart
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` with every event, until the returned function is called."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    @contextmanager
-    def watching(self) -> Generator[None]:
-        """Count what happens inside as real traffic. A request that was called off has no outcome."""
-        token, started = object(), self.clock.monotonic()
-        self._under_way[token] = started
-        try:
-            yield
-        except SparkError as err:
-            self._ended(started, err)
-            raise
-        else:
-            self._ended(started, None)
-        finally:
-            del self._under_way[token]
-
-    def _ended(self, started: float, error: SparkError | None) -> None:
-        self.report(error)
-        self._tell(RequestOutcome(self.clock.monotonic() - started, error))
+    def watching(self, language: str | None = None) -> AbstractContextManager[Request]:
+        """Count what happens inside as a request of real traffic, in that language (BCP-47)."""
+        return self.traffic.watching(language)
 
     def report(self, error: SparkError | None) -> None:
-        """Take one outcome of real traffic, and look closer at once where it is bad."""
-        self._observe(observed(error, canary=False))
+        """Take one outcome of real traffic that began now, and look closer at once where it is bad."""
+        self._observe(observed(error, canary=False, started=self.clock.monotonic()))
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -177,7 +167,7 @@ class Watchdog:
                 try:
                     delay = await self.tick()
                 except Exception:
-                    # A bug in one round must not leave a service unwatched for ever.
+                    # A bug in one round must not leave a server unwatched for ever.
                     LOGGER.exception("%s: a round of the watchdog failed", self.name)
                     delay = self.settings.policy.suspect_interval
                 try:
@@ -190,19 +180,20 @@ class Watchdog:
 
     async def stop(self) -> None:
         """Send no restart any more; one that was sent stays sent."""
-        self._stopping = True
-        if self._restarting is not None:
-            self._restarting.cancel()
-            await asyncio.gather(self._restarting, return_exceptions=True)
+        await self.restarter.stop()
 
     async def tick(self) -> float:
-        """Do what is due now; the seconds until something may be due again."""
+        """Do what is due now; return the seconds until something may be due again."""
         self._wake.clear()
-        await self._load()
-        if canary_due(self.health, self.clock.monotonic(), self.settings.policy) <= 0 and not self._speaks_for_itself():
+        await self.restarter.load()
+        self.restarter.try_out()
+        policy = self.settings.policy
+        is_due = canary_due(self.health, self.clock.monotonic(), policy) <= 0 and not self._speaks_for_itself()
+        if is_due or await self._shows_life():
             await self.check()
         await self._restart_if_wedged()
-        return max(0.05, canary_due(self.health, self.clock.monotonic(), self.settings.policy))
+        due = canary_due(self.health, self.clock.monotonic(), policy)
+        return max(0.05, min(due, self._life_interval()))
 
     async def check(self) -> CanaryResult:
         """Send a canary now, or wait for the one that is under way."""
@@ -211,96 +202,96 @@ class Watchdog:
             if self.last_canary is not None and self.last_canary is not before:
                 return self.last_canary
             started = self.clock.monotonic()
-            try:
-                async with asyncio.timeout(self._canary_deadline):
-                    seen = await self._canary()
-            except TimeoutError:
-                seen = Observation(Outcome.TIMED_OUT, canary=True, detail="The canary was not answered in time.")
+            seen = replace(await self._canary(started), started=started)
             result = CanaryResult(self.clock.time(), self.clock.monotonic() - started, seen)
             self.canaries.append(result)
             self._observe(seen)
             self._tell(result)
             return result
 
+    async def _canary(self, started: float) -> Observation:
+        try:
+            async with asyncio.timeout(self._deadlines.canary):
+                rests = self.health.state in _AT_REST and not self.settings.keep_warm
+                if rests and await self._check.is_asleep():
+                    return Observation(Outcome.ASLEEP, True, "The server has unloaded its model.")
+                return await self._check.canary(self.traffic.language)
+        except TimeoutError:
+            if self.traffic.is_queued(started):
+                return Observation(Outcome.QUEUED, True, "The canary waited behind our own requests.")
+            return Observation(Outcome.TIMED_OUT, True, "The canary was not answered in time.")
+
     async def restart(self) -> None:
         """Restart because a person asks for it; counts, and is refused only while a restart is under way.
 
-        Raises RestartUnderWay, NoRestartTarget, OSError where the attempt cannot be written down.
+        Raises RestartUnderWay, NoRestartTarget, RestartRefused, OSError where the ledger cannot be written.
         """
-        if self.target is None:
+        if self.restarter.target is None:
             raise NoRestartTarget
-        await self._load()
+        await self.restarter.load()
         if self.restart_under_way:
             raise RestartUnderWay
-        self._by_hand = True
-        try:
-            await self._send_restart(self.target, "by hand")
-        finally:
-            self._by_hand = False
-
-    async def _load(self) -> None:
-        if self._loaded:
-            return
-        try:
-            self.attempts = await self._store.load()
-        except ValueError as err:
-            LOGGER.error("%s: the record of restarts is damaged (%s); taken for a spent budget", self.name, err)
-            self.attempts = (self.clock.time(),) * self.settings.budget.limit
-        except OSError as err:
-            self._refuse_restarts(err)
-        self._loaded = True
-
-    def _refuse_restarts(self, err: OSError) -> None:
-        self._writable = False
-        LOGGER.error("%s: no automatic restarts, their record cannot be kept: %s", self.name, err.strerror or err)
+        await self._restart("by hand", by_hand=True)
+        await self.restarter.replied(self._deadlines.restart_reply)
+        if self.restarter.problem is not None:
+            raise RestartRefused(self.restarter.problem)
 
     def _speaks_for_itself(self) -> bool:
-        """Return whether a request of ours is under way that will tell; a suspicion is looked into all the same."""
-        now = self.clock.monotonic()
-        if self.health.state is not State.HEALTHY:
+        """Return whether a request of ours is under way that will tell. It may postpone a canary, but not for ever."""
+        now, policy = self.clock.monotonic(), self.settings.policy
+        if self.health.state is not State.HEALTHY or self.health.doubted or self.health.last_canary is None:
             return False
-        return any(now - started < YOUNG for started in self._under_way.values())
+        if now >= self.health.last_canary + POSTPONED * policy.interval:
+            return False
+        return self.traffic.speaks_for_the_server
+
+    def _life_interval(self) -> float:
+        if self.health.state not in _REVIVING:
+            return float("inf")
+        waited = self.clock.monotonic() - self.health.since
+        return self.settings.policy.life_interval if waited < LIFE_RELAXED_AFTER else LIFE_RELAXED
+
+    async def _shows_life(self) -> bool:
+        """Return whether the port or a health page has come up since the last look."""
+        if self.health.state not in _REVIVING:
+            self._life = None
+            return False
+        before = self._life
+        self._life = await self._check.life(self.settings.policy.life_interval)
+        return before is not None and any(
+            status is not None and status != earlier for status, earlier in zip(self._life, before, strict=True)
+        )
 
     async def _restart_if_wedged(self) -> None:
-        if self.health.state is not State.WEDGED or self.target is None or self.restart_under_way:
+        if self.health.state is not State.WEDGED or not self.settings.automatic:
             return
-        if not self.restarts_by_itself:
+        budget, wait = self.settings.budget, self.restarter.wait()
+        if wait is None and budget.limit > 0:
+            detail = f"{budget.limit} restarts in {budget.window / 60:.0f} min did not help."
+            last = self.restarter.last_reply
+            if last is not None and last.answer is not Answer.ACCEPTED:
+                detail = f"{detail} {last.detail}"
+            self._enter(gave_up(self.health, self.clock.monotonic(), detail))
+        elif wait is not None and wait <= 0:
+            # What cannot be written down is said, and tried again in the next round.
+            with suppress(OSError):
+                await self._restart(self.health.evidence, by_hand=False)
+
+    async def _restart(self, reason: str, *, by_hand: bool) -> None:
+        """Raises OSError where the restart cannot be written down."""
+        if not await self.restarter.send(reason):
             return
-        wait = wait_before_restart(self.attempts, self.clock.time(), self.settings.budget)
-        if wait is None:
-            limit, minutes = self.settings.budget.limit, self.settings.budget.window / 60
-            self._enter(
-                gave_up(self.health, self.clock.monotonic(), f"{limit} restarts in {minutes:.0f} min did not help")
-            )
-        elif wait <= 0:
-            try:
-                await self._send_restart(self.target, self.health.evidence)
-            except OSError as err:
-                self._refuse_restarts(err)
+        now = self.clock.monotonic()
+        self._before_restart, self._restart_began, self._by_hand = self.health, now, by_hand
+        self._enter(restart_sent(self.health, now, f"restart requested: {reason}"))
 
-    async def _send_restart(self, target: RestartTarget, reason: str) -> None:
-        """Write the attempt down, then send it in the background: canaries go on meanwhile, and decide."""
-        now = self.clock.time()
-        attempts = (*in_window(self.attempts, now, self.settings.budget), now)
-        # Writing takes a moment, in which no other one may be sent.
-        self._sending = True
-        try:
-            await self._store.save(attempts)
-        finally:
-            self._sending = False
-        self.attempts = attempts
-        limit, minutes = self.settings.budget.limit, self.settings.budget.window / 60
-        LOGGER.warning("%s: restart %d of %d in %.0f min (%s)", self.name, len(attempts), limit, minutes, reason)
-        self._enter(restart_sent(self.health, self.clock.monotonic(), f"restart requested: {reason}"))
-        self._restarting = asyncio.create_task(self._await_reply(target))
-
-    async def _await_reply(self, target: RestartTarget) -> None:
-        try:
-            reply: RestartReply = await target.restart()
-            log = LOGGER.info if reply.accepted else LOGGER.warning
-            log("%s: restart %s. %s", self.name, "accepted" if reply.accepted else "unconfirmed", reply.detail)
-        finally:
-            self._restarting = None
+    def _answered(self, reply: RestartReply) -> None:
+        """Take what the restart target answered: after a refusal all is as it was before."""
+        self._tell(RestartAnswered(reply, self._by_hand))
+        if reply.answer is Answer.REFUSED and self._before_restart is not None:
+            self._restart_began = None
+            now = self.clock.monotonic()
+            self._enter(restart_refused(self.health, self._before_restart, now, reply.detail), refused=True)
 
     def _observe(self, seen: Observation) -> None:
         before = self.health
@@ -308,17 +299,21 @@ class Watchdog:
         if after.last_success != before.last_success:
             self.last_success = self.clock.time()
         self._enter(after)
-        if before.state is State.RESTARTING and self.health.state is State.HEALTHY:
-            self.recovery_seconds = self.health.since - before.since
+        if after.doubted and not before.doubted:
+            self._wake.set()
+        if self.health.state is State.HEALTHY and self._restart_began is not None:
+            self.restarter.recovered(self.clock.monotonic() - self._restart_began)
+            self._restart_began = None
 
-    def _enter(self, health: Health) -> None:
+    def _enter(self, health: Health, *, refused: bool = False) -> None:
         before, self.health = self.health, health
         if before.state is health.state:
             return
         # The rhythm is another one now.
         self._wake.set()
+        self._life = None
         by_hand = self._by_hand and health.state is State.RESTARTING
-        change = Transition(self.clock.time(), before.state, health.state, health.evidence, by_hand)
+        change = Transition(self.clock.time(), before.state, health.state, health.evidence, by_hand, refused)
         self.history.append(change)
         LOGGER.info("%s: %s -> %s: %s", self.name, change.before, change.after, change.evidence)
         self._tell(change)

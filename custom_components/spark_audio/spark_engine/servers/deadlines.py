@@ -32,5 +32,8 @@ class Deadlines:
     canary: float = 10.0
     """For a canary: a healthy service needs a tenth of it, a busy one a few."""
 
+    restart_reply: float = 15.0
+    """That a person waits for what a restart target answers."""
+
     proxy: float = 10.0
     """For an answer of the proxy's API that needs no inference; it may have to find out about its servers first."""

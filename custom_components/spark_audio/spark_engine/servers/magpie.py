@@ -41,7 +41,11 @@ class Magpie:
         """Return the voices of the server, as remembered. Raises SparkError."""
         return (await self.server()).voices
 
-    async def synthesize(self, text: str, style: SpeechStyle) -> AsyncGenerator[Audio]:
+    async def is_asleep(self) -> bool:
+        """Return whether the server says that it has unloaded its model. Raises SparkError."""
+        return False
+
+    async def synthesize(self, text: str, style: SpeechStyle, *, load_seconds: float = 0.0) -> AsyncGenerator[Audio]:
         """Yield one utterance as s16le mono PCM, in pieces of whole samples, as they are made.
 
         Raises SparkError: before the first piece where nothing came, after the last where speech was cut short.
@@ -52,7 +56,7 @@ class Magpie:
         idle = deadlines.speech_idle if server.dialect.streams else deadlines.buffered_speech_idle
         wav, framer, seconds, held = WavReader(), SampleFramer(), 0.0, b""
         with self.identification.forgetting():
-            async with aclosing(self.transport.stream(request.path, request.body, idle=idle)) as pieces:
+            async with aclosing(self.transport.stream(request.path, request.body, idle=idle + load_seconds)) as pieces:
                 async for piece in pieces:
                     sample_rate = request.sample_rate
                     if sample_rate is None:

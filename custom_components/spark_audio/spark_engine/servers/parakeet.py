@@ -30,7 +30,13 @@ class Parakeet:
         """Return what the server is, probed once and remembered until it was away. Raises SparkError."""
         return await self.identification.server()
 
-    async def transcribe(self, audio: AudioSource, *, language: str | None = None, times: bool = False) -> Transcript:
+    async def is_asleep(self) -> bool:
+        """Return whether the server says that it has unloaded its model. Raises SparkError."""
+        return False
+
+    async def transcribe(
+        self, audio: AudioSource, *, language: str | None = None, times: bool = False, load_seconds: float = 0.0
+    ) -> Transcript:
         """Return the transcript of 16 kHz s16le mono audio; `times` asks for segments and words where there are any.
 
         Audio that is still arriving is sent on as it comes: see that it does soon, since the deadline covers that, too.
@@ -42,7 +48,9 @@ class Parakeet:
         file = AudioFile("file", "audio.wav", "audio/wav", wav_header(audio.sample_rate, audio.size), audio)
         body = form_body(server.fields(language, times=times), file)
         with self.identification.forgetting():
-            reply = await self.transport.post(server.dialect.path, body, deadline=self._deadline(audio.seconds))
+            reply = await self.transport.post(
+                server.dialect.path, body, deadline=self._deadline(audio.seconds) + load_seconds
+            )
         try:
             return server.dialect.read(reply.json())
         except (KeyError, TypeError, ValueError) as err:

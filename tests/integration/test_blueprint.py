@@ -69,6 +69,6 @@ async def test_tells_of_recovery_and_giving_up(hass: HomeAssistant, entry: MockC
         ("Parakeet", "works again. Evidence of healthy."),
         (
             "Parakeet",
-            "does not recover. Restarting it did not help, somebody has to look at it. Evidence of gave_up.",
+            "does not recover. Restarts did not help, please check it. Evidence of gave_up.",
         ),
     ]

@@ -1,4 +1,4 @@
-// Every request of this page: with the key where there is one, and with errors as sentences.
+// Every request of this page: with the key if there is one, and with errors as sentences.
 
 import { askForKey, currentKey } from "./key.js";
 
@@ -10,13 +10,13 @@ export class Problem extends Error {
   }
 }
 
-// The answer, with a status below 400; else a Problem. `quiet` never asks for the key.
+// Returns the response if its status is below 400, else throws a Problem. `quiet` never asks for the key.
 export async function ask(path, options = {}, { quiet = false } = {}) {
   const response = await send(path, options);
   if (response.ok) return response;
   const problem = await problemOf(response);
   if (problem.status !== 401 || quiet) throw problem;
-  const why = currentKey() ? problem.message : "This needs the proxy's key. It is kept in this tab only.";
+  const why = currentKey() ? problem.message : "This needs the proxy's API key. The key stays in this tab until you close it.";
   if ((await askForKey(why)) === null) throw problem;
   return ask(path, options);
 }
@@ -37,7 +37,7 @@ async function problemOf(response) {
   try {
     error = (await response.json()).error ?? {};
   } catch {
-    // Something in between answered, and not in our words.
+    // A server between the page and the proxy answered, without an error object.
   }
   const message = error.message ?? `The proxy answered ${response.status} ${response.statusText}.`;
   const wait = Number(response.headers.get("Retry-After"));

@@ -54,13 +54,13 @@ function showLink(how, problem) {
   say(find("link"), LINKS[how]);
   const note = find("services-note");
   note.hidden = !(how === "locked" || how === "refused" || (how === "lost" && problem));
-  say(note, how === "locked" ? "Enter the proxy's key to see evidence, history and canaries." : problem ? problem.message : "");
+  say(note, how === "locked" ? "Enter the API key to see details, history and canary results." : problem ? problem.message : "");
 }
 
 for (const button of document.querySelectorAll("[data-close]")) {
   button.addEventListener("click", () => button.closest("dialog").close());
 }
-find("key-button").addEventListener("click", () => askForKey("It is kept in this tab only, until you close it."));
+find("key-button").addEventListener("click", () => askForKey("The key stays in this tab until you close it."));
 say(find("base-url"), new URL("v1", document.baseURI).href);
 setInterval(() => cards.forEach((card) => card.tick()), 1000);
 onKey(() => playground.keyChanged());

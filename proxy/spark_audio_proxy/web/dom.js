@@ -1,4 +1,4 @@
-// Elements are built and never parsed: whatever a server says is shown as text.
+// Elements are built, never parsed: a server's answer is always shown as text.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -22,7 +22,7 @@ function filled(element, attributes, children) {
   return element;
 }
 
-// Changes the text only where it is another one: a live region would be read out again.
+// Changes the text only if it differs: a screen reader reads a live region again on every change.
 export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }

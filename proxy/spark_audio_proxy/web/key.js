@@ -1,4 +1,4 @@
-// The proxy's key: asked for once, kept for this tab.
+// The proxy's key: entered once, kept for this tab.
 
 import { find, say } from "./dom.js";
 
@@ -13,7 +13,7 @@ export function onKey(listener) {
   listeners.push(listener);
 }
 
-// The key that was typed in, null where the user would rather not.
+// Returns the key that was entered, null if the user cancels.
 export function askForKey(why) {
   asking ??= new Promise((resolve) => open(why, resolve)).finally(() => (asking = null));
   return asking;
@@ -46,7 +46,7 @@ function keep(value) {
   try {
     sessionStorage.setItem(PLACE, value);
   } catch {
-    // Storage is off: it is known as long as the page stays open.
+    // Storage is off: the key lasts as long as the page stays open.
   }
   for (const listener of listeners) listener();
 }

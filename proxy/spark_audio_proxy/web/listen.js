@@ -1,4 +1,4 @@
-// Listen: a recording from the microphone or a file, and what was heard in it.
+// Speech to text: a recording from the microphone or a file, and its transcript.
 
 import { ask } from "./api.js";
 import { find, h, say, showProblem } from "./dom.js";
@@ -29,7 +29,7 @@ export function startListening() {
   find("heard-audio").addEventListener("timeupdate", markCurrent);
   if (!Recorder.possible()) {
     talk.disabled = true;
-    say(find("talk-hint"), "Browsers lend the microphone to https pages and to localhost only. A file works from anywhere.");
+    say(find("talk-hint"), "Browsers allow microphone access only on https pages and on localhost. You can still choose a file.");
   }
 }
 
@@ -77,7 +77,7 @@ function stop() {
 function showTalking(on) {
   if (!on) recorder = null;
   find("talk").setAttribute("aria-pressed", String(on));
-  say(find("talk-label"), on ? "Listening" : "Hold to talk");
+  say(find("talk-label"), on ? "Recording" : "Hold to talk");
   say(find("talk-time"), "");
   if (on) say(find("listen-measured"), "");
 }
@@ -105,7 +105,7 @@ async function transcribe(blob, name) {
   try {
     const heard = await hear(blob, name);
     const took = (performance.now() - started) / 1000;
-    say(find("listen-measured"), `${seconds(heard.duration)} of sound, transcribed in ${seconds(took)}.`);
+    say(find("listen-measured"), `${seconds(heard.duration)} of audio, transcribed in ${seconds(took)}.`);
     show(heard, blob);
   } catch (problem) {
     say(find("listen-measured"), "");
@@ -113,7 +113,7 @@ async function transcribe(blob, name) {
   }
 }
 
-// With the times of words; where the server has none, with those of segments.
+// With word times; with segment times if the server has no word times.
 async function hear(blob, name) {
   try {
     return await post(blob, name, ["word", "segment"]);
@@ -136,7 +136,7 @@ function show(heard, blob) {
   recording = URL.createObjectURL(blob);
   find("heard-audio").src = recording;
   const text = find("transcript");
-  say(text, heard.text || "Nothing was said.");
+  say(text, heard.text || "No speech was detected.");
   text.toggleAttribute("data-empty", !heard.text);
   times = heard.words?.length ? heard.words : (heard.segments ?? []);
   say(find("times-title"), heard.words?.length ? "Words, in seconds" : "Segments, in seconds");

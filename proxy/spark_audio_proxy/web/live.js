@@ -3,13 +3,13 @@
 import { ask } from "./api.js";
 import { onKey } from "./key.js";
 
-const SILENCE = 40_000; // ms; the proxy says something every 15 s
+const SILENCE = 40_000; // ms; the proxy sends something every 15 s
 const POLL = 5_000;
 const LONGEST_WAIT = 10_000;
 
 let wake = () => {};
 
-// Calls `shown.status(document)`, `shown.states({name: state})` where the key is missing, `shown.link(how, problem)`.
+// Calls `shown.status(document)`, `shown.states({name: state})` if the key is missing, `shown.link(how, problem)`.
 export async function follow(shown) {
   onKey(() => wake());
   for (let failed = 0; ; ) {
@@ -41,11 +41,11 @@ async function showStates(shown) {
   try {
     shown.states((await readiness()).services);
   } catch {
-    // The next round tells.
+    // The next round shows the error.
   }
 }
 
-// Readiness is told to everyone; 503 is an answer as well.
+// Readiness needs no key; 503 is an answer as well.
 async function readiness() {
   const response = await fetch("readyz", { cache: "no-store", credentials: "omit" });
   return response.json();

@@ -1,10 +1,10 @@
-// Plays a WAV while it is still coming: Web Audio does that in every browser, MediaSource does not.
+// Plays a WAV while it is still arriving: Web Audio does that in every browser, MediaSource does not.
 
 import { Problem } from "./api.js";
 
 const HEADER = 44; // bytes; the proxy writes no other chunks before the samples
 const NATIVE_RATE = 22_050; // Hz; a context at the server's own rate needs no resampling at the seams
-const LEAD = 0.08; // s of patience before the first sample
+const LEAD = 0.08; // s to wait before the first sample
 
 export class StreamPlayer {
   #abort = new AbortController();
@@ -25,7 +25,7 @@ export class StreamPlayer {
     if (this.#context.state !== "closed") this.#context.close();
   }
 
-  // Returns when all has come; `finished` is when all has been heard. Rejects with AbortError where it was stopped.
+  // Resolves when all audio has arrived; `finished` resolves when all of it has played. Rejects with AbortError if stopped.
   async play(response, onFirst) {
     const reader = response.body.getReader();
     let rest = new Uint8Array(0);
@@ -45,14 +45,14 @@ export class StreamPlayer {
       if (whole) this.#schedule(rest.slice(0, whole));
       rest = rest.slice(whole);
     }
-    if (!this.#last) throw new Problem("The answer holds no sound.");
+    if (!this.#last) throw new Problem("The response contains no audio.");
     this.finished = new Promise((resolve) => {
       this.#last.onended = resolve;
       this.signal.addEventListener("abort", resolve);
     }).then(() => this.#context.state !== "closed" && this.#context.close());
   }
 
-  // All that came, as a file with true sizes.
+  // All audio that arrived, as a file with true sizes.
   wav() {
     const size = this.#pieces.reduce((sum, piece) => sum + piece.length, 0);
     const header = new DataView(new ArrayBuffer(HEADER));
@@ -106,7 +106,7 @@ async function read(reader) {
     return await reader.read();
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem("The speech broke off: the proxy's connection to Magpie was lost.");
+    throw new Problem("The speech stopped early: the proxy lost its connection to Magpie.");
   }
 }
 

@@ -1,11 +1,11 @@
-// Records the microphone in whatever the browser can write; the proxy reads it all.
+// Records the microphone in a format that the browser can write; the proxy reads all of them.
 
 import { Problem } from "./api.js";
 
 const KINDS = [["audio/webm;codecs=opus", "webm"], ["audio/mp4", "m4a"], ["audio/ogg;codecs=opus", "ogg"]];
 
 const REFUSED = {
-  NotAllowedError: "The browser was not allowed to use the microphone.",
+  NotAllowedError: "Microphone access was denied.",
   NotFoundError: "No microphone was found.",
   NotReadableError: "The microphone is in use by another program.",
 };
@@ -27,7 +27,7 @@ export class Recorder {
     this.#onStop();
   }
 
-  // The recording once it is stopped; no blob where that was before the microphone opened.
+  // Resolves to the recording once it is stopped; without a blob if that was before the microphone opened.
   async record(onSecond) {
     const stream = await open();
     const [type, ending] = KINDS.find(([kind]) => MediaRecorder.isTypeSupported(kind)) ?? [undefined, "webm"];
@@ -62,7 +62,7 @@ function recorded(stream, type, giveStop) {
   });
 }
 
-// Tells how loud it is, ten times a second, and how long it has been.
+// Reports the level and the elapsed time, ten times a second.
 function meter(stream, onLevel, onSecond) {
   const context = new AudioContext();
   const analyser = context.createAnalyser();

@@ -1,4 +1,4 @@
-// One server's card: built once, then only its contents change, so that nobody loses the focus.
+// One server's card: built once, then only its contents change, so that keyboard focus stays where it is.
 
 import { ask } from "./api.js";
 import { drawChart } from "./chart.js";
@@ -30,9 +30,9 @@ export function createCard(name) {
   part.details = h(
     "div",
     { class: "details" },
-    h("figure", {}, h("div", { class: "label" }, "Canary latency"), part.chart, part.caption),
+    h("figure", {}, h("div", { class: "label" }, "Latency of canaries (test requests)"), part.chart, part.caption),
     h("div", { class: "budget" }, h("div", { class: "label" }, "Automatic restarts left"), h("p", {}, part.pips, part.restarts)),
-    h("div", {}, h("div", { class: "label" }, "What happened"), part.recent, part.more),
+    h("div", {}, h("div", { class: "label" }, "History"), part.recent, part.more),
     part.facts,
   );
   const heading = h("div", {}, h("h3", { id }, title(name)), h("p", { class: "purpose" }, PURPOSE[name.split("-")[0]] ?? ""));
@@ -74,7 +74,7 @@ function update(element, part, service, all) {
 
 function defaultEvidence(all, watched) {
   if (!all) return "";
-  return watched ? "It has not been asked for anything yet." : "Nobody watches over this server from here.";
+  return watched ? "No request has reached this server yet." : "This proxy does not monitor this server.";
 }
 
 function showSince(part) {
@@ -87,7 +87,7 @@ function showBudget(part, service, all) {
   part.pips.replaceChildren(...Array.from({ length: Math.min(limit, 12) }, (_, n) => h("i", { class: n < left ? "pip" : "pip spent" })));
   const span = duration(all.restart_window);
   if (!service.restart_target) say(part.restarts, "No restart target is set.");
-  else if (!all.automatic_restarts) say(part.restarts, "Switched off: only by hand.");
+  else if (!all.automatic_restarts) say(part.restarts, "Automatic restarts are off.");
   else say(part.restarts, `${left} of ${limit} within ${span}`);
 }
 
@@ -112,7 +112,7 @@ function facts(service) {
     ["Model", service.model],
     ["Voices", service.voices],
     ["Address", service.url],
-    ["Restarted by", service.restart_target && (TARGETS[service.restart_target] ?? service.restart_target)],
+    ["Restart target", service.restart_target && (TARGETS[service.restart_target] ?? service.restart_target)],
   ];
   return known.filter(([, value]) => value).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, String(value))));
 }

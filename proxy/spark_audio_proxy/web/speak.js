@@ -1,4 +1,4 @@
-// Speak: text to speech as it streams, and the voices to choose from.
+// Text to speech as it streams, and the voices to choose from.
 
 import { ask } from "./api.js";
 import { find, h, say, showProblem } from "./dom.js";
@@ -37,10 +37,10 @@ async function loadVoices() {
   try {
     const { voices: listed } = await (await ask("v1/audio/voices", {}, { quiet: true })).json();
     voices = listed.filter((voice) => !voice.alias_of);
-    say(note, voices.length ? "" : "There is no Magpie behind this proxy, or it lists no voices yet.");
+    say(note, voices.length ? "" : "This proxy has no Magpie, or Magpie lists no voices yet.");
     showLanguages();
   } catch (problem) {
-    say(note, `The voices are not known yet. ${problem.message}`);
+    say(note, `The list of voices is not available yet. ${problem.message}`);
   }
   note.hidden = !note.textContent;
   loading = false;
@@ -99,7 +99,7 @@ async function speak() {
   const mine = (player = new StreamPlayer());
   find("speak-stop").disabled = false;
   showProblem(find("speak-problem"), null);
-  say(find("speak-measured"), "Waiting for the first sound…");
+  say(find("speak-measured"), "Waiting for the first audio…");
   find("replay").hidden = true;
   const started = performance.now();
   const since = () => (performance.now() - started) / 1000;
@@ -108,10 +108,10 @@ async function speak() {
     let first = null;
     await mine.play(response, () => {
       first = since();
-      say(find("speak-measured"), `First sound after ${seconds(first)}.`);
+      say(find("speak-measured"), `First audio after ${seconds(first)}.`);
     });
     showReplay(mine);
-    say(find("speak-measured"), `First sound after ${seconds(first)}. ${seconds(mine.seconds)} of speech, complete after ${seconds(since())}.`);
+    say(find("speak-measured"), `First audio after ${seconds(first)}. ${seconds(mine.seconds)} of speech, complete after ${seconds(since())}.`);
     await mine.finished;
   } catch (problem) {
     if (mine === player) ended(mine, problem);

@@ -1,4 +1,4 @@
-// How numbers, times and states are said.
+// The words for numbers, times and states.
 
 export const STATES = {
   unknown: { label: "Unknown", tone: "quiet" },
@@ -12,7 +12,7 @@ export const STATES = {
 };
 
 export const TARGETS = {
-  hook: "HTTP hook", docker: "Docker", command: "a command", ssh: "SSH", home_assistant: "Home Assistant",
+  hook: "HTTP hook", docker: "Docker", command: "Command", ssh: "SSH", home_assistant: "Home Assistant",
 };
 
 export const stateOf = (name) => STATES[name] ?? STATES.unknown;

@@ -91,7 +91,7 @@ async def test_a_text_is_spoken_and_heard(browser: Browser, spark: EmbeddedSpark
         await expect(page.get_by_label("Language")).to_have_value("en-US")
         await page.get_by_label("Voice", exact=True).select_option(label="Jason, calm")
         await page.get_by_role("button", name="Speak").click()
-        await expect(page.locator("#speak-measured")).to_contain_text("First sound after")
+        await expect(page.locator("#speak-measured")).to_contain_text("First audio after")
         await expect(page.locator("#replay")).to_be_visible()
         assert 1 < await replay_length(page) < 5
         # Stop is offered as long as there is something to be heard, and the sound does end.
@@ -131,7 +131,7 @@ async def test_stop_ends_the_speech(browser: Browser, speaks: FakeServer) -> Non
     async with serving(magpie_url=speaks.url, watch=False) as url, visiting(browser, url) as visit:
         await visit.page.get_by_label("Text", exact=True).fill(f"{TEXT} " * 40)
         await visit.page.get_by_role("button", name="Speak").click()
-        await expect(visit.page.locator("#speak-measured")).to_contain_text("First sound after")
+        await expect(visit.page.locator("#speak-measured")).to_contain_text("First audio after")
         await visit.page.get_by_role("button", name="Stop").click()
         await expect(visit.page.get_by_role("button", name="Stop")).to_be_disabled()
         await expect(visit.page.locator("#speak-problem")).to_be_hidden()
@@ -150,7 +150,7 @@ async def test_what_the_microphone_hears_is_read(browser: Browser, spark: Embedd
         await expect(page.locator("#transcript")).to_be_visible()
         heard = (await page.locator("#transcript").inner_text()).lower()
         assert {word for word in CLIP_WORDS if word in heard} >= {"kitchen", "light"}
-        await expect(page.locator("#listen-measured")).to_contain_text("of sound, transcribed in")
+        await expect(page.locator("#listen-measured")).to_contain_text("of audio, transcribed in")
         assert await page.locator("#times li").count() >= 1
 
 
@@ -306,7 +306,7 @@ async def test_what_the_servers_are_is_shown(browser: Browser, hears: FakeServer
         await expect(facts).to_contain_text(speaks.url)
         await expect(visit.page.locator(state(visit.page)).locator(".facts")).to_contain_text("parakeet-tdt-0.6b")
         await expect(visit.page.locator(state(visit.page)).locator(".evidence")).to_have_text(
-            "Nobody watches over this server from here."
+            "This proxy does not monitor this server."
         )
 
 

@@ -23,7 +23,7 @@ ANSWERS = {"yes": lambda status: status not in (401, 403), **{str(n): n.__eq__ f
 
 def table() -> Iterator[tuple[str, str, list[str]]]:
     """Method, path and the four cells of each endpoint."""
-    section = (ROOT / "docs/security.md").read_text().partition("## Who may ask for what")[2].partition("\n## ")[0]
+    section = (ROOT / "docs/security.md").read_text().partition("## Access to endpoints")[2].partition("\n## ")[0]
     for line in section.splitlines():
         if line.startswith("| `"):
             endpoints, *cells = [cell.strip() for cell in line.strip("|").split(" | ")]
@@ -86,22 +86,23 @@ async def test_lists_can_be_closed_and_the_page_cannot(start_proxy: StartProxy) 
 
 
 def test_the_bounds_are_those_of_the_code() -> None:
-    """Each number of "What comes in"."""
-    section = (ROOT / "docs/security.md").read_text().partition("## What comes in")[2].partition("\n## ")[0]
+    """Each number of "Limits on input"."""
+    section = (ROOT / "docs/security.md").read_text().partition("## Limits on input")[2].partition("\n## ")[0]
     said = dict(re.findall(r"^\| ([a-zJ].*?) \| (.*?) \|$", section, re.MULTILINE))
     usual = Settings()
     rates = SAMPLE_RATES
     assert said == {
-        "an upload": f"{usual.max_upload >> 20} MiB, counted unpacked; {form.UPLOAD_PAUSE:.0f} s without a byte, "
-        f"{form.LONGEST_UPLOAD / 60:.0f} minutes in all, {form.SLOWEST_UPLOAD >> 10} KiB/s where its length is known; "
-        f"{streamed_upload.LATE_AFTER:.0f} s of a turn at Parakeet while it comes",
+        "an upload": f"{usual.max_upload >> 20} MiB after decompression; {form.UPLOAD_PAUSE:.0f} s without a byte, "
+        f"{form.LONGEST_UPLOAD / 60:.0f} minutes in total, {form.SLOWEST_UPLOAD >> 10} KiB/s if its length is known; "
+        f"{streamed_upload.LATE_AFTER:.0f} s of a turn at Parakeet while it arrives",
         "all uploads together, in memory": f"{usual.bytes_in_flight >> 20} MiB; {limits.MOST_WAITING} more wait unread",
         "a form": f"{form_reader.MOST_PARTS} parts, 16 headers each, {form_reader.LARGEST_FIELD >> 20} MiB for a field",
-        "JSON": f"{LARGEST_REQUEST >> 20} MiB to speak; {form.MOST_VALUES:,} values",
+        "JSON": f"{LARGEST_REQUEST >> 20} MiB for a speech request; {form.MOST_VALUES:,} values",
         "a recording": f"{usual.max_audio / 3600:.0f} hours; {rates[0] // 1000} to {rates[-1] // 1000} kHz; "
-        f"{libav_limits.LARGEST_BLOCK >> 20} MiB in one piece in the decoder, whatever its header says",
+        f"{libav_limits.LARGEST_BLOCK >> 20} MiB for one block of memory in the decoder, "
+        "even if the header asks for more",
         "a connection without a request": f"{__main__.IDLE:.0f} s",
-        "an answer on its way (speech, events, what is relayed)": f"{streamed_answer.UNTAKEN:.0f} s without a byte "
-        "taken, once all buffers are full",
+        "a response in progress (speech, events, relayed responses)": f"{streamed_answer.UNTAKEN:.0f} s without a byte "
+        "read by the client, once all buffers are full",
         "requests": f"{usual.concurrency} at once for each service, {usual.queue} wait",
     }

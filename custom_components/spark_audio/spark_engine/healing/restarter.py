@@ -12,7 +12,8 @@ from .restart import Answer, RestartReply, RestartTarget, Trial, TrialResult
 LOGGER = logging.getLogger(__name__)
 
 REFUSED_PAUSE = 60.0
-"""Seconds after which a restart target that refused, or a trial that failed, is tried again."""
+LONGEST_REFUSED_PAUSE = 600.0
+"""Seconds after which a restart target that refused is asked again, twice as many each time; and a trial repeated."""
 
 
 class Restarter:
@@ -46,6 +47,8 @@ class Restarter:
         self._is_kept = True
         self._is_stopping = False
         self._is_sending = False
+        self._refusals = 0
+        """In a row."""
         self._refused_at: float | None = None
         self._tried_at: float | None = None
         self._sent: asyncio.Task[None] | None = None
@@ -182,7 +185,10 @@ class Restarter:
                 # Nothing was restarted: it does not count.
                 self.ledger, self._is_kept = self.ledger.without_restart(at), False
                 self._refused_at, self._obstacle = self._clock.monotonic(), reply.detail
-            elif reply.answer is Answer.ACCEPTED:
+                self._refusals += 1
+            else:
+                self._refusals = 0
+            if reply.answer is Answer.ACCEPTED:
                 self.trial = TrialResult(Trial.WORKS, reply.detail)
         finally:
             self._sent = None
@@ -195,5 +201,6 @@ class Restarter:
         self._refused_at, self._obstacle = None, problem
 
     def _forget_old_problem(self) -> None:
-        if self._refused_at is None or self._clock.monotonic() - self._refused_at >= REFUSED_PAUSE:
+        pause = min(LONGEST_REFUSED_PAUSE, REFUSED_PAUSE * 2 ** (self._refusals - 1))
+        if self._refused_at is None or self._clock.monotonic() - self._refused_at >= pause:
             self._refused_at = self._obstacle = None

@@ -6,7 +6,7 @@
 
 Rules, and where they come from (docs/self-healing.md):
 - A canary's failure is cleared by a canary alone, unless no canary ever passed here.
-- Unsigned faults do not count within the start grace after a server is first seen, or seen again.
+- Within the start grace after a server is first seen, or seen again, faults without a signature do not count.
 - Only requests that began after a restart say anything about it.
 - Where canaries give no evidence, real traffic decides, and no state holds callers for ever.
 """
@@ -28,6 +28,9 @@ POSTPONED = 4
 SIGNED_FAILURES = 2
 FAILURES = 3
 """Failed requests of real traffic that make a wedge where canaries give no evidence, with and without a signature."""
+
+_NEVER_EXCUSED = (Outcome.SIGNED_FAULT, Outcome.WRONG_ANSWER)
+"""Failures that no load of a model explains."""
 
 _AT_REST = (State.UNKNOWN, State.HEALTHY, State.ASLEEP, State.STARTING, State.UNREACHABLE, State.WRONG_SERVER)
 """States in which a server may say that it is asleep: a suspicion, or a restart, has to be looked into."""
@@ -72,11 +75,11 @@ def restart_sent(health: Health, now: float, detail: str) -> Health:
     )
 
 
-def restart_refused(health: Health, before: Health, now: float, detail: str) -> Health:
+def restart_refused(health: Health, before: Health, now: float) -> Health:
     """Return the health where the restart target said no: no restart was made, and all is as it was."""
     if health.state is not State.RESTARTING:
         return health
-    return replace(before, since=now, evidence=detail, last_canary=now)
+    return replace(before, since=now, last_canary=now)
 
 
 def gave_up(health: Health, now: float, detail: str) -> Health:
@@ -223,16 +226,16 @@ def _failed(health: Health, seen: Observation, now: float, policy: Policy) -> He
         return health
     if seen.outcome is Outcome.KILLED:
         health = replace(health, killed_at=now)
-    is_signed = seen.outcome is Outcome.SIGNED_FAULT
+    is_signed, excusable = seen.outcome is Outcome.SIGNED_FAULT, seen.outcome not in _NEVER_EXCUSED
     waited = now - health.since
     match health.state:
-        case State.STARTING if waited < policy.start_grace:
+        case State.STARTING if waited < policy.start_grace and excusable:
             return health
-        case State.UNREACHABLE:
+        case State.UNREACHABLE if excusable:
             # It is back, and a model that loads fails in many ways.
             return _to(replace(health, seen_since=now), State.STARTING, now, seen.detail)
         case State.RESTARTING:
-            is_in_vain = is_signed and waited >= policy.still_wedged_after
+            is_in_vain = not excusable and waited >= policy.still_wedged_after
             return _wedged(health, seen, now) if is_in_vain or waited >= policy.start_grace else health
         case State.OUT_OF_MEMORY if not is_signed:
             return health
@@ -243,8 +246,8 @@ def _failed(health: Health, seen: Observation, now: float, policy: Policy) -> He
 
 
 def _suspected(health: Health, seen: Observation, now: float, policy: Policy) -> Health:
-    """Count the failure; what is unsigned does not count while the server may be starting."""
-    if seen.outcome is not Outcome.SIGNED_FAULT:
+    """Count the failure, unless the server may be starting."""
+    if seen.outcome not in _NEVER_EXCUSED:
         if seen.canary and not _canary_counts(health):
             return replace(health, blind=True)
         if _is_in_grace(health, now, policy):

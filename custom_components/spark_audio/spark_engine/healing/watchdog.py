@@ -291,7 +291,7 @@ class Watchdog:
         if reply.answer is Answer.REFUSED and self._before_restart is not None:
             self._restart_began = None
             now = self.clock.monotonic()
-            self._enter(restart_refused(self.health, self._before_restart, now, reply.detail), refused=True)
+            self._enter(restart_refused(self.health, self._before_restart, now), refusal=reply.detail)
 
     def _observe(self, seen: Observation) -> None:
         before = self.health
@@ -305,7 +305,7 @@ class Watchdog:
             self.restarter.recovered(self.clock.monotonic() - self._restart_began)
             self._restart_began = None
 
-    def _enter(self, health: Health, *, refused: bool = False) -> None:
+    def _enter(self, health: Health, *, refusal: str | None = None) -> None:
         before, self.health = self.health, health
         if before.state is health.state:
             return
@@ -313,7 +313,14 @@ class Watchdog:
         self._wake.set()
         self._life = None
         by_hand = self._by_hand and health.state is State.RESTARTING
-        change = Transition(self.clock.time(), before.state, health.state, health.evidence, by_hand, refused)
+        change = Transition(
+            at=self.clock.time(),
+            before=before.state,
+            after=health.state,
+            evidence=health.evidence if refusal is None else refusal,
+            by_hand=by_hand,
+            refused=refusal is not None,
+        )
         self.history.append(change)
         LOGGER.info("%s: %s -> %s: %s", self.name, change.before, change.after, change.evidence)
         self._tell(change)

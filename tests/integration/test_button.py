@@ -13,6 +13,7 @@ from syrupy.assertion import SnapshotAssertion
 from tests.fakes import server as fake
 from tests.fakes.server import FakeServer, running
 from tests.helpers.integration.docker_api import docker, healing
+from tests.helpers.integration.set_up import state_of
 from tests.helpers.integration.watched import (
     CHECK,
     HEALTH,
@@ -27,8 +28,6 @@ from tests.helpers.integration.watched import (
     status,
     watched_entry,
 )
-
-from .conftest import state_of
 
 pytestmark = pytest.mark.usefixtures("assist", "disk")
 

@@ -14,6 +14,7 @@ from tests.fakes import server as fake
 from tests.fakes.magpie import LIST_VOICES, SYNTHESIZE_ONLINE, nemo_speech
 from tests.fakes.server import FakeServer, running
 from tests.helpers.integration.pipeline import TTS
+from tests.helpers.integration.set_up import set_up, state_of
 from tests.helpers.integration.watched import (
     BROKEN,
     CHECK,
@@ -24,8 +25,6 @@ from tests.helpers.integration.watched import (
     press,
     watched_entry,
 )
-
-from .conftest import set_up, state_of
 
 pytestmark = pytest.mark.usefixtures("assist")
 

@@ -19,6 +19,7 @@ from tests.fakes import faults
 from tests.fakes import server as fake
 from tests.fakes.server import FakeServer
 from tests.helpers.integration.docker_api import DOCKER_RESTART, docker
+from tests.helpers.integration.set_up import state_of
 from tests.helpers.integration.watched import (
     BROKEN,
     CHECK,
@@ -32,8 +33,6 @@ from tests.helpers.integration.watched import (
     until,
     watched_entry,
 )
-
-from .conftest import state_of
 
 pytestmark = pytest.mark.usefixtures("assist", "watched", "disk")
 

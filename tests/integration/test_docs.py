@@ -9,9 +9,8 @@ from homeassistant.util.yaml import parse_yaml
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.spark_audio.spark_engine.healing.health import State
-
-from .conftest import INTEGRATION
-from .test_contract import TRANSLATIONS
+from tests.helpers.integration.set_up import INTEGRATION
+from tests.helpers.integration.translations import TRANSLATIONS
 
 PAGE = (INTEGRATION.parent.parent / "docs/home-assistant.md").read_text()
 EXAMPLES = [parse_yaml(block) for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]

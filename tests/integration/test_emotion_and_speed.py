@@ -28,9 +28,8 @@ from tests.helpers.integration.hearing import warnings
 from tests.helpers.integration.option_forms import submit
 from tests.helpers.integration.pipeline import TTS
 from tests.helpers.integration.player import decode
+from tests.helpers.integration.set_up import set_up
 from tests.helpers.integration.speaking import ARIA, ARIA_CALM, POST, RATE, TEXT, cached, entity_of, stream
-
-from .conftest import set_up
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
 

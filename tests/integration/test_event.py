@@ -11,9 +11,8 @@ from custom_components.spark_audio.event import INCIDENT as DESCRIPTION
 from custom_components.spark_audio.event import new_transitions
 from custom_components.spark_audio.spark_engine.healing.health import State
 from custom_components.spark_audio.spark_engine.healing.incidents import Transition
+from tests.helpers.integration.translations import TRANSLATIONS
 from tests.helpers.integration.watched import fake_proxy, only, proxy_entry
-
-from .test_contract import TRANSLATIONS
 
 pytestmark = pytest.mark.usefixtures("assist")
 

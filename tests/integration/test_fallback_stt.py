@@ -26,9 +26,8 @@ from tests.helpers.integration.config_forms import direct
 from tests.helpers.integration.hearing import METADATA, engine_entity, warnings
 from tests.helpers.integration.other_engines import CUDA, EARS, HEAR, SPEAK, OtherEars, add_ears
 from tests.helpers.integration.pipeline import STT, TTS, create_pipeline, run_pipeline
+from tests.helpers.integration.set_up import set_up, state_of
 from tests.helpers.integration.speaking import TEXT, entity_of
-
-from .conftest import set_up, state_of
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
 

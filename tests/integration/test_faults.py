@@ -19,9 +19,8 @@ from tests.fakes.server import FakeServer
 from tests.helpers.integration.hearing import SPEECH, warnings
 from tests.helpers.integration.pipeline import create_pipeline, run_pipeline, run_text
 from tests.helpers.integration.player import decode
+from tests.helpers.integration.set_up import entry_for, set_up
 from tests.helpers.integration.speaking import TEXT, cached
-
-from .conftest import entry_for, set_up
 
 pytestmark = [pytest.mark.usefixtures("assist", "socket_enabled"), pytest.mark.slow]
 

@@ -19,14 +19,12 @@ from tests.fakes import server as fake
 from tests.fakes.magpie import LIST_VOICES, SYNTHESIZE_ONLINE, spoken
 from tests.fakes.proxy import proxy
 from tests.fakes.server import FakeServer, running
-from tests.helpers.integration.config_forms import direct
+from tests.helpers.integration.config_forms import direct, through_proxy
 from tests.helpers.integration.hearing import SPEECH, warnings
 from tests.helpers.integration.option_forms import DEFAULTS, HEALING, fields, filled_in, start, submit, suggested
 from tests.helpers.integration.pipeline import STT, TTS, create_pipeline, run_pipeline
+from tests.helpers.integration.set_up import set_up
 from tests.helpers.integration.speaking import ARIA, ARIA_CALM, TEXT, entity_of
-
-from .conftest import set_up
-from .test_proxy_flow import through_proxy
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
 

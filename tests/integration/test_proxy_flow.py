@@ -25,19 +25,10 @@ from tests.fakes.magpie import SPEECH
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.proxy import STATUS, proxy
 from tests.fakes.server import FakeServer, Handler, running
-from tests.helpers.integration.config_forms import direct, reconfigure, submit
-
-from .conftest import set_up
+from tests.helpers.integration.config_forms import KEY, PROXY, direct, reconfigure, submit, through_proxy
+from tests.helpers.integration.set_up import set_up
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
-
-KEY = "s3cret-key"
-PROXY = "proxy_url"
-
-
-def through_proxy(url: str, key: str | None = None) -> dict[str, object]:
-    """An entry's data for a connection through the proxy."""
-    return {**direct(None, None), "connection": "proxy", PROXY: url, "api_key": key}
 
 
 async def test_through_the_proxy(hass: HomeAssistant) -> None:

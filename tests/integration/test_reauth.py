@@ -14,12 +14,10 @@ from tests.fakes.magpie import SYNTHESIZE_ONLINE
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.proxy import proxy
 from tests.fakes.server import FakeServer, running
-from tests.helpers.integration.config_forms import direct
+from tests.helpers.integration.config_forms import KEY, PROXY, direct, through_proxy
 from tests.helpers.integration.pipeline import create_pipeline, run_pipeline
+from tests.helpers.integration.set_up import set_up
 from tests.helpers.integration.speaking import TEXT, entity_of
-
-from .conftest import set_up
-from .test_proxy_flow import KEY, PROXY, through_proxy
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
 

@@ -13,6 +13,8 @@ from custom_components.spark_audio.stored import StoredAttempts
 from tests.fakes import server as fake
 from tests.fakes.server import FakeServer
 from tests.helpers.integration.docker_api import docker
+from tests.helpers.integration.set_up import state_of
+from tests.helpers.integration.translations import TRANSLATIONS
 from tests.helpers.integration.watched import (
     BROKEN,
     CHECK,
@@ -28,9 +30,6 @@ from tests.helpers.integration.watched import (
     until,
     watched_entry,
 )
-
-from .conftest import state_of
-from .test_contract import TRANSLATIONS
 
 pytestmark = pytest.mark.usefixtures("assist", "watched", "disk", "repairs")
 

@@ -8,8 +8,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.spark_audio.const import DOMAIN
 from tests.helpers.integration.option_forms import DEFAULTS, fields, submit, suggested
-
-from .test_contract import TRANSLATIONS
+from tests.helpers.integration.translations import TRANSLATIONS
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
 

@@ -19,6 +19,8 @@ from custom_components.spark_audio.spark_engine.healing.pool import Member
 from custom_components.spark_audio.spark_engine.healing.status import ServiceStatus, status_of
 from custom_components.spark_audio.spark_engine.healing.watchdog import Watchdog
 from tests.fakes.server import FakeServer
+from tests.helpers.integration.set_up import INTEGRATION, state_of
+from tests.helpers.integration.translations import TRANSLATIONS
 from tests.helpers.integration.watched import (
     STATUS,
     fake_proxy,
@@ -29,9 +31,6 @@ from tests.helpers.integration.watched import (
     status,
     watched_entry,
 )
-
-from .conftest import INTEGRATION, state_of
-from .test_contract import TRANSLATIONS
 
 pytestmark = pytest.mark.usefixtures("assist")
 

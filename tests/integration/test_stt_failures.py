@@ -16,8 +16,7 @@ from tests.fakes import server as fake
 from tests.fakes.server import FakeServer, Handler
 from tests.helpers.integration.hearing import METADATA, POST, SPEECH, engine_entity, warnings
 from tests.helpers.integration.pipeline import create_pipeline, run_pipeline
-
-from .conftest import entry_for, set_up
+from tests.helpers.integration.set_up import entry_for, set_up
 
 FAILS: dict[str, Handler] = {
     "CUDA": fake.json({"detail": "CUDA error: an illegal memory access was encountered"}, status=422),

@@ -24,6 +24,7 @@ from tests.fakes.server import FakeServer, running
 from tests.helpers.integration.docker_api import healing
 from tests.helpers.integration.hearing import warnings
 from tests.helpers.integration.pipeline import STT, TTS
+from tests.helpers.integration.set_up import set_up, state_of
 from tests.helpers.integration.watched import (
     BROKEN,
     CHECK,
@@ -43,8 +44,6 @@ from tests.helpers.integration.watched import (
     status,
     until,
 )
-
-from .conftest import set_up, state_of
 
 pytestmark = pytest.mark.usefixtures("assist")
 

@@ -13,8 +13,7 @@ from custom_components.spark_audio.spark_engine.servers.magpie_dialects import N
 from custom_components.spark_audio.spark_engine.servers.magpie_readers import Repertoire
 from custom_components.spark_audio.spark_engine.speech.voices import parse_voice
 from custom_components.spark_audio.voice_names import emotion_key
-
-from .test_contract import LANGUAGES, TRANSLATIONS, load, texts
+from tests.helpers.integration.translations import LANGUAGES, TRANSLATIONS, load, texts
 
 OTHERS = [language for language in LANGUAGES if language != "en"]
 NAMES = {

@@ -19,10 +19,9 @@ from tests.fakes.magpie import LIST_VOICES, SYNTHESIZE, SYNTHESIZE_ONLINE, nim_o
 from tests.fakes.server import FakeServer, running
 from tests.helpers.integration.pipeline import TTS, create_pipeline, run_text
 from tests.helpers.integration.player import decode, inspect
+from tests.helpers.integration.set_up import entry_for, set_up
 from tests.helpers.integration.slow_agent import BEGINNING, REST, SlowAgent
 from tests.helpers.integration.speaking import ARIA, RATE, TEXT, entity_of, stream
-
-from .conftest import entry_for, set_up
 
 
 async def test_one_header_with_the_first_samples(

@@ -16,9 +16,8 @@ from tests.fakes import server as fake
 from tests.fakes.magpie import LIST_VOICES, SYNTHESIZE_ONLINE
 from tests.fakes.server import FakeServer
 from tests.helpers.integration.pipeline import TTS
+from tests.helpers.integration.set_up import entry_for, set_up
 from tests.helpers.integration.speaking import ARIA, ARIA_CALM, RATE, TEXT, entity_of, stream
-
-from .conftest import entry_for, set_up
 
 
 async def test_speech_is_cached_per_voice(hass: HomeAssistant, entry: MockConfigEntry, magpie: FakeServer) -> None:

@@ -8,8 +8,7 @@ from homeassistant.core import HomeAssistant
 from custom_components.spark_audio.voice_detector import new_detector
 from tests.fakes.server import FakeServer
 from tests.helpers.integration.pipeline import STT
-
-from .conftest import entry_for, set_up
+from tests.helpers.integration.set_up import entry_for, set_up
 
 FRAME = bytes(320)
 """10 ms of silence at 16 kHz."""

@@ -20,11 +20,9 @@ from custom_components.spark_audio.const import DOMAIN
 from tests.fakes import faults
 from tests.fakes.proxy import proxy
 from tests.fakes.server import FakeServer, running
-from tests.helpers.integration.config_forms import submit
+from tests.helpers.integration.config_forms import KEY, PROXY, submit, through_proxy
 from tests.helpers.integration.watched import KEY as REAL_KEY
 from tests.helpers.integration.watched import real_proxy
-
-from .test_proxy_flow import KEY, PROXY, through_proxy
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
 

@@ -1,44 +1,21 @@
 """A proxy in front of fakes, on real sockets."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import ClientSession
 from aiohttp.test_utils import TestServer
 from embedded_spark import EmbeddedSpark
 from spark_audio_proxy.app import create_app
-from spark_audio_proxy.app_state import SPARK
 from spark_audio_proxy.config import Settings
-from spark_engine.servers.parakeet import Parakeet
 
 from tests.fakes import magpie, parakeet
 from tests.fakes.engines import FakeRecognizer, FakeSynthesizer
 from tests.fakes.server import FakeServer, running
 from tests.helpers.proxy.embedded_bench import Bench, HandClock
-
-
-@dataclass
-class Proxy:
-    """A running proxy and the fakes behind it."""
-
-    url: str
-    parakeet: FakeServer
-    magpie: FakeServer
-    client: ClientSession
-    app: web.Application
-
-    def app_client(self) -> Parakeet:
-        """The first Parakeet's client inside the proxy."""
-        service = self.app[SPARK].parakeet
-        assert service is not None
-        return service.members[0].client
-
-
-type StartProxy = Callable[..., Awaitable[Proxy]]
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
 
 
 @pytest.fixture
@@ -68,12 +45,6 @@ async def start_proxy(tmp_path: Path) -> AsyncGenerator[StartProxy]:
 async def proxy(start_proxy: StartProxy) -> Proxy:
     """A proxy with default settings."""
     return await start_proxy()
-
-
-async def never(_: web.Request) -> web.Response:
-    """A handler that is never done."""
-    await asyncio.Event().wait()
-    raise AssertionError
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from tests.fakes import server as fake
 from tests.fakes.magpie import spark_audio
 from tests.fakes.parakeet import CUDA, TRANSCRIPTIONS
 from tests.fakes.server import FakeServer, running
-from tests.integration.conftest import INTEGRATION, set_up
+from tests.helpers.integration.set_up import INTEGRATION, set_up
 
 ROOT = INTEGRATION.parent.parent
 PYTHON = os.environ.get("SPARK_AUDIO_PYTHON", str(ROOT / ".venv/bin/python"))

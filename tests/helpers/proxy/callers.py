@@ -17,6 +17,8 @@ from spark_audio_proxy.middlewares import access_log
 from spark_audio_proxy.problems import Handler, answer_problems
 from spark_engine.speech.audio import write_wav
 
+from tests.fakes import magpie
+from tests.fakes.magpie import SECONDS_PER_CHARACTER, SYNTHESIZE_ONLINE
 from tests.fakes.server import FakeServer
 from tests.fakes.server import json as answer_json
 from tests.helpers.proxy.recordings import tone
@@ -159,3 +161,16 @@ def endless() -> FakeServer:
             await response.write(bytes(1 << 16))
 
     return FakeServer({("POST", CHAT): answer, ("GET", "/v1/models"): answer_json({"data": []})})
+
+
+def talkative() -> FakeServer:
+    """A Magpie that takes no time."""
+    pcm = magpie.spoken("One second..") * 20
+
+    async def answer(request: web.Request) -> web.Response:
+        seconds = len(str((await request.post())["text"])) * SECONDS_PER_CHARACTER
+        return web.Response(body=pcm[: round(seconds * 22_050) * 2])
+
+    fake = magpie.nim()
+    fake.answers["POST", SYNTHESIZE_ONLINE] = answer
+    return fake

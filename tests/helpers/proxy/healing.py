@@ -11,7 +11,7 @@ from spark_engine.healing.incidents import Transition
 from spark_engine.healing.watchdog import Watchdog
 
 from tests.fakes.server import FakeServer, json
-from tests.proxy.conftest import Proxy, StartProxy
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
 
 RESTART = "/restart"
 

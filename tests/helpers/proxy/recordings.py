@@ -45,3 +45,12 @@ def many_channels(channels: int = 10, sample_rate: int = 192_000, seconds: float
     head = bytearray(wav_header(sample_rate, frames * width))
     head[22:36] = pack("<HIIHH", channels, sample_rate, sample_rate * width, width, 16)
     return bytes(head) + body
+
+
+def speech_with_pauses() -> Audio:
+    """Forty seconds: a tone with half a second of silence before second 9, 18, 27 and 36."""
+    pcm = bytearray(tone(40).pcm)
+    for second in (9, 18, 27, 36):
+        start = round((second - 0.5) * 32_000)
+        pcm[start : second * 32_000] = bytes(16_000)
+    return Audio(bytes(pcm), 16_000)

@@ -8,7 +8,7 @@ from spark_engine.speech.audio import write_wav
 
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.helpers.proxy.recordings import tone
-from tests.proxy.conftest import Proxy, StartProxy
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
 
 SPEECH = {"input": "Meet me at the harbour.", "voice": "alloy"}
 

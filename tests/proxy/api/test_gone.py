@@ -32,7 +32,7 @@ from tests.helpers.proxy.callers import (
     until_gone,
 )
 from tests.helpers.proxy.pages import ROOT
-from tests.proxy.conftest import StartProxy
+from tests.helpers.proxy.running_proxy import StartProxy
 
 __all__ = ["paused"]
 

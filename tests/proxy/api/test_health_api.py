@@ -14,7 +14,7 @@ from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import FakeServer, json, running
 from tests.helpers.proxy.healing import RESTART, dog_of, hook, quicken, until, watched
 from tests.helpers.proxy.recordings import tone
-from tests.proxy.conftest import Proxy, StartProxy
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
 
 HEAR = ("POST", TRANSCRIPTIONS)
 POSTS = ["/api/services/parakeet/restart", "/api/services/parakeet/check"]

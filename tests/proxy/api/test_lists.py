@@ -6,7 +6,7 @@ from yarl import URL
 
 from tests.fakes import faults, magpie
 from tests.fakes.server import FakeServer, json, running, text
-from tests.proxy.conftest import Proxy, StartProxy
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
 
 
 async def get(proxy: Proxy, path: str, **headers: str) -> tuple[int, dict[str, object]]:

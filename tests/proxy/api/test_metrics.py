@@ -30,8 +30,8 @@ from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import json as answering
 from tests.fakes.server import running
 from tests.helpers.proxy.healing import RESTART, dog_of, hook, quicken, until, watched
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
 from tests.helpers.repository import ROOT
-from tests.proxy.conftest import Proxy, StartProxy
 
 DEPLOY = ROOT / "proxy/deploy"
 HEAR = ("POST", TRANSCRIPTIONS)

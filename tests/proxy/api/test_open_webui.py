@@ -15,7 +15,7 @@ from tests.fakes import faults, magpie, parakeet
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import json
 from tests.helpers.proxy.recordings import recorded, tone
-from tests.proxy.conftest import Proxy, StartProxy
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
 
 KEY = "house-key"
 BEARER = {"Authorization": f"Bearer {KEY}"}

@@ -11,8 +11,8 @@ from tests.fakes import faults, magpie, parakeet
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import json
 from tests.helpers.proxy.recordings import recorded, tone
-from tests.proxy.api.test_speech import SECONDS, TEXT, seconds_in
-from tests.proxy.conftest import Proxy, StartProxy
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
+from tests.helpers.proxy.speech import SECONDS, TEXT, seconds_in
 
 WAV = ("recording.wav", write_wav(tone(1.5)))
 

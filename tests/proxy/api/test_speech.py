@@ -4,12 +4,10 @@ import asyncio
 import base64
 import json as jsonlib
 from collections.abc import AsyncGenerator
-from io import BytesIO
 from math import ceil
 
 import pytest
 from aiohttp import ClientError, web
-from spark_audio_proxy.transcode.decode import decode
 from spark_engine.models import Audio, SpeechStyle
 from spark_engine.spark import Spark
 from spark_engine.speech.audio import WavReader
@@ -18,10 +16,9 @@ from spark_engine.speech.text import UTTERANCE_AIM
 from tests.fakes import magpie
 from tests.fakes.magpie import LIST_VOICES, SYNTHESIZE_ONLINE, in_pieces, spoken
 from tests.fakes.server import json
-from tests.proxy.conftest import Proxy, StartProxy
-
-TEXT = "The kitchen light is on. The door is closed."
-SECONDS = 43 * magpie.SECONDS_PER_CHARACTER
+from tests.helpers.proxy.forms import error_in
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
+from tests.helpers.proxy.speech import SECONDS, TEXT, seconds_in
 
 
 async def say(proxy: Proxy, **fields: object) -> tuple[int, str, bytes]:
@@ -29,18 +26,6 @@ async def say(proxy: Proxy, **fields: object) -> tuple[int, str, bytes]:
     body = {"model": "tts-1", "input": TEXT, "voice": "alloy"} | fields
     async with proxy.client.post(f"{proxy.url}/v1/audio/speech", json=body) as response:
         return response.status, response.headers["Content-Type"], await response.read()
-
-
-def seconds_in(audio: bytes) -> float:
-    """Length of an encoded clip, counted from its samples."""
-    return sum(map(len, decode(BytesIO(audio)))) / 2 / 16_000
-
-
-def error_in(body: bytes) -> dict[str, str]:
-    """OpenAI's error object."""
-    error = jsonlib.loads(body)["error"]
-    assert set(error) == {"message", "type", "param", "code"}
-    return error  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize(

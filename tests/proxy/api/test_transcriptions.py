@@ -4,7 +4,6 @@ import asyncio
 import base64
 import json as jsonlib
 import re
-from typing import cast
 
 import pytest
 from aiohttp import FormData, web
@@ -15,33 +14,13 @@ from spark_engine.speech.audio import read_wav, wav_header, write_wav
 from tests.fakes import faults, parakeet
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import FakeServer, json
-from tests.helpers.proxy.recordings import many_channels, recorded, tone
-from tests.proxy.conftest import Proxy, StartProxy
+from tests.helpers.proxy.forms import error_in, send, upload
+from tests.helpers.proxy.recordings import many_channels, recorded, speech_with_pauses, tone
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
 
-type Reply = tuple[int, str, bytes]
 type Document = dict[str, object]
 
 TEXT = "Turn on the kitchen light."
-
-
-async def send(proxy: Proxy, form: FormData, path: str = "/v1/audio/transcriptions") -> Reply:
-    """Status, Content-Type and body."""
-    async with proxy.client.post(proxy.url + path, data=form) as response:
-        return response.status, response.headers["Content-Type"].partition(";")[0], await response.read()
-
-
-def upload(audio: bytes, name: str = "audio.wav", **fields: str) -> FormData:
-    """A form with the file first and fields after it."""
-    form = FormData()
-    form.add_field("file", audio, filename=name)
-    for key, value in ({"model": "whisper-1"} | fields).items():
-        form.add_field(key, value)
-    return form
-
-
-def error_in(body: bytes) -> dict[str, str]:
-    """OpenAI's error object."""
-    return cast(dict[str, str], jsonlib.loads(body)["error"])
 
 
 SPEECH = tone(1.5)
@@ -233,15 +212,6 @@ async def counting(request: web.Request) -> web.Response:
     times = {"start": 0.0, "end": seconds}
     text = f"{seconds:.1f}"
     return web.json_response({"text": text, "segments": [{"text": text} | times], "words": [{"word": text} | times]})
-
-
-def speech_with_pauses() -> Audio:
-    """Forty seconds: a tone with half a second of silence before second 9, 18, 27 and 36."""
-    pcm = bytearray(tone(40).pcm)
-    for second in (9, 18, 27, 36):
-        start = round((second - 0.5) * 32_000)
-        pcm[start : second * 32_000] = bytes(16_000)
-    return Audio(bytes(pcm), 16_000)
 
 
 async def test_a_long_recording_is_cut_at_pauses_and_joined(start_proxy: StartProxy) -> None:

@@ -10,9 +10,8 @@ from spark_audio_proxy.journal import RequestServed
 from spark_audio_proxy.streamed_answer import UNTAKEN, StreamedAnswer
 from spark_engine.speech.audio import wav_header
 
-from tests.fakes import magpie
 from tests.fakes.magpie import SECONDS_PER_CHARACTER, SYNTHESIZE_ONLINE
-from tests.fakes.server import FakeServer, running
+from tests.fakes.server import running
 from tests.helpers.proxy.callers import (
     CHAT,
     SPEECH,
@@ -24,9 +23,10 @@ from tests.helpers.proxy.callers import (
     paused,
     posting,
     speaking,
+    talkative,
     until_gone,
 )
-from tests.proxy.conftest import StartProxy
+from tests.helpers.proxy.running_proxy import StartProxy
 
 __all__ = ["paused"]
 
@@ -80,19 +80,6 @@ async def minute(monkeypatch: pytest.MonkeyPatch) -> Minute:
     minute = Minute(loop)
     monkeypatch.setattr(loop, "call_later", minute.call_later)
     return minute
-
-
-def talkative() -> FakeServer:
-    """A Magpie that takes no time."""
-    pcm = magpie.spoken("One second..") * 20
-
-    async def answer(request: web.Request) -> web.Response:
-        seconds = len(str((await request.post())["text"])) * SECONDS_PER_CHARACTER
-        return web.Response(body=pcm[: round(seconds * 22_050) * 2])
-
-    fake = magpie.nim()
-    fake.answers["POST", SYNTHESIZE_ONLINE] = answer
-    return fake
 
 
 def story(version: str = "1.1") -> bytes:

@@ -2,24 +2,22 @@
 
 import asyncio
 import logging
-import os
 import re
-import signal
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from aiohttp import ClientSession
-from spark_audio_proxy import __main__, announce
+from spark_audio_proxy import announce
 from spark_audio_proxy.announce import SERVICE, announcing, machine_addresses, reachable
-from spark_audio_proxy.config import Settings
 from spark_audio_proxy.identity import lasting_id
 from spark_audio_proxy.logs import TextFormatter, start_logging
 from spark_engine import __version__
 from zeroconf import ServiceStateChange
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
+
+from tests.helpers.proxy.program import serving
 
 pytestmark = pytest.mark.slow
 
@@ -198,24 +196,6 @@ def test_zeroconfs_own_lines_have_no_traceback(caplog: pytest.LogCaptureFixture)
         .format(record)
         .endswith("WARNING zeroconf: Error with socket: [Errno 101] Network is unreachable")
     )
-
-
-@asynccontextmanager
-async def serving(monkeypatch: pytest.MonkeyPatch, folder: Path, **settings: object) -> AsyncGenerator[str]:
-    """The URL of a whole proxy in this process, which takes loopback for a network; stopped as `kill` does it."""
-    started = asyncio.Queue[str]()
-    monkeypatch.setattr(__main__, "print", lambda line, **_: started.put_nowait(line), raising=False)
-    monkeypatch.setattr(__main__, "reachable", lambda bound, _: tuple(bound))
-    usual: dict[str, object] = {"magpie_url": "http://127.0.0.1:9", "port": 0, "watch": False, "api_key": ("key",)}
-    usual |= {"zeroconf": True, "state_dir": str(folder)}
-    running = asyncio.create_task(__main__.serve(Settings(**usual | settings)))  # type: ignore[arg-type]
-    try:
-        yield (await started.get()).split()[-1]
-    finally:
-        os.kill(os.getpid(), signal.SIGTERM)
-        await running
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().remove_signal_handler(number)
 
 
 def announcements() -> list[str]:

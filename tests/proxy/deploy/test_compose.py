@@ -15,7 +15,7 @@ from spark_audio_proxy.restarts.targets import RestartSettings, create_target
 from spark_engine.healing.restart import DockerTarget
 
 from tests.helpers.proxy import dockerfile
-from tests.proxy.deploy.test_package import ROOT
+from tests.helpers.repository import ROOT
 
 pytestmark = pytest.mark.build
 

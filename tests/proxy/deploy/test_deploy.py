@@ -20,8 +20,8 @@ from spark_engine.healing.restart import DockerTarget
 
 from tests.fakes import parakeet
 from tests.fakes.server import running, text
+from tests.helpers.proxy.running_proxy import Proxy
 from tests.helpers.repository import ROOT
-from tests.proxy.conftest import Proxy
 
 pytestmark = pytest.mark.build
 

@@ -14,7 +14,7 @@ import yaml
 from spark_audio_proxy.config import PREFIX, Settings, SettingsError, read_settings
 
 from tests.helpers.proxy import dockerfile
-from tests.proxy.deploy.test_package import ROOT
+from tests.helpers.repository import ROOT
 
 APP = ROOT / "proxy/deploy/home-assistant-app"
 LANGUAGES = ["de", "en", "es", "fr", "it"]

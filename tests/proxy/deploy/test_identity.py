@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from spark_audio_proxy.identity import lasting_id
 
-from tests.proxy.conftest import Proxy, StartProxy
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
 
 
 def test_it_lasts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -20,7 +20,8 @@ from yarl import URL
 from tests.fakes.server import FakeServer, running
 from tests.helpers.proxy import dockerfile
 from tests.helpers.proxy.dockerfile import Image
-from tests.proxy.deploy.test_package import ROOT, started
+from tests.helpers.proxy.program import started
+from tests.helpers.repository import ROOT
 
 pytestmark = pytest.mark.build
 

@@ -10,7 +10,7 @@ import pytest
 from spark_audio_proxy.__main__ import SHUTDOWN_GRACE
 from spark_audio_proxy.config import PREFIX, Settings
 
-from tests.proxy.deploy.test_package import ROOT
+from tests.helpers.repository import ROOT
 
 pytestmark = pytest.mark.build
 

@@ -29,7 +29,7 @@ from tests.helpers.proxy.embedded_bench import (
     form_for,
 )
 from tests.helpers.proxy.healing import dog_of, quicken, watched
-from tests.proxy.conftest import StartProxy
+from tests.helpers.proxy.running_proxy import StartProxy
 
 pytestmark = pytest.mark.slow
 

@@ -11,8 +11,8 @@ from aiohttp import ClientResponse
 from tests.fakes import parakeet
 from tests.fakes import server as fakes
 from tests.helpers.proxy.healing import dog_of, watched
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
 from tests.helpers.repository import ROOT
-from tests.proxy.conftest import Proxy, StartProxy
 
 WEB = ROOT / "proxy/spark_audio_proxy/web"
 PARTS = sorted(path.name for path in WEB.iterdir())

@@ -14,7 +14,7 @@ from spark_audio_proxy.uploads import form, streamed_upload
 from spark_audio_proxy.uploads import multipart_reader as form_reader
 
 from tests.helpers.proxy.pages import ROOT
-from tests.proxy.conftest import Proxy, StartProxy
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
 
 KEY = {"Authorization": "Bearer first"}
 ANSWERS = {"yes": lambda status: status not in (401, 403), **{str(n): n.__eq__ for n in (401, 403, 404)}}

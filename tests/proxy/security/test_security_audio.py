@@ -20,10 +20,10 @@ from spark_engine.speech.audio import wav_header
 
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import FakeServer, running
+from tests.helpers.proxy.forms import error_in, send, upload
 from tests.helpers.proxy.recordings import recorded, tone
-from tests.proxy.api.test_transcriptions import error_in, send, upload
-from tests.proxy.conftest import Proxy
-from tests.proxy.deploy.test_package import ROOT
+from tests.helpers.proxy.running_proxy import Proxy
+from tests.helpers.repository import ROOT
 
 TRAP = "http://trap.invalid"
 """In the files below, in place of the address of a server that must hear nothing."""

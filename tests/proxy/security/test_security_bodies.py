@@ -15,11 +15,10 @@ from spark_audio_proxy.uploads.multipart_reader import LARGEST_FIELD, MOST_PARTS
 from tests.fakes import magpie
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import FakeServer
+from tests.helpers.proxy.forms import part, send, upload
 from tests.helpers.proxy.raw_http import ask, request
 from tests.helpers.proxy.recordings import recorded
-from tests.proxy.api.test_transcriptions import send, upload
-from tests.proxy.conftest import Proxy, StartProxy
-from tests.proxy.uploads.test_form import part
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
 
 SPEECH, HEARING = "/v1/audio/speech", "/v1/audio/transcriptions"
 BOTH = [SPEECH, HEARING]

@@ -26,7 +26,7 @@ from tests.fakes.server import json as answering
 from tests.helpers.proxy.healing import RESTART, dog_of, hook, quicken, until
 from tests.helpers.proxy.raw_http import ask, request
 from tests.helpers.proxy.recordings import recorded
-from tests.proxy.conftest import StartProxy
+from tests.helpers.proxy.running_proxy import StartProxy
 
 SPEAK = {"input": "Meet me at the harbour."}
 BEARER = {"Authorization": "Bearer first"}

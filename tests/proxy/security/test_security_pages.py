@@ -16,9 +16,9 @@ from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import FakeServer, running
 from tests.fakes.server import json as answering
 from tests.helpers.proxy.healing import RESTART, hook, watched
+from tests.helpers.proxy.program import serving
 from tests.helpers.proxy.raw_http import ask, request
-from tests.proxy.conftest import Proxy, StartProxy
-from tests.proxy.deploy.test_announce import serving
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
 
 CHAT = "/v1/chat/completions"
 SPEAK = {"input": "Meet me at the harbour."}

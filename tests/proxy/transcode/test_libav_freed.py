@@ -26,10 +26,9 @@ from spark_audio_proxy.transcode.encode import FORMATS, AudioFormat, Encoder, cr
 from spark_audio_proxy.uploads.windows import cut_windows
 from spark_engine.models import Audio
 
-from tests.helpers.proxy.callers import SPEECH, calling, dictation, outcomes
+from tests.helpers.proxy.callers import SPEECH, calling, dictation, outcomes, talkative
 from tests.helpers.proxy.recordings import recorded, tone
-from tests.proxy.api.test_untaken import talkative
-from tests.proxy.conftest import Proxy, StartProxy
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
 
 pytestmark = pytest.mark.slow
 

@@ -9,6 +9,8 @@ from spark_audio_proxy.problems import Problem
 from spark_audio_proxy.uploads.form import Form, read_form
 from spark_audio_proxy.uploads.multipart_reader import FormReader
 
+from tests.helpers.proxy.forms import part
+
 BOUNDARY = "x1"
 TYPE = f"multipart/form-data; boundary={BOUNDARY}"
 
@@ -22,12 +24,6 @@ async def cut(body: bytes, places: list[int]) -> AsyncGenerator[bytes]:
     for start, end in zip([0, *ends], [*ends, len(body)], strict=True):
         if body[start:end]:
             yield body[start:end]
-
-
-def part(name: str, value: bytes, file_name: str | None = None) -> bytes:
-    """One part, as browsers write it."""
-    disposition = f'form-data; name="{name}"' + (f'; filename="{file_name}"' if file_name else "")
-    return b"--x1\r\nContent-Disposition: " + disposition.encode() + b"\r\n\r\n" + value + b"\r\n"
 
 
 @given(

@@ -11,11 +11,10 @@ from spark_engine.models import Audio
 from spark_engine.speech.audio import write_wav
 
 from tests.fakes.parakeet import TRANSCRIPTIONS
+from tests.helpers.proxy.forms import error_in, part, send, upload
 from tests.helpers.proxy.recordings import tone
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
 from tests.helpers.proxy.uploading import END, LONG, WINDOW, Caller, Hearing, calling, text_of
-from tests.proxy.api.test_transcriptions import error_in, send, upload
-from tests.proxy.conftest import Proxy, StartProxy
-from tests.proxy.uploads.test_form import part
 
 
 async def test_a_slow_upload_keeps_no_turn(start_proxy: StartProxy) -> None:

@@ -10,11 +10,10 @@ from spark_engine.speech.audio import wav_header, write_wav
 
 from tests.fakes import parakeet
 from tests.fakes.parakeet import TRANSCRIPTIONS
+from tests.helpers.proxy.forms import error_in, part, send, upload
 from tests.helpers.proxy.recordings import tone
+from tests.helpers.proxy.running_proxy import StartProxy
 from tests.helpers.proxy.uploading import END, LONG, WINDOW, WRONG_ENDS, Hearing, calling, text_of
-from tests.proxy.api.test_transcriptions import error_in, send, upload
-from tests.proxy.conftest import StartProxy
-from tests.proxy.uploads.test_form import part
 
 
 async def test_a_long_wav_is_heard_while_it_is_still_sent(start_proxy: StartProxy) -> None:

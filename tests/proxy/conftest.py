@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Unpack
 
 import pytest
 from aiohttp import ClientSession
@@ -15,7 +16,7 @@ from tests.fakes import magpie, parakeet
 from tests.fakes.engines import FakeRecognizer, FakeSynthesizer
 from tests.fakes.server import FakeServer, running
 from tests.helpers.proxy.embedded_bench import Bench, HandClock
-from tests.helpers.proxy.running_proxy import Proxy, StartProxy
+from tests.helpers.proxy.running_proxy import Proxy, ProxySettings, StartProxy
 
 
 @pytest.fixture
@@ -24,14 +25,14 @@ async def start_proxy(tmp_path: Path) -> AsyncGenerator[StartProxy]:
     async with AsyncExitStack() as stack:
 
         async def start(
-            hearing: FakeServer | None = None, speaking: FakeServer | None = None, **settings: object
+            hearing: FakeServer | None = None, speaking: FakeServer | None = None, **settings: Unpack[ProxySettings]
         ) -> Proxy:
             hears = await stack.enter_async_context(running(hearing or parakeet.openai()))
             speaks = await stack.enter_async_context(running(speaking or magpie.nim()))
             # Not watched: a canary among the requests would hide what a test is about.
-            usual: dict[str, object] = {"parakeet_url": hears.url, "magpie_url": speaks.url, "watch": False}
-            folder = {"state_dir": str(tmp_path / "state")}
-            app = create_app(Settings(**usual | folder | settings))  # type: ignore[arg-type]
+            usual: ProxySettings = {"parakeet_url": hears.url, "magpie_url": speaks.url, "watch": False}
+            folder: ProxySettings = {"state_dir": str(tmp_path / "state")}
+            app = create_app(Settings(**usual | folder | settings))
             server = TestServer(app, host="127.0.0.1", handler_cancellation=True)
             await server.start_server()
             stack.push_async_callback(server.close)

@@ -129,7 +129,14 @@ class TestGuards:
 
 ANSWERS = [GOOD, CUDA, FAULT, GONE, LOADING, Observation(Outcome.TIMED_OUT, canary=True)]
 ANSWERS += [Observation(Outcome.WRONG_ANSWER, canary=True)]
-TRAFFIC = [SIGNED, ServerFault("x", status=500), TimedOut("x"), Unreachable("x"), Busy("x", status=503), None]
+TRAFFIC: list[SparkError | None] = [
+    SIGNED,
+    ServerFault("x", status=500),
+    TimedOut("x"),
+    Unreachable("x"),
+    Busy("x", status=503),
+    None,
+]
 TRAFFIC += [Rejected("x")]
 EVENTS = st.one_of(st.sampled_from(ANSWERS), st.sampled_from(TRAFFIC), st.sampled_from([1.0, 6.0, 61.0, 200.0, 700.0]))
 

@@ -67,8 +67,7 @@ async def test_recovery_does_not_refill_the_window() -> None:
     for _ in range(4):
         await wedge(it)
         await it.live(120)
-    assert len(it.target.sent) == 3
-    assert it.dog.health.state is State.GAVE_UP
+    assert (len(it.target.sent), it.dog.health.state) == (3, State.GAVE_UP)
     it.server.answer = GOOD
     await it.live(61)
     assert it.dog.health.state is State.HEALTHY
@@ -86,7 +85,7 @@ async def test_a_restart_by_hand_is_refused_only_while_one_is_under_way() -> Non
     await it.dog.stop()
 
 
-async def test_two_who_press_the_button_at_once_restart_once() -> None:
+async def test_two_who_press_the_button_at_once_restart_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Writing the attempt down takes a moment."""
     it = scene()
     await it.live(1)
@@ -97,7 +96,7 @@ async def test_two_who_press_the_button_at_once_restart_once() -> None:
         await go.wait()
         await save(attempts)
 
-    it.store.save = slow  # type: ignore[method-assign]
+    monkeypatch.setattr(it.store, "save", slow)
     presses = [asyncio.create_task(it.dog.restart()) for _ in range(3)]
     await asyncio.sleep(0)
     go.set()
@@ -168,7 +167,9 @@ class TestRecord:
         self, what: str, caplog: pytest.LogCaptureFixture
     ) -> None:
         """Said loudly."""
-        it = scene(store=MemoryStore(**{what: PermissionError(13, "Permission denied")}))  # type: ignore[arg-type]
+        denied = PermissionError(13, "Permission denied")
+        loads = what == "fails_to_save"
+        it = scene(store=MemoryStore(fails_to_save=denied) if loads else MemoryStore(fails_to_load=denied))
         await wedge(it)
         await it.live(600)
         assert it.target.sent == []

@@ -161,15 +161,16 @@ async def test_a_form_arrives_as_written(session: ClientSession) -> None:
 @pytest.mark.parametrize("size", [JOINED // 2, 3 * JOINED], ids=["in one piece", "in parts"])
 async def test_a_file_of_any_size_arrives_whole_and_announced(session: ClientSession, size: int) -> None:
     """A long one is not copied; servers that know no chunks are told how long it is all the same."""
-    file = FilePart("file", "audio.wav", "audio/wav", bytes(range(256)) * (size // 256), b"header")
+    data = bytes(range(256)) * (size // 256)
+    file = FilePart("file", "audio.wav", "audio/wav", data, b"header")
     body = form_body({"model": "x"}, file)
     async with running(FakeServer({("POST", "/x"): json({})})) as fake:
         await Transport(session, fake.url).post("/x", body, deadline=5)
         (asked,) = fake.asked
-    assert asked.file == file.header + file.data
+    assert asked.file == file.header + data
     assert asked.headers["Content-Length"] == str(body.size) == str(len(body.data))
     assert "Transfer-Encoding" not in asked.headers
-    assert any(part is file.data for part in body.parts)
+    assert any(part is data for part in body.parts)
 
 
 async def test_json_arrives_as_written(session: ClientSession) -> None:

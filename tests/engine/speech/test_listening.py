@@ -10,7 +10,17 @@ from spark_engine.speech.listening import HUSH, MOST_GUESSES, Listening, TooLong
 from spark_engine.speech.turn_end import TurnRule
 from spark_engine.speech.voice_activity import FRAME
 
-from tests.helpers.engine.spoken_frames import NOISE, RULE, SILENT, SPOKEN, SlowParakeet, Speaker, detector, start
+from tests.helpers.engine.spoken_frames import (
+    NOISE,
+    RULE,
+    SILENT,
+    SPOKEN,
+    HowToListen,
+    SlowParakeet,
+    Speaker,
+    detector,
+    start,
+)
 
 
 async def test_the_answer_is_there_when_the_stream_ends() -> None:
@@ -159,7 +169,7 @@ async def test_a_guess_that_fails_is_forgotten_and_not_tried_again(error: SparkE
 
 
 @pytest.mark.parametrize("how", [{"detector": None}, {"may_guess": lambda: False}])
-async def test_early_requests_can_be_switched_off(how: dict[str, object]) -> None:
+async def test_early_requests_can_be_switched_off(how: HowToListen) -> None:
     """By the user, or because the service is not well."""
     parakeet = SlowParakeet()
     speaker, listener = start(parakeet, **how)

@@ -3,11 +3,14 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Unpack
 
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Browser, ConsoleMessage, Page
 from spark_audio_proxy.app import create_app
 from spark_audio_proxy.config import Settings
+
+from tests.helpers.proxy.running_proxy import ProxySettings
 
 _WATCH = """
 window.violations = [];
@@ -52,10 +55,10 @@ async def visiting(browser: Browser, url: str, width: int = 1180, scheme: str = 
 
 
 @asynccontextmanager
-async def serving(port: int = 0, **settings: object) -> AsyncGenerator[str]:
-    """The URL of a proxy with these settings, on a free port where none is given."""
-    app = create_app(Settings(**settings))  # type: ignore[arg-type]
-    server = TestServer(app, host="127.0.0.1", port=port, handler_cancellation=True)
+async def serving(**settings: Unpack[ProxySettings]) -> AsyncGenerator[str]:
+    """The URL of a proxy with these settings, on a free port where they name none."""
+    app = create_app(Settings(**settings))
+    server = TestServer(app, host="127.0.0.1", port=settings.get("port", 0), handler_cancellation=True)
     await server.start_server()
     try:
         yield str(server.make_url("/"))

@@ -126,7 +126,7 @@ def paused(monkeypatch: pytest.MonkeyPatch) -> PausedFor:
     full: dict[int, asyncio.Event] = {}
     pause = RequestHandler.pause_writing
 
-    def pause_writing(self: RequestHandler[web.Request]) -> None:
+    def pause_writing(self: RequestHandler) -> None:
         pause(self)
         if self.transport and (event := full.get(self.transport.get_extra_info("sockname")[1])):
             event.set()

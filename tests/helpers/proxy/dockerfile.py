@@ -43,7 +43,7 @@ class Image:
     def command(self, words: Sequence[str], given: Mapping[str, str]) -> list[str]:
         """The words as a container of this image runs them: given these variables, without rights beyond its files'."""
         drop = ["/usr/bin/setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
-        variables = [f"{key}={value}" for key, value in (self.environment | given).items()]
+        variables = [f"{key}={value}" for key, value in {**self.environment, **given}.items()]
         # Who is not root has no such rights to drop.
         return ["/usr/bin/env", "-i", *variables, *(drop if os.geteuid() == 0 else []), *words]
 

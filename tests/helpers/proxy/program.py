@@ -7,10 +7,13 @@ import subprocess
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Unpack
 
 import pytest
 from spark_audio_proxy import __main__
 from spark_audio_proxy.config import Settings
+
+from tests.helpers.proxy.running_proxy import ProxySettings
 
 
 @contextmanager
@@ -34,14 +37,16 @@ def started(program: list[str], **environment: str) -> Generator[str]:
 
 
 @asynccontextmanager
-async def serving(monkeypatch: pytest.MonkeyPatch, folder: Path, **settings: object) -> AsyncGenerator[str]:
+async def serving(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, **settings: Unpack[ProxySettings]
+) -> AsyncGenerator[str]:
     """The URL of a whole proxy in this process, which takes loopback for a network; stopped as `kill` does it."""
     started = asyncio.Queue[str]()
     monkeypatch.setattr(__main__, "print", lambda line, **_: started.put_nowait(line), raising=False)
     monkeypatch.setattr(__main__, "reachable", lambda bound, _: tuple(bound))
-    usual: dict[str, object] = {"magpie_url": "http://127.0.0.1:9", "port": 0, "watch": False, "api_key": ("key",)}
-    usual |= {"zeroconf": True, "state_dir": str(folder)}
-    running = asyncio.create_task(__main__.serve(Settings(**usual | settings)))  # type: ignore[arg-type]
+    usual: ProxySettings = {"magpie_url": "http://127.0.0.1:9", "port": 0, "watch": False, "api_key": ("key",)}
+    own: ProxySettings = {"zeroconf": True, "state_dir": str(folder)}
+    running = asyncio.create_task(__main__.serve(Settings(**usual | own | settings)))
     try:
         yield (await started.get()).split()[-1]
     finally:

@@ -27,11 +27,12 @@ def recorded(container: str, codec: str, seconds: float = 2.0, *, live: bool = F
     audio = tone(seconds, 48_000)
     with av.open(file, "w", format=container) as media:
         stream = media.add_stream(codec, rate=48_000, layout=channels)
+        assert isinstance(stream, av.AudioStream)
         frame = av.AudioFrame(format="s16", layout="mono", samples=len(audio.pcm) // 2)
         frame.planes[0].update(audio.pcm)
         frame.sample_rate = 48_000
         frame.pts = 0
-        for packet in [*stream.encode(frame), *stream.encode(None)]:  # type: ignore[attr-defined]
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
             media.mux(packet)
     return file.getvalue()
 

@@ -31,8 +31,8 @@ from tests.helpers.proxy.callers import (
     speaking,
     until_gone,
 )
-from tests.helpers.proxy.pages import ROOT
 from tests.helpers.proxy.running_proxy import StartProxy
+from tests.helpers.repository import ROOT
 
 __all__ = ["paused"]
 

@@ -30,7 +30,7 @@ from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import json as answering
 from tests.fakes.server import running
 from tests.helpers.proxy.healing import RESTART, dog_of, hook, quicken, until, watched
-from tests.helpers.proxy.running_proxy import Proxy, StartProxy
+from tests.helpers.proxy.running_proxy import Proxy, ProxySettings, StartProxy
 from tests.helpers.repository import ROOT
 
 DEPLOY = ROOT / "proxy/deploy"
@@ -146,10 +146,10 @@ def test_without_the_extra_the_start_says_what_to_install(monkeypatch: pytest.Mo
     ],
 )
 async def test_numbers_are_for_those_who_may_read_the_status(
-    start_proxy: StartProxy, settings: dict[str, object], headers: dict[str, str], status: int
+    start_proxy: StartProxy, settings: ProxySettings, headers: dict[str, str], status: int
 ) -> None:
     """By the same rules."""
-    proxy = await start_proxy(metrics=True, **settings)
+    proxy = await start_proxy(**settings | {"metrics": True})
     async with proxy.client.get(f"{proxy.url}/metrics", headers=headers) as response:
         assert response.status == status
 

@@ -1,10 +1,12 @@
 """The official `openai` Python client against the proxy: every endpoint, format and error."""
 
 from io import BytesIO
+from typing import Literal
 
 import openai
 import pytest
 from openai import AsyncOpenAI
+from openai.types.audio import TranscriptionTextDoneEvent
 from spark_engine.speech.audio import write_wav
 
 from tests.fakes import faults, magpie, parakeet
@@ -33,7 +35,7 @@ async def test_models(proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize("name", ["mp3", "opus", "aac", "flac", "wav"])
-async def test_speech_in_every_format(proxy: Proxy, name: str) -> None:
+async def test_speech_in_every_format(proxy: Proxy, name: Literal["mp3", "opus", "aac", "flac", "wav"]) -> None:
     """Streamed, as the client does it."""
     async with (
         client_of(proxy) as client,
@@ -41,7 +43,7 @@ async def test_speech_in_every_format(proxy: Proxy, name: str) -> None:
             model="tts-1",
             voice="nova",
             input=TEXT,
-            response_format=name,  # type: ignore[arg-type]
+            response_format=name,
         ) as response,
     ):
         audio = b"".join([piece async for piece in response.iter_bytes()])
@@ -73,13 +75,13 @@ async def test_a_browsers_webm_under_a_false_name(proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize(("name", "start"), [("text", "Turn on"), ("srt", "1\n00:00:00,000"), ("vtt", "WEBVTT")])
-async def test_transcription_as_text(proxy: Proxy, name: str, start: str) -> None:
+async def test_transcription_as_text(proxy: Proxy, name: Literal["text", "srt", "vtt"], start: str) -> None:
     """The client hands these over as plain strings."""
     async with client_of(proxy) as client:
         answer = await client.audio.transcriptions.create(
             model="whisper-1",
             file=WAV,
-            response_format=name,  # type: ignore[call-overload]
+            response_format=name,
         )
     assert str(answer).startswith(start)
 
@@ -107,7 +109,8 @@ async def test_transcription_as_events(proxy: Proxy) -> None:
         stream = await client.audio.transcriptions.create(model="whisper-1", file=WAV, stream=True)
         events = [event async for event in stream]
     assert [event.type for event in events] == ["transcript.text.delta", "transcript.text.done"]
-    assert events[-1].text == "Turn on the kitchen light."  # type: ignore[union-attr]
+    assert isinstance(events[-1], TranscriptionTextDoneEvent)
+    assert events[-1].text == "Turn on the kitchen light."
 
 
 async def test_errors_are_of_the_clients_own_kind(start_proxy: StartProxy) -> None:

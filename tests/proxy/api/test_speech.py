@@ -15,7 +15,7 @@ from spark_engine.speech.text import UTTERANCE_AIM
 
 from tests.fakes import magpie
 from tests.fakes.magpie import LIST_VOICES, SYNTHESIZE_ONLINE, in_pieces, spoken
-from tests.fakes.server import json
+from tests.fakes.server import Handler, json
 from tests.helpers.proxy.forms import error_in
 from tests.helpers.proxy.running_proxy import Proxy, StartProxy
 from tests.helpers.proxy.speech import SECONDS, TEXT, seconds_in
@@ -243,11 +243,11 @@ async def test_a_stream_that_breaks_is_cut(start_proxy: StartProxy) -> None:
     ],
 )
 async def test_what_goes_wrong_upstream_is_told(
-    start_proxy: StartProxy, answer: object, status: int, retry_after: str | None, should_retry: str | None
+    start_proxy: StartProxy, answer: Handler, status: int, retry_after: str | None, should_retry: str | None
 ) -> None:
     """The design's table, from the first byte on an error object."""
     speaking = magpie.nim()
-    speaking.answers["POST", SYNTHESIZE_ONLINE] = answer  # type: ignore[assignment]
+    speaking.answers["POST", SYNTHESIZE_ONLINE] = answer
     proxy = await start_proxy(speaking=speaking)
     async with proxy.client.post(f"{proxy.url}/v1/audio/speech", json={"input": TEXT}) as response:
         assert response.status == status

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json as jsonlib
 import re
+from collections.abc import AsyncGenerator
 
 import pytest
 from aiohttp import FormData, web
@@ -13,7 +14,7 @@ from spark_engine.speech.audio import read_wav, wav_header, write_wav
 
 from tests.fakes import faults, parakeet
 from tests.fakes.parakeet import TRANSCRIPTIONS
-from tests.fakes.server import FakeServer, json
+from tests.fakes.server import FakeServer, Handler, json
 from tests.helpers.proxy.forms import error_in, send, upload
 from tests.helpers.proxy.recordings import many_channels, recorded, speech_with_pauses, tone
 from tests.helpers.proxy.running_proxy import Proxy, StartProxy
@@ -116,17 +117,10 @@ async def test_a_chunked_upload_is_an_upload(proxy: Proxy) -> None:
     """Open WebUI sends no Content-Length."""
     form = upload(write_wav(SPEECH))()
 
-    async def body() -> object:
-        class Collect:
-            data = b""
-
-            async def write(self, piece: bytes) -> None:
-                self.data += piece
-
-        collected = Collect()
-        await form.write(collected)  # type: ignore[arg-type]
-        for at in range(0, len(collected.data), 777):
-            yield collected.data[at : at + 777]
+    async def body() -> AsyncGenerator[bytes]:
+        whole = await form.as_bytes()
+        for at in range(0, len(whole), 777):
+            yield whole[at : at + 777]
 
     async with proxy.client.post(
         f"{proxy.url}/v1/audio/transcriptions", data=body(), headers={"Content-Type": form.headers["Content-Type"]}
@@ -444,11 +438,11 @@ async def test_parakeet_does_not_translate(proxy: Proxy, path: str) -> None:
     ],
 )
 async def test_what_goes_wrong_upstream_is_told(
-    start_proxy: StartProxy, answer: object, status: int, retry_after: str | None
+    start_proxy: StartProxy, answer: Handler, status: int, retry_after: str | None
 ) -> None:
     """The design's table."""
     hearing = parakeet.openai()
-    hearing.answers["POST", TRANSCRIPTIONS] = answer  # type: ignore[assignment]
+    hearing.answers["POST", TRANSCRIPTIONS] = answer
     proxy = await start_proxy(hearing)
     async with proxy.client.post(f"{proxy.url}/v1/audio/transcriptions", data=upload(write_wav(SPEECH))) as response:
         assert (response.status, response.headers.get("Retry-After")) == (status, retry_after)

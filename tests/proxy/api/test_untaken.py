@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextvars import Context
 
 import pytest
 from aiohttp import web
@@ -52,11 +53,11 @@ class Minute:
         self._later = loop.call_later
         self.looks = 0
 
-    def call_later(
-        self, delay: float, callback: Callable[..., object], *arguments: object, **context: object
+    def call_later[*Ts](
+        self, delay: float, callback: Callable[[*Ts], object], *arguments: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """In place of the loop's."""
-        handle = self._later(delay, callback, *arguments, **context)  # type: ignore[arg-type]
+        handle = self._later(delay, callback, *arguments, context=context)
         if delay == UNTAKEN:
             self._due.append((self._now + delay, handle, callback))
         return handle

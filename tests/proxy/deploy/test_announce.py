@@ -18,6 +18,7 @@ from zeroconf import ServiceStateChange
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
 from tests.helpers.proxy.program import serving
+from tests.helpers.proxy.running_proxy import ProxySettings
 
 pytestmark = pytest.mark.slow
 
@@ -228,7 +229,7 @@ async def test_a_proxy_is_found_and_says_goodbye(
     ids=["loopback", "off", "no place for an id"],
 )
 async def test_a_proxy_that_is_not_announced(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: dict[str, object]
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: ProxySettings
 ) -> None:
     """It serves all the same."""
     async with serving(monkeypatch, tmp_path, **settings) as url, ClientSession() as client:

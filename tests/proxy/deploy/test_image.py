@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Generator
 from dataclasses import fields
 from pathlib import Path
+from typing import NotRequired, TypedDict
 from urllib.request import Request, urlopen
 
 import pytest
@@ -132,7 +133,24 @@ class TestDockerfiles:
         assert lacking == []
 
 
-def closure(packages: dict[str, dict], *extras: str) -> set[str]:
+class Requirement(TypedDict):
+    """What a package needs, as uv.lock writes it."""
+
+    name: str
+    marker: NotRequired[str]
+    extra: NotRequired[list[str]]
+
+
+Package = TypedDict(
+    "Package",
+    {
+        "dependencies": NotRequired[list[Requirement]],
+        "optional-dependencies": NotRequired[dict[str, list[Requirement]]],
+    },
+)
+
+
+def closure(packages: dict[str, Package], *extras: str) -> set[str]:
     """Everything that the image installs, by name, without the project itself."""
     own = packages["spark-audio-proxy"]
     waiting = [*own["dependencies"], *(item for extra in extras for item in own["optional-dependencies"][extra])]

@@ -7,6 +7,7 @@ import sys
 import pytest
 from aiohttp import web
 from spark_audio_proxy.canary_command import CanaryOptions, ask, read_options
+from spark_engine.healing.canary import CANARY_DEADLINE
 
 from tests.fakes import faults, magpie, parakeet
 from tests.fakes.faults import Fault, refused, serving
@@ -66,9 +67,11 @@ class TestProgram:
         assert "argument --url: one URL, which starts with http://" in errors
 
 
-def parakeet_at(url: str, **options: object) -> CanaryOptions:
+def parakeet_at(
+    url: str, token: str | None = None, *, deadline: float = CANARY_DEADLINE, any_words: bool = False
+) -> CanaryOptions:
     """Options for a Parakeet."""
-    return CanaryOptions(service="parakeet", url=url, **options)  # type: ignore[arg-type]
+    return CanaryOptions(service="parakeet", url=url, token=token, deadline=deadline, any_words=any_words)
 
 
 @pytest.mark.parametrize(

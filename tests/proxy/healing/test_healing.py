@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientResponse, FormData
+from aiohttp import ClientResponse, FormData, web
 from spark_engine.healing.health import State
 from spark_engine.healing.watchdog import Watchdog
 from spark_engine.speech.audio import write_wav
@@ -16,7 +16,7 @@ from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import FakeServer, Handler, data, json, running, text
 from tests.helpers.proxy.healing import RESTART, dog_of, hook, quicken, until, watched
 from tests.helpers.proxy.recordings import tone
-from tests.helpers.proxy.running_proxy import Proxy, StartProxy
+from tests.helpers.proxy.running_proxy import Proxy, ProxySettings, StartProxy
 
 HEAR = ("POST", TRANSCRIPTIONS)
 SPEAK = ("POST", SYNTHESIZE_ONLINE)
@@ -130,8 +130,9 @@ async def test_an_answer_that_looks_well_and_is_wrong_is_found_by_the_canary(
     assert fault is not None
     restarts = hook((server, route, server.answers[route]))
     async with running(restarts):
-        target = {f"{name}_restart_url": restarts.url + RESTART}
-        proxy = await watched(start_proxy, tmp_path, hearing, speaking, canary_interval=0.1, **target)
+        url = restarts.url + RESTART
+        target: ProxySettings = {"magpie_restart_url": url} if speaking_fault else {"parakeet_restart_url": url}
+        proxy = await watched(start_proxy, tmp_path, hearing, speaking, **target | {"canary_interval": 0.1})
         server.answers[route] = fault
         dog = dog_of(proxy, name)
         await until(dog, State.WEDGED)
@@ -226,12 +227,12 @@ async def test_one_bad_recording_does_not_lock_others_out(start_proxy: StartProx
     good = hearing.answers[HEAR]
     bad_size = len(write_wav(tone(0.3)))
 
-    async def picky(request: object) -> object:
+    async def picky(request: web.Request) -> web.StreamResponse:
         size = len(hearing.asked[-1].file or b"")
         answer = json({"detail": "CUDA error: padding"}, status=500) if size == bad_size else good
-        return await answer(request)  # type: ignore[arg-type]
+        return await answer(request)
 
-    hearing.answers[HEAR] = picky  # type: ignore[assignment]
+    hearing.answers[HEAR] = picky
     async with running(restarts):
         proxy = await watched(start_proxy, tmp_path, hearing, parakeet_restart_url=restarts.url + RESTART)
         for _ in range(5):

@@ -21,6 +21,7 @@ from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import FakeServer, json, running
 from tests.helpers.proxy.browser import serving, visiting
 from tests.helpers.proxy.healing import RESTART, hook
+from tests.helpers.proxy.running_proxy import ProxySettings
 from tests.helpers.repository import NODE
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.browser]
@@ -84,7 +85,11 @@ async def replay_length(page: Page) -> float:
 
 async def test_a_text_is_spoken_and_heard(browser: Browser, spark: EmbeddedSpark, tmp_path: Path) -> None:
     """The speech comes with its time to first sound, has a plausible length, and can be played again."""
-    settings = {"parakeet_url": spark.parakeet_url, "magpie_url": spark.magpie_url, "state_dir": str(tmp_path)}
+    settings: ProxySettings = {
+        "parakeet_url": spark.parakeet_url,
+        "magpie_url": spark.magpie_url,
+        "state_dir": str(tmp_path),
+    }
     async with serving(**settings) as url, visiting(browser, url) as visit:
         page = visit.page
         await page.get_by_label("Text", exact=True).fill(TEXT)
@@ -139,7 +144,11 @@ async def test_stop_ends_the_speech(browser: Browser, speaks: FakeServer) -> Non
 
 async def test_what_the_microphone_hears_is_read(browser: Browser, spark: EmbeddedSpark, tmp_path: Path) -> None:
     """Through MediaRecorder, the proxy's decoder and a real recogniser, by keyboard alone."""
-    settings = {"parakeet_url": spark.parakeet_url, "magpie_url": spark.magpie_url, "state_dir": str(tmp_path)}
+    settings: ProxySettings = {
+        "parakeet_url": spark.parakeet_url,
+        "magpie_url": spark.magpie_url,
+        "state_dir": str(tmp_path),
+    }
     async with serving(**settings) as url, visiting(browser, url) as visit:
         page, talk = visit.page, visit.page.locator("#talk")
         await talk.press("Enter")
@@ -204,7 +213,7 @@ async def test_a_wedge_appears_and_heals_live(
 ) -> None:
     """Nothing is reloaded: the page follows, with evidence, history, restarts left and the failed canary."""
     monkeypatch.setattr(health, "SUSPECT_INTERVAL", 0.1)
-    settings = {
+    settings: ProxySettings = {
         "parakeet_url": spark.parakeet_url,
         "magpie_url": spark.magpie_url,
         "parakeet_restart_url": spark.parakeet_restart_url,
@@ -314,7 +323,7 @@ async def test_a_proxy_that_stops_and_comes_back_is_noticed(
     browser: Browser, hears: FakeServer, tmp_path: Path
 ) -> None:
     """The page says so, and follows again by itself."""
-    settings = {"parakeet_url": hears.url, "state_dir": str(tmp_path)}
+    settings: ProxySettings = {"parakeet_url": hears.url, "state_dir": str(tmp_path)}
     stack = AsyncExitStack()
     url = await stack.enter_async_context(serving(**settings))
     async with stack, visiting(browser, url) as visit:
@@ -322,7 +331,7 @@ async def test_a_proxy_that_stops_and_comes_back_is_noticed(
         await expect(link).to_have_text("Live")
         await stack.aclose()
         await expect(link).to_have_text("No connection, trying again")
-        async with serving(int(url.rpartition(":")[2].strip("/")), **settings):
+        async with serving(**settings | {"port": int(url.rpartition(":")[2].strip("/"))}):
             await expect(link).to_have_text("Live")
 
 

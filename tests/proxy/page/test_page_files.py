@@ -10,8 +10,9 @@ from aiohttp import ClientResponse
 
 from tests.fakes import parakeet
 from tests.fakes import server as fakes
+from tests.helpers.documents import at, items
 from tests.helpers.proxy.healing import dog_of, watched
-from tests.helpers.proxy.running_proxy import Proxy, StartProxy
+from tests.helpers.proxy.running_proxy import Proxy, ProxySettings, StartProxy
 from tests.helpers.repository import ROOT
 
 WEB = ROOT / "proxy/spark_audio_proxy/web"
@@ -77,9 +78,9 @@ async def test_events_tell_the_status_at_once_and_on_every_change(start_proxy: S
             assert await now.json() == first
         proxy.parakeet.answers["POST", parakeet.TRANSCRIPTIONS] = fakes.json({"detail": "CUDA error"}, status=500)
         await dog_of(proxy).check()
-        service = (await next_status(response))["services"][0]  # type: ignore[index]
-    assert service["state"] == "suspect"
-    assert [canary["outcome"] for canary in service["canaries"]] == ["success", "signed_fault"]
+        service = at(await next_status(response), "services", 0)
+    assert at(service, "state") == "suspect"
+    assert [at(canary, "outcome") for canary in items(service, "canaries")] == ["success", "signed_fault"]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ async def test_events_tell_the_status_at_once_and_on_every_change(start_proxy: S
     ],
 )
 async def test_events_are_for_those_who_may_read_the_status(
-    start_proxy: StartProxy, settings: dict[str, object], headers: dict[str, str], status: int
+    start_proxy: StartProxy, settings: ProxySettings, headers: dict[str, str], status: int
 ) -> None:
     """By the same rules."""
     proxy = await start_proxy(**settings)

@@ -69,16 +69,16 @@ async def test_nothing_else_could_be_opened_even_by_a_demuxer_that_tries() -> No
     """The second lock: a playlist taken for one. Without it the trap is asked, so that this test means something."""
     async with running(FakeServer()) as trap:
         playlist = PLAYLIST.replace(TRAP, trap.url).encode()
-        for arguments, asked in ({}, 1), ({"io_open": refuse}, 0):
+        for io_open, asked in (None, 1), (refuse, 0):
             trap.asked.clear()
             with pytest.raises((FFmpegError, PermissionError)):
-                await asyncio.to_thread(open_as, playlist, "hls", arguments)
+                await asyncio.to_thread(open_as, playlist, "hls", io_open)
             assert len(trap.asked) == asked
 
 
-def open_as(file: bytes, container: str, arguments: dict[str, object]) -> None:
+def open_as(file: bytes, container: str, io_open: Callable[[str, int, object], BytesIO] | None) -> None:
     """Open a file as a format that it does not have to be."""
-    with av.open(BytesIO(file), "r", format=container, **arguments) as media:  # type: ignore[call-overload]
+    with av.open(BytesIO(file), "r", format=container, io_open=io_open) as media:
         next(media.demux())
 
 
@@ -172,7 +172,7 @@ def one_packet(size: int) -> bytes:
         frame = av.AudioFrame(format="u8", layout="mono", samples=size)
         frame.planes[0].update(bytes(size))
         frame.sample_rate, frame.pts = 4000, 0
-        for packet in [*stream.encode(frame), *stream.encode(None)]:  # type: ignore[attr-defined]
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
             media.mux(packet)
     return file.getvalue()
 
@@ -257,9 +257,9 @@ def flac_of_silence(seconds: int) -> bytes:
         frame.sample_rate = 8000
         for minute in range(seconds // 60):
             frame.pts = minute * 8000 * 60
-            for packet in stream.encode(frame):  # type: ignore[attr-defined]
+            for packet in stream.encode(frame):
                 media.mux(packet)
-        for packet in stream.encode(None):  # type: ignore[attr-defined]
+        for packet in stream.encode(None):
             media.mux(packet)
     return file.getvalue()
 

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 from pathlib import Path
+from typing import Unpack
 
 import pytest
 from hypothesis import given
@@ -18,7 +19,7 @@ from tests.fakes.server import json as answering
 from tests.helpers.proxy.healing import RESTART, hook, watched
 from tests.helpers.proxy.program import serving
 from tests.helpers.proxy.raw_http import ask, request
-from tests.helpers.proxy.running_proxy import Proxy, StartProxy
+from tests.helpers.proxy.running_proxy import Proxy, ProxySettings, StartProxy
 
 CHAT = "/v1/chat/completions"
 SPEAK = {"input": "Meet me at the harbour."}
@@ -48,9 +49,10 @@ FOREIGN_HOSTS = [
 ]
 
 
-async def opened(start_proxy: StartProxy, **settings: object) -> Proxy:
+async def opened(start_proxy: StartProxy, **settings: Unpack[ProxySettings]) -> Proxy:
     """A proxy without a key that would serve everything that there is."""
-    return await start_proxy(metrics=True, watch=True, llm_url="http://127.0.0.1:9", **settings)
+    usual: ProxySettings = {"metrics": True, "watch": True, "llm_url": "http://127.0.0.1:9"}
+    return await start_proxy(**usual | settings)
 
 
 @pytest.mark.parametrize("host", FOREIGN_HOSTS)
@@ -116,8 +118,8 @@ async def test_a_page_of_another_origin_sends_nothing(
     """What browsers send without asking first (a form, a fetch of mode no-cors) reaches neither service nor hook."""
     restarts = hook()
     async with running(restarts), running(FakeServer({("POST", CHAT): answering({})})) as llm:
-        settings = {"llm_url": llm.url, "parakeet_restart_url": restarts.url + RESTART}
-        proxy = await watched(start_proxy, tmp_path, **settings)
+        restart_url = restarts.url + RESTART
+        proxy = await watched(start_proxy, tmp_path, llm_url=llm.url, parakeet_restart_url=restart_url)
         before = len(proxy.parakeet.asked), len(proxy.magpie.asked)
         sent = {name: value.replace("OWN", proxy.url) for name, value in headers.items()}
         for path in WRITES:
@@ -166,8 +168,9 @@ async def test_a_preflight_from_an_origin_that_is_not_named_is_not_granted(start
     """Restart and check have no other rule than the rest."""
     asked = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
     asked["Access-Control-Request-Headers"] = "authorization"
-    for settings in ({}, {"api_key": ("first",)}, {"cors_origins": ("https://chat.example",)}):
-        proxy = await start_proxy(llm_url="http://127.0.0.1:9", **settings)
+    each: list[ProxySettings] = [{}, {"api_key": ("first",)}, {"cors_origins": ("https://chat.example",)}]
+    for settings in each:
+        proxy = await start_proxy(**settings | {"llm_url": "http://127.0.0.1:9"})
         async with proxy.client.options(proxy.url + path, headers=asked) as response:
             assert response.status >= 400
             assert not [name for name in response.headers if name.startswith("Access-Control-")]

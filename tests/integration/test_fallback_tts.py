@@ -191,11 +191,10 @@ async def test_another_cannot_speak(
 class SlowMouth(OtherMouth):
     """An engine that knows streams, and what its players want."""
 
-    _attr_supported_options = ("preferred_format",)
-
     def __init__(self, answer: Callable[[str], AsyncGenerator[bytes]]) -> None:
         """Speak like this, once the text is there."""
         super().__init__(says_wav)
+        self._attr_supported_options = ["preferred_format"]
         self._answer = answer
         self.options: dict[str, Any] = {}
 

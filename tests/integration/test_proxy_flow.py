@@ -172,7 +172,8 @@ async def test_from_direct_to_the_proxy_and_back(
         assert result["reason"] == "reconfigure_successful"
         await hass.async_block_till_done()
         assert entry.data == through_proxy(server.url)
-        assert entry.unique_id == "1234"
+        given = entry.unique_id
+        assert given == "1234"
         assert {state.entity_id for state in hass.states.async_all(["stt", "tts"])} == before
 
     result = await reconfigure(hass, entry, parakeet_url=parakeet.url, magpie_url=magpie.url)

@@ -195,7 +195,7 @@ class TestTwoOwners:
     ) -> None:
         """Its URL was entered as if it were Parakeet itself; such a proxy tells who restarts."""
         async with fake_proxy() as proxy:
-            proxy.answers[STATUS] = status(service("parakeet", **changes), automatic=automatic)
+            proxy.answers[STATUS] = status(service("parakeet") | changes, automatic=automatic)
             entry = await load(hass, watched_entry(proxy.url, **docker(api)))
             await press(hass, CHECK)
             assert state_of(hass, HEALTH) == "healthy"

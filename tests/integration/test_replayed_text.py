@@ -43,7 +43,8 @@ async def test_no_text_is_whole() -> None:
     """There is nothing to wait for."""
 
     async def nothing() -> AsyncGenerator[str]:
-        for piece in ():
+        pieces: tuple[str, ...] = ()
+        for piece in pieces:
             yield piece
 
     assert await Retold(nothing()).whole() == ""

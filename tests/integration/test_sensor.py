@@ -1,9 +1,10 @@
 """How the services are, as sensors."""
 
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from unittest.mock import PropertyMock, patch
 
 import pytest
+from aiohttp import ClientSession
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
@@ -18,6 +19,8 @@ from custom_components.spark_audio.spark_engine.healing.incidents import CanaryR
 from custom_components.spark_audio.spark_engine.healing.pool import Member
 from custom_components.spark_audio.spark_engine.healing.status import ServiceStatus, status_of
 from custom_components.spark_audio.spark_engine.healing.watchdog import Watchdog
+from custom_components.spark_audio.spark_engine.servers.parakeet import Parakeet
+from custom_components.spark_audio.spark_engine.servers.transport import Transport
 from tests.fakes.server import FakeServer
 from tests.helpers.integration.set_up import INTEGRATION, state_of
 from tests.helpers.integration.translations import TRANSLATIONS
@@ -108,7 +111,14 @@ class NoRecord:
         """Nothing."""
 
 
-async def test_moments_do_not_wander(parakeet: FakeServer) -> None:
+@pytest.fixture
+async def client(socket_enabled: None) -> AsyncGenerator[Parakeet]:
+    """A client of a server that is not there."""
+    async with ClientSession() as session:
+        yield Parakeet(Transport(session, "http://127.0.0.1:9"))
+
+
+async def test_moments_do_not_wander(client: Parakeet) -> None:
     """The same success, looked at twice, was at the same time, however the clocks drift."""
 
     async def canary() -> Observation:
@@ -116,22 +126,22 @@ async def test_moments_do_not_wander(parakeet: FakeServer) -> None:
 
     clock = FakeClock()
     watchdog = Watchdog("parakeet", canary, NoRecord(), clock=clock)
-    member: Member[object] = Member("parakeet", parakeet.url, object(), watchdog)
+    member = Member("parakeet", client.transport.base_url, client, watchdog)
     result = await watchdog.check()
     assert isinstance(result, CanaryResult)
-    first = status_of(member)  # type: ignore[arg-type]
+    first = status_of(member)
     assert first.last_success == clock.wall
     clock.wall, clock.steady = clock.wall + 3600, clock.steady + 100
-    second = status_of(member)  # type: ignore[arg-type]
+    second = status_of(member)
     assert (second.last_success, second.since) == (first.last_success, first.since)
     await watchdog.check()
-    third = status_of(member)  # type: ignore[arg-type]
+    third = status_of(member)
     assert third.last_success == clock.wall
     assert third.restarts_left == Budget().limit
 
 
-def test_nobody_watches() -> None:
+async def test_nobody_watches(client: Parakeet) -> None:
     """A member without a watchdog is not well and not ill."""
-    member: Member[object] = Member("magpie", "http://127.0.0.1", object())
-    status = status_of(member)  # type: ignore[arg-type]
+    member = Member("parakeet", client.transport.base_url, client)
+    status = status_of(member)
     assert (status.watched, status.state, status.restarts_left) == (False, State.UNKNOWN, None)

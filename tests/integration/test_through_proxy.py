@@ -92,7 +92,7 @@ class TestThroughTheProxy:
 
     async def test_a_service_that_nobody_watches(self, hass: HomeAssistant, proxy: FakeServer) -> None:
         """`SPARK_AUDIO_WATCH=off`: no state, no button, and no hurry."""
-        bare = {"name": "parakeet", "url": "http://192.0.2.1", "server": None}
+        bare: dict[str, object] = {"name": "parakeet", "url": "http://192.0.2.1", "server": None}
         proxy.answers[STATUS] = status(bare)
         entry = await load(hass, proxy_entry(proxy.url))
         assert state_of(hass, HEALTH) == "unknown"
@@ -264,11 +264,18 @@ class TestThroughTheProxy:
         self, hass: HomeAssistant, proxy: FakeServer, change: dict[str, object]
     ) -> None:
         """Another program's, or a version from far away: said in words, no traceback."""
-        proxy.answers[STATUS] = status(service("parakeet", **change))
+        proxy.answers[STATUS] = status(service("parakeet") | change)
         entry = proxy_entry(proxy.url)
         assert not await set_up(hass, entry)
         assert entry.reason is not None
         assert "is this a Spark Audio proxy?" in entry.reason
+
+
+def moment_of(state: str) -> float:
+    """The moment that a sensor shows, in seconds since 1970."""
+    moment = parse_datetime(state)
+    assert moment is not None
+    return moment.timestamp()
 
 
 class TestTheRealProxy:
@@ -282,7 +289,7 @@ class TestTheRealProxy:
             coordinator, sensor = entry.runtime_data.coordinator, "sensor.parakeet_last_success"
             await press(hass, CHECK)
             by_canary = coordinator.data["parakeet"].last_success
-            assert parse_datetime(state_of(hass, sensor)).timestamp() == int(by_canary)
+            assert moment_of(state_of(hass, sensor)) == int(by_canary)
             await entry.runtime_data.spark.parakeet.transcribe(silence(1, 16_000), language="en")
             await poll(hass, entry)
             by_request = coordinator.data["parakeet"].last_success
@@ -292,7 +299,7 @@ class TestTheRealProxy:
             now = coordinator.data["parakeet"]
             assert (now.state, now.last_success) == ("suspect", by_request)
             assert now.last_canary.at > by_request
-            assert parse_datetime(state_of(hass, sensor)).timestamp() == int(by_request)
+            assert moment_of(state_of(hass, sensor)) == int(by_request)
             assert await hass.config_entries.async_unload(entry.entry_id)
 
     async def test_a_wedge_from_beginning_to_end(

@@ -4,7 +4,7 @@ The clock is the microphone's: each frame that Home Assistant hands over is 10 m
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from dataclasses import replace
 
 import pytest
@@ -21,7 +21,8 @@ from custom_components.spark_audio.spark_engine.servers import transport
 from custom_components.spark_audio.spark_engine.speech.audio import read_wav, silence
 from custom_components.spark_audio.spark_engine.speech.listening import HUSH as HUSHED_SAMPLES
 from custom_components.spark_audio.spark_engine.speech.listening import Heard, Listening, Transcribe
-from custom_components.spark_audio.spark_engine.speech.voice_activity import FRAME
+from custom_components.spark_audio.spark_engine.speech.turn_end import TurnRule
+from custom_components.spark_audio.spark_engine.speech.voice_activity import FRAME, VoiceDetector
 from tests.fakes import server as fake
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import FakeServer
@@ -59,7 +60,15 @@ def microphone(monkeypatch: pytest.MonkeyPatch, frames: list[int]) -> None:
 
             return await super().listen(paced())
 
-    def listening(transcribe: Transcribe, **how: object) -> Listening:
+    def listening(
+        *,
+        transcribe: Transcribe,
+        detector: VoiceDetector | None,
+        may_guess: Callable[[], bool],
+        rule: TurnRule | None,
+        language: str,
+        longest: float,
+    ) -> Listening:
         async def ask(audio: Audio) -> Transcript:
             answered = asyncio.Event()
             asking.add(answered)
@@ -69,7 +78,15 @@ def microphone(monkeypatch: pytest.MonkeyPatch, frames: list[int]) -> None:
                 asking.discard(answered)
                 answered.set()
 
-        return Microphone(transcribe=ask, **how, clock=lambda: sum(frames) / 32_000)  # type: ignore[arg-type]
+        return Microphone(
+            transcribe=ask,
+            detector=detector,
+            may_guess=may_guess,
+            rule=rule,
+            language=language,
+            clock=lambda: sum(frames) / 32_000,
+            longest=longest,
+        )
 
     monkeypatch.setattr(stt, "Listening", listening)
 

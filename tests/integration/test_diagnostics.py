@@ -74,10 +74,10 @@ async def test_nothing_secret(hass: HomeAssistant, hass_client: ClientSessionGen
 class TestTransitions:
     """Of a Spark that is watched from here."""
 
-    async def test_they_are_there(
+    async def test_transitions_are_listed(
         self, hass: HomeAssistant, hass_client: ClientSessionGenerator, parakeet: FakeServer
     ) -> None:
-        """With what they were concluded from."""
+        """With the evidence for each."""
         assert await async_setup_component(hass, "diagnostics", {})
         entry = await load(hass, watched_entry(parakeet.url))
         await until(hass, HEALTH, "healthy")

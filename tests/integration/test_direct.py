@@ -52,7 +52,7 @@ def record(hass: HomeAssistant, entry_id: str) -> list[float]:
 async def test_canaries_show_that_services_are_well(
     hass: HomeAssistant, parakeet: FakeServer, magpie: FakeServer
 ) -> None:
-    """Nobody has to speak to find out."""
+    """No speech is needed."""
     await load(hass, watched_entry(parakeet.url, magpie.url))
     await until(hass, HEALTH, "healthy")
     await until(hass, "sensor.magpie_health", "healthy")
@@ -84,8 +84,8 @@ async def test_a_wedge_is_restarted_by_docker(hass: HomeAssistant, parakeet: Fak
     assert state_of(hass, "sensor.parakeet_restarts_left") == "2"
 
 
-async def test_a_hiccup_is_no_incident(hass: HomeAssistant, parakeet: FakeServer, api: FakeServer) -> None:
-    """One failure that a canary does not confirm is nothing to wake anybody for."""
+async def test_a_single_failure_is_no_incident(hass: HomeAssistant, parakeet: FakeServer, api: FakeServer) -> None:
+    """One failure that a canary does not confirm must not trigger automations."""
     well = parakeet.answers[HEAR]
 
     async def fail_once(request: web.Request) -> web.StreamResponse:
@@ -169,10 +169,10 @@ async def test_a_hook_gets_its_token(hass: HomeAssistant, parakeet: FakeServer, 
     assert told == ["restart_requested", "recovered"]
 
 
-async def test_a_target_that_makes_no_sense_costs_no_speech(
+async def test_an_invalid_target_keeps_the_services_running(
     hass: HomeAssistant, parakeet: FakeServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The options flow refuses it; should one get past it, the services are set up, and the log says why."""
+    """The options flow refuses it; where one is stored all the same, the services are set up, and the log says why."""
     options = {"restart_kind": "docker", "parakeet_restart_docker": "nonsense"}
     await load(hass, watched_entry(parakeet.url, **options))
     await until(hass, HEALTH, "healthy")
@@ -211,8 +211,8 @@ async def test_the_record_survives_a_restart_of_home_assistant(
     assert state_of(hass, "sensor.parakeet_restarts_left") == "0"
 
 
-async def test_restarted_in_the_middle_of_a_wedge(hass: HomeAssistant, parakeet: FakeServer, api: FakeServer) -> None:
-    """The attempt before counts after; the end of the trouble is still told to automations."""
+async def test_reload_during_a_wedge(hass: HomeAssistant, parakeet: FakeServer, api: FakeServer) -> None:
+    """The attempt before counts after; the recovery is still told to automations."""
     well, asked = parakeet.answers[HEAR], asyncio.Event()
 
     async def accept(request: web.Request) -> web.StreamResponse:
@@ -239,7 +239,7 @@ async def test_restarted_in_the_middle_of_a_wedge(hass: HomeAssistant, parakeet:
 
 
 async def test_reload_while_a_request_runs(hass: HomeAssistant, parakeet: FakeServer) -> None:
-    """What was asked before is answered; what it shows is no longer anybody's business."""
+    """The request is answered; it is no evidence any more."""
     well, reached, go_on = parakeet.answers[HEAR], asyncio.Event(), asyncio.Event()
 
     async def hold(request: web.Request) -> web.StreamResponse:
@@ -263,7 +263,6 @@ async def test_reload_while_a_request_runs(hass: HomeAssistant, parakeet: FakeSe
 
 
 async def test_unloaded_entries_are_not_watched(hass: HomeAssistant, parakeet: FakeServer) -> None:
-    """No canary is sent for a Spark that was switched off."""
     entry = await load(hass, watched_entry(parakeet.url))
     await until(hass, HEALTH, "healthy")
     tasks = [task for task in asyncio.all_tasks() if task.get_name().startswith("watchdog")]

@@ -48,7 +48,6 @@ def test_parameters_and_options() -> None:
 
 @pytest.mark.usefixtures("assist")
 async def test_entities(hass: HomeAssistant, entry: MockConfigEntry) -> None:
-    """Those that are named there exist."""
     named = set(re.findall(r"`((?:stt|tts|sensor|event|button)\.[a-z_]+)`", PAGE))
     assert len(named) > 6
     actions = {"tts.speak", "tts.clear_cache", "button.press"}
@@ -59,7 +58,6 @@ async def test_entities(hass: HomeAssistant, entry: MockConfigEntry) -> None:
 
 
 def test_states() -> None:
-    """Each has its line."""
     for state in State:
         assert f"| `{state}` |" in PAGE
 

@@ -72,13 +72,13 @@ def choice(names: Sequence[str], emotion: str = AS_IS, **chosen: str) -> VoiceCh
         (AS_IS, None, "Sad", "Mia"),
     ],
 )
-def test_whose_emotion_counts(chosen: str, wanted: str | None, given: str | None, expected: str) -> None:
-    """The most particular."""
+def test_emotion_precedence(chosen: str, wanted: str | None, given: str | None, expected: str) -> None:
+    """The most specific one counts."""
     assert choice(NAMES, chosen).voice(wanted, "en-US", given).name == f"M.EN-US.{expected}"
 
 
 def test_emotion_in_each_language() -> None:
-    """The default voice that Home Assistant fills in is not a voice that somebody named."""
+    """The default voice that Home Assistant fills in is not a voice that the user chose."""
     voices = choice(NAMES, "sad")
     assert voices.default.name == "M.EN-US.Mia"
     assert voices.voice(voices.default.name, "de-DE", voices.emotion).name == "M.DE-DE.Mia.Sad"

@@ -45,6 +45,5 @@ def test_what_is_new(seen: tuple[Transition, ...], history: tuple[Transition, ..
 
 
 def test_every_type_has_a_name() -> None:
-    """In the frontend."""
     names = TRANSLATIONS["entity"]["event"]["incident"]["state_attributes"]["event_type"]["state"]
     assert set(names) == set(DESCRIPTION.event_types or [])

@@ -153,10 +153,10 @@ async def test_deadline_of_a_turn(
         assert member.watchdog.health.timeouts == 1
 
 
-async def test_two_sparks_do_not_go_round_in_circles(
+async def test_two_sparks_as_fallbacks_of_each_other(
     hass: HomeAssistant, parakeet: FakeServer, magpie: FakeServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each may stand in for the other; when both fail, that is the end."""
+    """When both fail, that is the end."""
     second = {"fallback_stt": STT, "fallback_tts": TTS}
     options = {"fallback_stt": f"{STT}_2", "fallback_tts": f"{TTS}_2"}
     async with running(fake_parakeet.openai()) as ears, running(fake_magpie.nim()) as mouth:

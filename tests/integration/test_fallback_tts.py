@@ -178,7 +178,7 @@ async def test_another_cannot_speak(
     language: str,
     told: str,
 ) -> None:
-    """Both causes are told, once, by whoever plays it; and nothing of the text."""
+    """The error names both causes, without the text; the player logs it."""
     if speak:
         await add_mouth(hass, OtherMouth(speak))
     magpie.answers[SPEAK] = CUDA
@@ -217,7 +217,6 @@ async def _speaks(_: str) -> AsyncGenerator[bytes]:
 async def test_another_hangs(
     hass: HomeAssistant, both: MockConfigEntry, magpie: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is not waited for without end."""
     monkeypatch.setattr(fallback, "FIRST_SOUND_DEADLINE", 0.05)
     await add_mouth(hass, SlowMouth(_hangs))
     magpie.answers[SPEAK] = CUDA

@@ -146,7 +146,7 @@ async def test_speaking(
             else:
                 assert response.status == 500
             await hass.async_block_till_done(wait_background_tasks=True)
-        # Home Assistant tells it, for the speech and for whoever listens to it; we do not repeat it.
+        # Home Assistant logs it, for the speech and for each listener; we do not repeat it.
         # (asyncio tells of a slow machine.)
         told = [record for record in caplog.records if record.levelno >= logging.WARNING and record.name != "asyncio"]
         messages = [record.getMessage() for record in told]

@@ -65,7 +65,7 @@ async def test_key_goes_to_both_servers(hass: HomeAssistant, parakeet: FakeServe
 async def test_refused_while_hearing(
     hass: HomeAssistant, hass_ws_client: WebSocketGenerator, entry: MockConfigEntry, parakeet: FakeServer
 ) -> None:
-    """Whoever speaks to a Parakeet that refuses the key has it asked for, once."""
+    """A Parakeet that refuses the key starts one reauthentication."""
     parakeet.answers["POST", TRANSCRIPTIONS] = fake.json({"detail": "no"}, status=401)
     ws = await hass_ws_client()
     pipeline = await create_pipeline(ws)
@@ -78,7 +78,6 @@ async def test_refused_while_hearing(
 
 
 async def test_refused_while_speaking(hass: HomeAssistant, entry: MockConfigEntry, magpie: FakeServer) -> None:
-    """The same for a Magpie."""
     magpie.answers["POST", SYNTHESIZE_ONLINE] = fake.json({"detail": "no"}, status=403)
     with pytest.raises(Exception, match="Magpie refuses the key"):
         await entity_of(hass).async_get_tts_audio(TEXT, "en-US", {})

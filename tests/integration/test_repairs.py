@@ -84,8 +84,8 @@ async def test_gave_up_restart_now(
     assert issues(hass) == []
 
 
-async def test_gave_up_and_mended_by_hand(hass: HomeAssistant, parakeet: FakeServer, api: FakeServer) -> None:
-    """Somebody restarts the container: nothing is left to repair."""
+async def test_gave_up_and_recovered(hass: HomeAssistant, parakeet: FakeServer, api: FakeServer) -> None:
+    """The container was restarted outside Home Assistant: nothing is left to repair."""
     await given_up(hass, parakeet, api)
     parakeet.answers[HEAR] = fake.json({"text": "Turn on the kitchen light."})
     await until(hass, HEALTH, "healthy")
@@ -115,8 +115,8 @@ async def test_the_fix_comes_too_late(
     assert api.asked == []
 
 
-async def test_a_wedge_that_nothing_restarts(hass: HomeAssistant, parakeet: FakeServer) -> None:
-    """The advice stays after a recovery by hand: the next wedge is as certain as the last."""
+async def test_a_wedge_without_a_restart_target(hass: HomeAssistant, parakeet: FakeServer) -> None:
+    """The advice stays after a manual recovery: the next wedge is as certain as the last."""
     await load(hass, watched_entry(parakeet.url))
     await until(hass, HEALTH, "healthy")
     assert issues(hass) == []
@@ -129,8 +129,8 @@ async def test_a_wedge_that_nothing_restarts(hass: HomeAssistant, parakeet: Fake
     assert issues(hass) == ["no_restart_target"]
 
 
-async def test_whoever_restarts_himself_is_not_bothered(hass: HomeAssistant, parakeet: FakeServer) -> None:
-    """Automatic restarts are off, and that was meant."""
+async def test_no_issue_without_automatic_restarts(hass: HomeAssistant, parakeet: FakeServer) -> None:
+    """They were switched off on purpose."""
     await load(hass, watched_entry(parakeet.url, automatic_restart=False))
     parakeet.answers[HEAR] = BROKEN
     await until(hass, HEALTH, "wedged")
@@ -205,8 +205,7 @@ class TestTwoOwners:
             await hass.async_block_till_done()
             assert issues(hass) == found
 
-    async def test_nothing_of_ours_restarts(self, hass: HomeAssistant, socket_enabled: None) -> None:
-        """The proxy may have it then."""
+    async def test_a_proxy_url_without_a_restart_target(self, hass: HomeAssistant, socket_enabled: None) -> None:
         async with fake_proxy() as proxy:
             await load(hass, watched_entry(proxy.url))
             await press(hass, CHECK)
@@ -225,7 +224,6 @@ class TestTwoOwners:
             assert issues(hass) == []
 
 
-def test_every_issue_has_its_words() -> None:
-    """And those that can be fixed a flow."""
+def test_every_issue_is_translated() -> None:
     assert set(TRANSLATIONS["issues"]) == set(ISSUES)
     assert set(TRANSLATIONS["issues"]["gave_up"]["fix_flow"]["abort"]) == {"failed", "not_loaded", "not_needed"}

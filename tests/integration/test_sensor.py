@@ -62,7 +62,6 @@ async def test_sensors(hass: HomeAssistant, entity_registry: er.EntityRegistry, 
 
 
 async def test_before_the_first_canary(hass: HomeAssistant, parakeet: FakeServer, all_sensors: None) -> None:
-    """Nothing is made up."""
     await load(hass, watched_entry(parakeet.url))
     assert state_of(hass, "sensor.parakeet_health") == "unknown"
     assert state_of(hass, "sensor.parakeet_canary_latency") == "unknown"
@@ -79,8 +78,8 @@ def test_every_state_can_be_shown(state: State) -> None:
     assert f'"{state.value}": "mdi:' in (INTEGRATION / "icons.json").read_text()
 
 
-def test_chatty_sensors_are_disabled() -> None:
-    """A value that changes with every canary fills the database for those only who want it."""
+def test_frequently_changing_sensors_are_disabled() -> None:
+    """A value that changes with every canary would fill the database."""
     assert [sensor.key for sensor in DIAGNOSTICS if not sensor.entity_registry_enabled_default] == [
         *("canary_latency", "last_success")
     ]
@@ -96,7 +95,7 @@ class FakeClock:
         return self.wall
 
     def monotonic(self) -> float:
-        """Seconds since whenever."""
+        """Monotonic seconds."""
         return self.steady
 
 
@@ -118,7 +117,7 @@ async def client(socket_enabled: None) -> AsyncGenerator[Parakeet]:
         yield Parakeet(Transport(session, "http://127.0.0.1:9"))
 
 
-async def test_moments_do_not_wander(client: Parakeet) -> None:
+async def test_timestamps_do_not_drift(client: Parakeet) -> None:
     """The same success, looked at twice, was at the same time, however the clocks drift."""
 
     async def canary() -> Observation:
@@ -140,8 +139,7 @@ async def test_moments_do_not_wander(client: Parakeet) -> None:
     assert third.restarts_left == Budget().limit
 
 
-async def test_nobody_watches(client: Parakeet) -> None:
-    """A member without a watchdog is not well and not ill."""
+async def test_status_without_a_watchdog(client: Parakeet) -> None:
     member = Member("parakeet", client.transport.base_url, client)
     status = status_of(member)
     assert (status.watched, status.state, status.restarts_left) == (False, State.UNKNOWN, None)

@@ -51,7 +51,6 @@ async def test_parakeet_fails(
 async def test_parakeet_recovers(
     hass_ws_client: WebSocketGenerator, entry: MockConfigEntry, parakeet: FakeServer
 ) -> None:
-    """A failure leaves nothing behind."""
     healthy, parakeet.answers[POST] = parakeet.answers[POST], FAILS["CUDA"]
     ws = await hass_ws_client()
     pipeline = await create_pipeline(ws)
@@ -98,7 +97,7 @@ async def test_parakeet_hangs(
 
 
 async def test_cancelled_run(hass: HomeAssistant, assist: None, socket_enabled: None) -> None:
-    """Whoever aborts a run aborts the request with it, and is not told of an error."""
+    """Cancelling a run cancels the request, and is no error."""
     reached, gone = asyncio.Event(), asyncio.Event()
 
     async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

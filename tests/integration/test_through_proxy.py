@@ -90,8 +90,8 @@ class TestThroughTheProxy:
         await until(hass, HEALTH, "healthy")
         assert coordinator.update_interval == POLL
 
-    async def test_a_service_that_nobody_watches(self, hass: HomeAssistant, proxy: FakeServer) -> None:
-        """`SPARK_AUDIO_WATCH=off`: no state, no button, and no hurry."""
+    async def test_an_unwatched_service(self, hass: HomeAssistant, proxy: FakeServer) -> None:
+        """`SPARK_AUDIO_WATCH=off`: no state, no button, and the usual polling interval."""
         bare: dict[str, object] = {"name": "parakeet", "url": "http://192.0.2.1", "server": None}
         proxy.answers[STATUS] = status(bare)
         entry = await load(hass, proxy_entry(proxy.url))
@@ -178,7 +178,7 @@ class TestThroughTheProxy:
     async def test_the_proxy_goes_and_comes_back(
         self, hass: HomeAssistant, proxy: FakeServer, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Health says so; the rest is not known; one line in the log for each."""
+        """Health says so; the rest is unknown; one line in the log for each."""
         entry = await load(hass, proxy_entry(proxy.url))
         caplog.clear()
         proxy.answers[STATUS] = fake.text("Bad Gateway", status=502)
@@ -208,7 +208,6 @@ class TestThroughTheProxy:
     async def test_a_proxy_that_never_answered(
         self, hass: HomeAssistant, proxy: FakeServer, answer: fake.Handler, key: str
     ) -> None:
-        """It is waited for."""
         proxy.answers[STATUS] = answer
         entry = proxy_entry(proxy.url)
         assert not await set_up(hass, entry)
@@ -230,7 +229,6 @@ class TestThroughTheProxy:
         assert state_of(hass, HEALTH) == "healthy"
 
     async def test_the_key_is_refused_at_set_up(self, hass: HomeAssistant, proxy: FakeServer) -> None:
-        """A person has to enter another."""
         proxy.answers[STATUS] = fake.json({"error": {"message": "Incorrect API key provided."}}, status=401)
         entry = proxy_entry(proxy.url)
         assert not await set_up(hass, entry)
@@ -239,7 +237,6 @@ class TestThroughTheProxy:
         assert len(list(entry.async_get_active_flows(hass, {"reauth"}))) == 1
 
     async def test_the_key_is_refused_later(self, hass: HomeAssistant, proxy: FakeServer) -> None:
-        """The same, and nothing is shown as well any more."""
         entry = await load(hass, proxy_entry(proxy.url))
         proxy.answers[STATUS] = fake.json({"error": {"message": "Incorrect API key provided."}}, status=401)
         await poll(hass, entry)
@@ -282,7 +279,7 @@ class TestTheRealProxy:
     """Against the proxy itself, in a process of its own."""
 
     async def test_when_it_last_worked(self, hass: HomeAssistant, parakeet: FakeServer, tmp_path: Path) -> None:
-        """A canary counts, and what anybody asked the proxy for; a failure changes nothing."""
+        """A canary counts, and so does any request to the proxy; a failure changes nothing."""
         async with real_proxy(tmp_path, parakeet_url=parakeet.url, canary_interval="1000") as url:
             with patch.object(Entity, "entity_registry_enabled_default", True):
                 entry = await load(hass, proxy_entry(url))

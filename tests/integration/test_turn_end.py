@@ -97,7 +97,7 @@ def heard_frames(parakeet: FakeServer) -> list[int]:
 
 
 def tell(entry: MockConfigEntry, state: State) -> None:
-    """What the health of all services shall be."""
+    """Set the health of all services."""
     coordinator = entry.runtime_data.coordinator
     coordinator.async_set_updated_data({n: replace(status, state=state) for n, status in coordinator.data.items()})
 
@@ -129,7 +129,6 @@ async def test_a_complete_command_ends_the_turn(
 async def test_an_unfinished_command_is_waited_for(
     hass_ws_client: WebSocketGenerator, entry: MockConfigEntry, parakeet: FakeServer, frames: list[int]
 ) -> None:
-    """Somebody looks for a word, and finds it."""
     tell(entry, State.HEALTHY)
     parakeet.answers[POST] = fake.json({"text": "Turn on the."})
     pause = HUSH[: 50 * FRAME]
@@ -189,7 +188,6 @@ async def test_early_transcription_can_be_switched_off(
 async def test_without_a_detector_home_assistant_ends_the_turn(
     hass: HomeAssistant, hass_ws_client: WebSocketGenerator, entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody here could tell."""
     monkeypatch.setattr(stt, "new_detector", lambda: None)
     assert await hass.config_entries.async_reload(entry.entry_id)
     tell(entry, State.HEALTHY)
@@ -227,7 +225,7 @@ async def test_connections_are_open_before_they_are_needed(
     magpie: FakeServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Parakeet's when somebody begins to speak, Magpie's when the words are there."""
+    """Parakeet's when speech begins, Magpie's when the words are there."""
     monkeypatch.setattr(transport, "KEPT_OPEN", 0.0)
     parakeet.asked.clear()
     magpie.asked.clear()

@@ -1,4 +1,4 @@
-"""Which server is asked, what moves to the next one, and what callers are told when nobody can answer."""
+"""Which server is asked, what moves to the next one, and what callers are told when no server can answer."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -23,17 +23,16 @@ PCM = Audio(b"\1\0", 16_000)
 
 
 class Client:
-    """A server that answers with its name, or fails."""
+    """A server that answers with its name, or raises an error."""
 
     transport: Transport
     """Declared as the protocol wants it; no test asks for it."""
 
     def __init__(self, name: str, error: SparkError | None = None) -> None:
-        """Fail with this error, if any."""
         self.name, self.error, self.asked = name, error, 0
 
     async def server(self) -> str:
-        """What it is."""
+        """The name that the protocol asks for."""
         return await self.answer()
 
     async def answer(self) -> str:
@@ -44,7 +43,7 @@ class Client:
         return self.name
 
     async def speak(self, pieces: int = 0) -> AsyncGenerator[Audio]:
-        """So many pieces, then its error, if any; else one piece."""
+        """That many pieces, then its error, if any; else one piece."""
         self.asked += 1
         for _ in range(pieces if self.error else 1):
             yield PCM
@@ -71,7 +70,6 @@ FAULT = ServerFault("broken", status=500)
 
 @pytest.mark.parametrize("error", [FAULT, TimedOut("late"), Unreachable("gone"), Busy("full", status=429)])
 async def test_a_failure_moves_to_the_next_server(error: SparkError) -> None:
-    """At once."""
     it = service(member(Client("parakeet", error)), member(Client("parakeet-2")))
     assert await it.ask(Client.answer) == "parakeet-2"
 
@@ -102,7 +100,7 @@ async def test_when_all_fail_the_last_ones_error_is_told() -> None:
     ],
 )
 async def test_the_healthiest_is_asked_first(states: tuple[State, State], asked: list[str]) -> None:
-    """And the first of equals."""
+    """Among equals, the first."""
     clients = [Client("a"), Client("b")]
     it = service(*(member(client, state) for client, state in zip(clients, states, strict=True)))
     await it.ask(Client.answer)
@@ -119,8 +117,8 @@ HELD: list[tuple[State, float | None, float, str]] = [
 
 
 @pytest.mark.parametrize(("state", "recovery", "wait", "said"), HELD)
-async def test_nobody_is_asked_who_cannot_answer(state: State, recovery: float | None, wait: float, said: str) -> None:
-    """Everyone fails fast, with a sentence and a time to come back."""
+async def test_a_held_server_is_not_asked(state: State, recovery: float | None, wait: float, said: str) -> None:
+    """Callers fail fast, with a sentence and a time to come back."""
     client = Client("parakeet")
     it = service(member(client, state, recovery))
     with pytest.raises(Held, match=said) as caught:
@@ -147,8 +145,8 @@ async def test_tokens_keep_their_places() -> None:
     assert split_places(None) == []
 
 
-async def test_the_soonest_of_all_is_promised() -> None:
-    """One given up, one on its way."""
+async def test_the_soonest_recovery_is_promised() -> None:
+    """One server is given up, the other is being restarted."""
     it = service(member(Client("a"), State.GAVE_UP), member(Client("b"), State.RESTARTING, 9.0))
     with pytest.raises(Held) as caught:
         await it.ask(Client.answer)
@@ -188,7 +186,7 @@ async def test_traffic_is_evidence_and_asking_what_it_is_is_none() -> None:
 
 
 async def test_an_unwatched_server_is_always_asked() -> None:
-    """Somebody else watches over it."""
+    """Its health is watched elsewhere."""
     it = Service([Member("a", "http://127.0.0.1", Client("a"))])
     assert await it.ask(Client.answer) == "a"
     assert it.members[0].state is State.UNKNOWN

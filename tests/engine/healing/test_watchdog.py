@@ -13,7 +13,7 @@ from tests.helpers.engine.watchdog_scene import FAULT, GOOD, SIGNED, FakeServer,
 
 
 async def test_when_it_last_worked() -> None:
-    """By the wall clock, of a canary or of anybody's request; told before listeners hear of the new state."""
+    """By the wall clock, of a canary or of any request; told before listeners hear of the new state."""
     it = scene()
     clock, told = it.server.clock, []
     it.dog.subscribe(lambda _: told.append(it.dog.last_success))
@@ -58,7 +58,7 @@ async def test_no_canary_while_a_young_request_tells() -> None:
 
 
 async def test_never_two_canaries_at_once() -> None:
-    """Whoever asks meanwhile waits for the same one."""
+    """A caller that asks meanwhile waits for the same canary."""
     it, go, asked = scene(), asyncio.Event(), 0
 
     async def slow() -> Observation:

@@ -25,7 +25,6 @@ async def test_a_wedge_is_restarted_at_once_and_verified() -> None:
 
 
 async def test_without_a_signature_the_restart_comes_after_the_second_canary() -> None:
-    """Five seconds later."""
     it = scene()
     await wedge(it, FAULT, ServerFault("Internal Server Error", status=500))
     failed_at = it.server.clock.now
@@ -48,7 +47,7 @@ async def test_three_attempts_then_it_gives_up() -> None:
 
 
 async def test_a_person_may_restart_what_was_given_up() -> None:
-    """By hand, and it counts."""
+    """A manual restart counts as an attempt."""
     it = scene()
     it.target.heals = False
     await wedge(it)
@@ -74,7 +73,7 @@ async def test_recovery_does_not_refill_the_window() -> None:
 
 
 async def test_a_restart_by_hand_is_refused_only_while_one_is_under_way() -> None:
-    """Also right after an automatic one."""
+    """Also after an automatic one."""
     it = scene()
     it.target.hangs = True
     await wedge(it)
@@ -85,8 +84,8 @@ async def test_a_restart_by_hand_is_refused_only_while_one_is_under_way() -> Non
     await it.dog.stop()
 
 
-async def test_two_who_press_the_button_at_once_restart_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Writing the attempt down takes a moment."""
+async def test_simultaneous_manual_restarts_send_one_restart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Saving the attempt takes a moment."""
     it = scene()
     await it.live(1)
     go = asyncio.Event()
@@ -106,8 +105,8 @@ async def test_two_who_press_the_button_at_once_restart_once(monkeypatch: pytest
     assert len(it.target.sent) == 1
 
 
-async def test_a_limit_of_nothing_means_no_automatic_restart() -> None:
-    """And no giving up what was never begun."""
+async def test_a_limit_of_zero_means_no_automatic_restart() -> None:
+    """The service is not given up either: nothing was tried."""
     it = scene()
     it.dog.settings = WatchdogSettings(budget=Budget(limit=0))
     await wedge(it)
@@ -144,8 +143,6 @@ async def test_a_restart_that_takes_two_minutes_is_waited_for() -> None:
 
 
 class TestRecord:
-    """What is written down."""
-
     async def test_it_is_written_before_the_restart_is_sent(self) -> None:
         """Killed in between, the attempt counts; the target asserts the order."""
         it = scene()
@@ -166,7 +163,7 @@ class TestRecord:
     async def test_a_record_that_cannot_be_kept_means_no_automatic_restart(
         self, what: str, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Said loudly."""
+        """The error is logged."""
         denied = PermissionError(13, "Permission denied")
         loads = what == "fails_to_save"
         it = scene(store=MemoryStore(fails_to_save=denied) if loads else MemoryStore(fails_to_load=denied))

@@ -124,7 +124,7 @@ async def test_a_magpie_that_never_stops_is_stopped(session: ClientSession) -> N
 
 
 async def test_a_stream_that_breaks_off_is_an_error_after_the_audio(session: ClientSession) -> None:
-    """What came is passed on; then nobody may take it for whole."""
+    """What came is passed on, and must not pass for the whole."""
     fake = magpie.nim()
     fake.answers["POST", SYNTHESIZE_ONLINE] = in_pieces(spoken(TEXT), then_reset=True)
     heard = []
@@ -178,7 +178,6 @@ async def test_a_server_that_cannot_speak_says_so(
             await say(session, fake)
 
 
-async def test_nobody_there(session: ClientSession) -> None:
-    """The box is off."""
+async def test_a_refused_connection_is_unreachable(session: ClientSession) -> None:
     with pytest.raises(Unreachable):
         await Magpie(Transport(session, faults.refused())).voices()

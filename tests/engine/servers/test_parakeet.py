@@ -87,7 +87,6 @@ async def test_an_answer_without_a_transcript_is_the_servers_fault(session: Clie
 
 
 async def test_a_server_that_is_no_parakeet_says_so(session: ClientSession) -> None:
-    """A web server of another kind."""
     async with running(FakeServer({("GET", "/"): text("hello")})) as fake:
         with pytest.raises(Rejected, match="Not Found"):
             await Parakeet(Transport(session, fake.url)).transcribe(SPEECH)
@@ -115,7 +114,6 @@ async def test_probing_reports_what_all_pages_say(
             await Parakeet(Transport(session, fake.url)).transcribe(SPEECH)
 
 
-async def test_nobody_there(session: ClientSession) -> None:
-    """The box is off."""
+async def test_a_refused_connection_is_unreachable(session: ClientSession) -> None:
     with pytest.raises(Unreachable):
         await Parakeet(Transport(session, faults.refused())).transcribe(SPEECH)

@@ -20,7 +20,6 @@ PCM = bytes(range(250)) * 8
 
 
 async def test_a_reader_waits_for_what_has_not_come() -> None:
-    """And gets it as soon as it has."""
     audio = IncomingAudio(len(PCM), 16_000)
     blocks = audio.blocks()
     audio.add(PCM[:3])
@@ -58,7 +57,7 @@ def test_it_is_as_long_as_was_announced() -> None:
 
 
 def test_a_body_that_is_still_coming_has_a_size_and_no_data() -> None:
-    """Servers are told how long it is; nobody takes a part of it for the whole."""
+    """Servers are told how long it is; a part of it must not pass for the whole."""
     body = form_body({}, FilePart("file", "a.wav", "audio/wav", IncomingAudio(1000, 16_000), b"header"))
     assert body.size == form_body({}, FilePart("file", "a.wav", "audio/wav", bytes(1000), b"header")).size
     with pytest.raises(ValueError, match="still to come"):

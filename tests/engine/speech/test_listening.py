@@ -86,7 +86,6 @@ async def test_a_finished_guess_is_dropped_as_well_when_speech_goes_on() -> None
 
 
 async def test_trailing_noise_is_no_speech() -> None:
-    """A fan does not spoil the guess."""
     parakeet = SlowParakeet()
     parakeet.go.set()
     speaker, listener = start(parakeet)
@@ -99,7 +98,6 @@ async def test_trailing_noise_is_no_speech() -> None:
 
 @pytest.mark.parametrize("length", [1, 8])
 async def test_a_very_short_command_is_enough(length: int) -> None:
-    """Stop."""
     parakeet = SlowParakeet()
     parakeet.go.set()
     speaker, listener = start(parakeet)
@@ -131,7 +129,6 @@ async def test_what_is_transcribed_early_ends_in_silence() -> None:
 
 
 async def test_without_a_pause_nothing_is_asked() -> None:
-    """Somebody who talks until the host ends it."""
     parakeet = SlowParakeet()
     speaker, listener = start(parakeet)
     await speaker.say(SPOKEN, 1500)
@@ -140,8 +137,8 @@ async def test_without_a_pause_nothing_is_asked() -> None:
     assert (heard.audio.seconds, heard.transcript, parakeet.asked) == (15.0, None, [])
 
 
-async def test_thinking_aloud_is_bounded() -> None:
-    """A few early requests for one utterance."""
+async def test_early_requests_are_bounded() -> None:
+    """A few for one utterance, however often the speaker pauses."""
     parakeet = SlowParakeet()
     parakeet.go.set()
     speaker, listener = start(parakeet)
@@ -170,7 +167,7 @@ async def test_a_guess_that_fails_is_forgotten_and_not_tried_again(error: SparkE
 
 @pytest.mark.parametrize("how", [{"detector": None}, {"may_guess": lambda: False}])
 async def test_early_requests_can_be_switched_off(how: HowToListen) -> None:
-    """By the user, or because the service is not well."""
+    """By the user, or because the service is not healthy."""
     parakeet = SlowParakeet()
     speaker, listener = start(parakeet, **how)
     await speaker.say(SPOKEN, 10)
@@ -201,8 +198,8 @@ async def test_chunks_need_not_be_frames() -> None:
 
 
 @pytest.mark.parametrize("rule", [None, RULE])
-async def test_a_file_is_no_microphone(rule: TurnRule | None) -> None:
-    """It comes faster than it was spoken: its pauses are not used, and nothing of it is lost."""
+async def test_a_file_is_not_transcribed_early(rule: TurnRule | None) -> None:
+    """It comes faster than speech: its pauses are not used, and nothing of it is lost."""
     parakeet = SlowParakeet()
     speaker, listener = start(parakeet, pace=0.0, rule=rule)
     await speaker.say(SPOKEN, 50)
@@ -242,7 +239,6 @@ async def test_an_endless_stream_is_ended() -> None:
 
 
 async def test_a_listener_that_is_cancelled_drops_its_guess() -> None:
-    """The person has gone."""
     parakeet = SlowParakeet()
     speaker, listener = start(parakeet)
     await speaker.say(SPOKEN, 10)

@@ -92,7 +92,7 @@ class HowToListen(TypedDict, total=False):
 def start(
     parakeet: SlowParakeet, pace: float = 0.01, **how: Unpack[HowToListen]
 ) -> tuple[Speaker, asyncio.Task[Heard]]:
-    """A listener and who talks to it."""
+    """A listener, and the speaker it listens to."""
     speaker = Speaker(parakeet, pace=pace)
     usual: HowToListen = {"detector": detector}
     listening = Listening(transcribe=parakeet.transcribe, clock=lambda: speaker.now, **usual | how)

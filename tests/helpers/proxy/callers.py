@@ -29,7 +29,7 @@ type PausedFor = Callable[[str], asyncio.Event]
 
 
 class Caller:
-    """Somebody who takes as much as they like, and goes when they like."""
+    """A caller that reads as much as a test wants, and hangs up when a test wants."""
 
     def __init__(self, connection: socket.socket) -> None:
         """`connection` does not block."""

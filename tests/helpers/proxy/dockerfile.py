@@ -27,7 +27,7 @@ class Step:
 
 @dataclass(slots=True)
 class Image:
-    """What an image tells whoever runs it, and the folder that it stands in."""
+    """What an image says of itself, and the folder that holds its files."""
 
     root: Path
     environment: dict[str, str]
@@ -143,7 +143,7 @@ def _copy_in(source: Path, destination: Path, *, many: bool) -> None:
 
 
 def _run(image: Image, script: str) -> None:
-    """With nothing of this process's environment but the way to the package index. Who tests is the image's user."""
+    """With only the way to the package index of this process's environment. The current user is the image's user."""
     script = script.replace("-o 65532", f"-o {os.getuid()}").replace("-g 65532", f"-g {os.getgid()}")
     network = {key: value for key, value in os.environ.items() if NETWORK.fullmatch(key)}
     subprocess.run(

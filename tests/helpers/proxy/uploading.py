@@ -39,7 +39,7 @@ WRONG_ENDS = pytest.mark.parametrize(
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Somebody who sends a form piece by piece."""
+    """A caller that sends a form piece by piece."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -78,14 +78,14 @@ class Hearing:
     """A Parakeet that writes down how much it got, and answers as often as it may."""
 
     def __init__(self, answers: int = 1000) -> None:
-        """So often at once."""
+        """Answer this often at first."""
         self.fake = parakeet.openai()
         self.fake.answers["POST", TRANSCRIPTIONS] = self._answer
         self.asked = asyncio.Event()
         self._answers = asyncio.Semaphore(answers)
 
     def go(self, answers: int = 1000) -> None:
-        """So often again."""
+        """Answer this often more."""
         for _ in range(answers):
             self._answers.release()
 
@@ -114,7 +114,7 @@ class Taking(FakeServer):
     """A Parakeet that takes recordings piece by piece, and shows how far each of them has come."""
 
     def __init__(self) -> None:
-        """Nothing has come."""
+        """Begin with nothing taken."""
         super().__init__(parakeet.openai().answers)
         self.taken: list[bytearray] = []
         self.lengths: list[str | None] = []

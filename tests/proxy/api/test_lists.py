@@ -17,7 +17,6 @@ async def get(proxy: Proxy, path: str, **headers: str) -> tuple[int, dict[str, o
 
 
 async def test_both_models_are_listed(proxy: Proxy) -> None:
-    """In OpenAI's shape."""
     status, listed = await get(proxy, "/v1/models")
     assert (status, listed["object"]) == (200, "list")
     assert [at(item, "id") for item in items(listed, "data")] == ["parakeet-tdt-0.6b", "Magpie-Multilingual"]
@@ -46,7 +45,6 @@ async def test_a_model_id_may_hold_a_slash(start_proxy: StartProxy) -> None:
 
 
 async def test_an_unknown_model_is_a_404(proxy: Proxy) -> None:
-    """As OpenAI answers."""
     status, answer = await get(proxy, "/v1/models/gpt-7")
     assert status == 404
     assert at(answer, "error", "code") == "model_not_found"
@@ -126,7 +124,6 @@ class TestRelay:
             assert (asked.headers["Authorization"], asked.headers["X-Custom"]) == ("Bearer theirs", "kept")
 
     async def test_its_errors_are_passed_on(self, start_proxy: StartProxy) -> None:
-        """Not translated."""
         async with running(self.llm()) as llm:
             proxy = await start_proxy(llm_url=llm.url)
             async with proxy.client.post(f"{proxy.url}/v1/embeddings", json={}) as response:
@@ -141,14 +138,13 @@ class TestRelay:
             assert (await get(proxy, "/v1/models/llama"))[0] == 200
 
     @pytest.mark.parametrize("models", [text("<html>"), json({"data": "none"}), json({}, status=500)])
-    async def test_our_models_are_listed_whatever_it_says(self, start_proxy: StartProxy, models: Handler) -> None:
+    async def test_our_models_are_listed_whatever_it_answers(self, start_proxy: StartProxy, models: Handler) -> None:
         """Speech must not depend on it."""
         async with running(FakeServer({("GET", "/v1/models"): models})) as llm:
             proxy = await start_proxy(llm_url=llm.url)
             assert len(items((await get(proxy, "/v1/models"))[1], "data")) == 2
 
     async def test_a_server_that_is_down_is_a_503(self, start_proxy: StartProxy) -> None:
-        """With a sentence."""
         proxy = await start_proxy(llm_url=faults.refused())
         async with proxy.client.post(f"{proxy.url}/v1/responses", json={}) as response:
             assert response.status == 503
@@ -163,6 +159,5 @@ class TestRelay:
                     await response.read()
 
     async def test_without_a_server_there_is_no_chat(self, proxy: Proxy) -> None:
-        """A plain 404."""
         async with proxy.client.post(f"{proxy.url}/v1/chat/completions", json={}) as response:
             assert response.status == 404

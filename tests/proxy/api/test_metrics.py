@@ -124,13 +124,11 @@ async def test_a_wedge_is_counted_from_the_fault_to_the_recovery(
 
 
 async def test_off_unless_asked_for(proxy: Proxy) -> None:
-    """A URL like any other that is not there."""
     async with proxy.client.get(f"{proxy.url}/metrics") as response:
         assert response.status == 404
 
 
 def test_without_the_extra_the_start_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One sentence."""
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     monkeypatch.delitem(sys.modules, "spark_audio_proxy.metrics", raising=False)
     with pytest.raises(SettingsError, match=r"spark-audio-proxy\[metrics\]"):
@@ -145,10 +143,9 @@ def test_without_the_extra_the_start_says_what_to_install(monkeypatch: pytest.Mo
         ({"api_key": ("first",)}, {"Authorization": "Bearer first"}, 200),
     ],
 )
-async def test_numbers_are_for_those_who_may_read_the_status(
+async def test_metrics_need_the_same_rights_as_the_status(
     start_proxy: StartProxy, settings: ProxySettings, headers: dict[str, str], status: int
 ) -> None:
-    """By the same rules."""
     proxy = await start_proxy(**settings | {"metrics": True})
     async with proxy.client.get(f"{proxy.url}/metrics", headers=headers) as response:
         assert response.status == status

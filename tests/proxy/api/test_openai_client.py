@@ -25,7 +25,6 @@ def client_of(proxy: Proxy, key: str = "any") -> AsyncOpenAI:
 
 
 async def test_models(proxy: Proxy) -> None:
-    """List and retrieve."""
     async with client_of(proxy) as client:
         models = [model.id async for model in client.models.list()]
         assert models == ["parakeet-tdt-0.6b", "Magpie-Multilingual"]
@@ -51,14 +50,12 @@ async def test_speech_in_every_format(proxy: Proxy, name: Literal["mp3", "opus",
 
 
 async def test_speech_as_pcm(proxy: Proxy) -> None:
-    """24 kHz."""
     async with client_of(proxy) as client:
         answer = await client.audio.speech.create(model="tts-1", voice="nova", input=TEXT, response_format="pcm")
     assert len(answer.content) / 48_000 == pytest.approx(SECONDS, abs=0.01)
 
 
 async def test_transcription_as_json(proxy: Proxy) -> None:
-    """With usage."""
     async with client_of(proxy) as client:
         answer = await client.audio.transcriptions.create(model="whisper-1", file=WAV, language="en")
     assert answer.text == "Turn on the kitchen light."
@@ -87,7 +84,6 @@ async def test_transcription_as_text(proxy: Proxy, name: Literal["text", "srt", 
 
 
 async def test_transcription_with_times(start_proxy: StartProxy) -> None:
-    """Segments and words."""
     hearing = parakeet.openai()
     words = [{"word": "Hello", "start": 0.0, "end": 0.4}]
     hearing.answers["POST", TRANSCRIPTIONS] = json(
@@ -104,7 +100,6 @@ async def test_transcription_with_times(start_proxy: StartProxy) -> None:
 
 
 async def test_transcription_as_events(proxy: Proxy) -> None:
-    """Deltas, then the whole."""
     async with client_of(proxy) as client:
         stream = await client.audio.transcriptions.create(model="whisper-1", file=WAV, stream=True)
         events = [event async for event in stream]

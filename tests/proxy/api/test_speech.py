@@ -46,7 +46,6 @@ async def test_every_format_has_its_type_and_its_whole_length(proxy: Proxy, name
 
 
 async def test_pcm_is_24_khz_without_a_header(proxy: Proxy) -> None:
-    """As OpenAI's."""
     status, content_type, audio = await say(proxy, response_format="pcm")
     assert (status, content_type) == (200, "audio/pcm")
     assert len(audio) / 2 / 24_000 == pytest.approx(SECONDS, abs=0.01)
@@ -257,7 +256,6 @@ async def test_what_goes_wrong_upstream_is_told(
 
 
 async def test_without_a_magpie_nothing_is_spoken(start_proxy: StartProxy) -> None:
-    """And it is said."""
     proxy = await start_proxy(magpie_url=None)
     status, _, body = await say(proxy)
     assert (status, "no Magpie" in error_in(body)["message"]) == (404, True)
@@ -273,7 +271,7 @@ async def test_a_magpie_without_voices_is_still_loading(start_proxy: StartProxy)
 
 
 async def test_a_client_that_goes_cancels_the_synthesis(start_proxy: StartProxy) -> None:
-    """A GPU must not talk to nobody."""
+    """A GPU must not work for a caller that has gone."""
     started, cancelled = asyncio.Event(), asyncio.Event()
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -319,7 +317,7 @@ async def test_a_full_queue_is_a_429(start_proxy: StartProxy) -> None:
 
 
 async def test_a_queue_that_does_not_move_is_a_429(start_proxy: StartProxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Behind a service that hangs; the one who is being served is not disturbed."""
+    """Behind a service that hangs; the request being served is not disturbed."""
     monkeypatch.setattr("spark_audio_proxy.uploads.admission.PATIENCE", 0.05)
     go = asyncio.Event()
 
@@ -338,7 +336,7 @@ async def test_a_queue_that_does_not_move_is_a_429(start_proxy: StartProxy, monk
 
 
 async def test_the_request_id_goes_in_out_and_upstream(proxy: Proxy) -> None:
-    """So that three logs can be read together; a silly one is replaced."""
+    """Three logs can be read together; an invalid id is replaced."""
     async with proxy.client.post(
         f"{proxy.url}/v1/audio/speech", json={"input": "Hello."}, headers={"X-Request-ID": "abc-1"}
     ) as response:

@@ -49,7 +49,7 @@ async def test_a_wav_becomes_text(proxy: Proxy) -> None:
         ("mov", "alac", False),
     ],
 )
-async def test_whatever_a_phone_or_browser_records_is_decoded(
+async def test_recordings_of_phones_and_browsers_are_decoded(
     proxy: Proxy, container: str, codec: str, *, live: bool
 ) -> None:
     """By content, whatever the file is called; Parakeet gets clean 16 kHz mono WAV."""
@@ -63,7 +63,6 @@ async def test_whatever_a_phone_or_browser_records_is_decoded(
 
 
 async def test_many_channels_at_a_high_rate_are_mixed_down(proxy: Proxy) -> None:
-    """10 channels, 192 kHz."""
     status, _, _ = await send(proxy, upload(many_channels()))
     heard = read_wav(proxy.parakeet.posts(TRANSCRIPTIONS)[0].file or b"")
     assert (status, heard.sample_rate) == (200, 16_000)
@@ -160,7 +159,6 @@ VTT = "WEBVTT\n\n00:00:00.100 --> 00:00:01.250\nOne two.\n"
     ],
 )
 async def test_text_formats(start_proxy: StartProxy, name: str, kind: str, expected: str) -> None:
-    """With real times."""
     hearing = parakeet.openai()
     hearing.answers["POST", TRANSCRIPTIONS] = json(TIMED)
     proxy = await start_proxy(hearing)
@@ -184,14 +182,13 @@ async def test_verbose_json_tells_what_is_known_and_nothing_else(start_proxy: St
 
 
 async def test_without_segments_the_recording_is_one(proxy: Proxy) -> None:
-    """Coarse, but true."""
     _, _, body = await send(proxy, upload(write_wav(SPEECH), response_format="verbose_json", language="en"))
     document = jsonlib.loads(body)
     assert document["segments"] == [{"id": 0, "start": 0.0, "end": 1.5, "text": TEXT}]
     assert document["language"] == "en"
 
 
-async def test_words_that_nobody_gives_are_refused(proxy: Proxy) -> None:
+async def test_word_times_that_the_server_lacks_are_refused(proxy: Proxy) -> None:
     """Times are never invented."""
     form = upload(write_wav(SPEECH), response_format="verbose_json", **{"timestamp_granularities[]": "word"})
     status, _, body = await send(proxy, form)
@@ -199,7 +196,7 @@ async def test_words_that_nobody_gives_are_refused(proxy: Proxy) -> None:
 
 
 async def counting(request: web.Request) -> web.Response:
-    """Says how long the audio was that it got."""
+    """Answers how long the audio was that it got."""
     file = (await request.post())["file"]
     assert isinstance(file, web.FileField)
     seconds = read_wav(file.file.read()).seconds
@@ -289,7 +286,7 @@ WEBM = recorded("webm", "libopus", live=True)
     ],
 )
 async def test_what_is_no_audio_is_refused(proxy: Proxy, audio: bytes, message: str) -> None:
-    """With the cause, and without troubling Parakeet."""
+    """With the cause, and without asking Parakeet."""
     status, _, body = await send(proxy, upload(audio))
     assert status == 400
     assert error_in(body)["param"] == "file"
@@ -353,7 +350,6 @@ async def test_a_broken_upload_is_refused(proxy: Proxy, content_type: str, body:
 
 
 async def test_any_model_and_ignored_fields_are_accepted(proxy: Proxy) -> None:
-    """Clients send anything."""
     form = upload(
         write_wav(SPEECH), model="gpt-9-hear", temperature="0.3", prompt="Names: Ada", chunking_strategy="auto"
     )
@@ -380,7 +376,7 @@ async def test_too_large_is_a_413(start_proxy: StartProxy, *, chunked: bool) -> 
         assert (response.status, error_in(body)["code"]) == (413, "content_too_large")
 
 
-async def test_26_megabytes_are_welcome(proxy: Proxy) -> None:
+async def test_26_megabytes_are_accepted(proxy: Proxy) -> None:
     """OpenAI stops at 25 MiB; a long WAV at home does not."""
     status, _, body = await send(proxy, upload(write_wav(Audio(bytes(27_000_000), 16_000))))
     assert status == 200
@@ -421,7 +417,6 @@ async def test_a_stalled_upload_is_given_up(proxy: Proxy, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("path", ["/v1/audio/translations", "/audio/translations"])
 async def test_parakeet_does_not_translate(proxy: Proxy, path: str) -> None:
-    """And says so."""
     status, _, body = await send(proxy, upload(write_wav(SPEECH)), path)
     assert (status, "does not translate" in error_in(body)["message"]) == (400, True)
 
@@ -449,7 +444,6 @@ async def test_what_goes_wrong_upstream_is_told(
 
 
 async def test_a_parakeet_that_is_off_is_a_503(start_proxy: StartProxy) -> None:
-    """Come back in half a minute."""
     proxy = await start_proxy(parakeet_url=faults.refused())
     async with proxy.client.post(f"{proxy.url}/v1/audio/transcriptions", data=upload(write_wav(SPEECH))) as response:
         assert (response.status, response.headers["Retry-After"]) == (503, "30")
@@ -457,7 +451,6 @@ async def test_a_parakeet_that_is_off_is_a_503(start_proxy: StartProxy) -> None:
 
 
 async def test_without_a_parakeet_nothing_is_heard(start_proxy: StartProxy) -> None:
-    """And it is said."""
     proxy = await start_proxy(parakeet_url=None)
     status, _, body = await send(proxy, upload(write_wav(SPEECH)))
     assert (status, "no Parakeet" in error_in(body)["message"]) == (404, True)

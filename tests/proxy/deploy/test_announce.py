@@ -28,7 +28,7 @@ OTHER_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 
 
 class Listener:
-    """Somebody on the network who looks for proxies."""
+    """A browser for proxies on the network."""
 
     def __init__(self, zeroconf: AsyncZeroconf) -> None:
         """Look from now on."""
@@ -73,7 +73,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 ADDED = ServiceStateChange.Added
 
 
-async def test_what_everybody_may_know(listener: Listener) -> None:
+async def test_what_is_announced(listener: Listener) -> None:
     """Id, version and path, the port and the address; and a goodbye at the end."""
     async with announcing(ID, 40_001, lambda: LOOPBACK):
         info = await listener.next(ADDED, 40_001)
@@ -133,18 +133,17 @@ async def test_new_addresses_are_announced(listener: Listener, monkeypatch: pyte
     ],
 )
 def test_addresses(bound: list[str], expected: tuple[str, ...]) -> None:
-    """All of the machine's where all are listened on; never those that nobody else can use."""
+    """All of the machine's where all are listened on; never those that no other machine can use."""
     machine = ["192.0.2.7", "127.0.0.1", "172.17.0.1", "169.254.1.1", "::1", "fd00::7", "2001:db8::7", "fe80::7"]
     assert reachable(bound, machine) == expected
 
 
 def test_addresses_of_this_machine() -> None:
-    """Loopback at least."""
     assert "127.0.0.1" in machine_addresses()
 
 
 class Failing:
-    """A zeroconf that cannot be."""
+    """A zeroconf that cannot be started."""
 
     def __init__(self, errors: list[Exception], failed: asyncio.Event) -> None:
         """Raise these, one at each attempt; after the last, say so and go on raising it."""
@@ -172,7 +171,7 @@ async def test_trouble_is_told_once(monkeypatch: pytest.MonkeyPatch, caplog: pyt
 
 
 async def test_no_address_at_all(caplog: pytest.LogCaptureFixture) -> None:
-    """A cable that is not plugged in."""
+    """The cable is not plugged in."""
     looked = asyncio.Event()
 
     def look() -> tuple[str, ...]:
@@ -200,7 +199,7 @@ def test_zeroconfs_own_lines_have_no_traceback(caplog: pytest.LogCaptureFixture)
 
 
 def announcements() -> list[str]:
-    """Whether anything is being announced here."""
+    """The names of the announcements that are under way."""
     return [task.get_name() for task in asyncio.all_tasks() if task.get_name() == "announcement"]
 
 
@@ -231,17 +230,16 @@ async def test_a_proxy_is_found_and_says_goodbye(
 async def test_a_proxy_that_is_not_announced(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: ProxySettings
 ) -> None:
-    """It serves all the same."""
     async with serving(monkeypatch, tmp_path, **settings) as url, ClientSession() as client:
         async with client.get(f"{url}/healthz") as response:
             assert response.status == 200
         assert announcements() == []
 
 
-async def test_a_failing_zeroconf_stops_nobody(
+async def test_a_failing_zeroconf_does_not_stop_the_proxy(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The proxy serves, one line tells why nobody finds it, and it stops as it should."""
+    """One line in the log says why it cannot be found, and the proxy stops as it should."""
     failed = asyncio.Event()
     monkeypatch.setattr(announce, "AsyncZeroconf", Failing([OSError(98, "Address already in use")], failed))
     async with serving(monkeypatch, tmp_path) as url, ClientSession() as client:

@@ -96,7 +96,6 @@ def check(path: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_it_keeps_to_the_schema() -> None:
-    """That of the Compose specification."""
     done = check(COMPOSE)
     assert done.returncode == 0, done.stdout
 
@@ -179,7 +178,6 @@ class TestSecurity:
     """Little is reachable, and little can be done from there."""
 
     def test_only_this_machine_reaches_it(self) -> None:
-        """Until LISTEN_ADDRESS says something else."""
         for address in ("127.0.0.1", "192.168.1.20"):
             given = {} if address == "127.0.0.1" else {"LISTEN_ADDRESS": address}
             services = {name: mapping(item) for name, item in mapping(compose(**given), "services").items()}
@@ -210,8 +208,8 @@ class TestSecurity:
         assert not settings(service).announced
         assert container["stop_grace_period"] == "45s"
 
-    def test_nobody_but_the_proxy_reaches_the_socket_proxy(self) -> None:
-        """A network of their own, without a way out; the socket itself is nobody else's."""
+    def test_only_the_proxy_reaches_the_socket_proxy(self) -> None:
+        """They share a network without a way out; only the socket proxy has the socket."""
         found = compose()
         assert at(found, "networks", "restart") == {"internal": True}
         services = {name: mapping(item) for name, item in mapping(found, "services").items()}
@@ -260,6 +258,6 @@ class TestOpenWebui:
             assert environment[f"AUDIO_{direction}_MODEL"]
 
     def test_it_waits_for_whichever_proxy_there_is(self) -> None:
-        """The other one is not an error."""
+        """The proxy that is not started is no error."""
         waits = container_of("open-webui")["depends_on"]
         assert waits == {name: {"condition": "service_healthy", "required": False} for name in OURS}

@@ -122,7 +122,6 @@ def test_the_proxy_has_no_rights_that_it_does_not_need() -> None:
 
 
 async def test_the_proxys_probes_are_answered(proxy: Proxy) -> None:
-    """By the proxy as it is."""
     for name in ("livenessProbe", "readinessProbe"):
         path = string(container("proxy.yaml"), name, "httpGet", "path")
         async with proxy.client.get(proxy.url + path) as response:
@@ -152,7 +151,6 @@ async def test_parakeets_probe_is_our_canary(probe: str) -> None:
 
 
 def test_everything_names_this_version() -> None:
-    """One release, one number."""
     image = r"ghcr\.io/spark-audio/spark-audio-proxy:([\d.]+)"
     app = ROOT / "proxy/deploy/home-assistant-app"
     versioned = {
@@ -180,7 +178,6 @@ class TestDocumentation:
 
     @pytest.mark.parametrize("name", ["self-healing.md", "scaling.md"])
     def test_every_yaml_block_can_be_read(self, name: str) -> None:
-        """Two on each page."""
         assert len([yaml.safe_load(block) for block in blocks(name, "yaml")]) == 2
 
     async def test_the_socket_proxy_lets_through_what_is_sent_and_nothing_else(self) -> None:

@@ -111,7 +111,6 @@ async def real_proxy(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator
 
 @pytest.mark.parametrize("block", RUN, ids=str)
 async def test_a_command_does_what_the_page_says(desk: Desk, block: Block) -> None:
-    """As somebody runs it who copies it."""
     foreign = [command for command in commands(block) if not command.startswith(SAFE)]
     assert foreign == [], "neither safe to run here nor marked"
     assert await desk.run("bash", "-euo", "pipefail", "-c", text=block.text)
@@ -153,7 +152,6 @@ async def test_a_script_knows_its_options(block: Block, capsys: pytest.CaptureFi
 
 @pytest.mark.parametrize("block", SETTINGS, ids=str)
 async def test_settings_are_taken(block: Block) -> None:
-    """By the program's own reader."""
     given = {match["name"]: match["value"] for line in commands(block) if (match := SETTING.fullmatch(line))}
     base = {f"{PREFIX}PARAKEET_URL": "http://127.0.0.1:8000"}
     settings = read_settings([], base | given)
@@ -172,7 +170,6 @@ async def test_a_mark_is_true(block: Block) -> None:
 
 @pytest.mark.parametrize("block", blocks("yaml", "json"), ids=str)
 async def test_an_example_parses(block: Block) -> None:
-    """And holds something."""
     assert json.loads(block.text) if block.language == "json" else list(yaml.safe_load_all(block.text))
 
 
@@ -191,7 +188,6 @@ async def test_links_lead_somewhere(page: Path) -> None:
 
 
 async def test_every_guide_is_in_the_index() -> None:
-    """Nobody has to guess that a page exists."""
     index = ROOT / "docs/README.md"
     assert {page for page in PAGES if page.parent == index.parent} - {index} <= {
         (index.parent / link).resolve() for link in links(index)

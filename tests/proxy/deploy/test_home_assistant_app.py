@@ -127,7 +127,6 @@ class TestRepository:
     """Supervisor takes the address of this repository and looks for apps in it."""
 
     def test_it_is_an_app_repository(self) -> None:
-        """By its repository.yaml."""
         found = yaml.safe_load((ROOT / "repository.yaml").read_text())
         vol.Schema({vol.Required("name"): str, "url": vol.Url(), "maintainer": str})(found)
 
@@ -153,7 +152,6 @@ class TestConfig:
     """What Supervisor reads."""
 
     def test_it_keeps_to_the_rules(self, config: AppConfig) -> None:
-        """Each key and each value."""
         CONFIG(config)
 
     @pytest.mark.parametrize(
@@ -167,12 +165,11 @@ class TestConfig:
         ],
     )
     def test_a_mistake_would_be_found(self, config: AppConfig, key: str, value: object) -> None:
-        """The rules say no."""
         with pytest.raises(vol.Invalid, match=key):
             CONFIG({**config, key: value})
 
     def test_what_is_set_is_allowed(self, config: AppConfig) -> None:
-        """The options as they are at first fit their own schema, and none of them is a riddle: all have a default."""
+        """The initial options fit their own schema, and all of them have a default."""
         assert all(accepts(config["schema"][name], value) for name, value in config["options"].items())
         assert {name for name, kind in config["schema"].items() if not kind.endswith("?")} == set(config["options"])
 
@@ -190,7 +187,6 @@ class TestConfig:
 
     @pytest.mark.parametrize("language", LANGUAGES)
     def test_every_option_has_a_name_and_a_description(self, config: AppConfig, language: str) -> None:
-        """In every language."""
         found = yaml.safe_load((APP / f"translations/{language}.yaml").read_text())
         TRANSLATION(found)
         assert list(found["configuration"]) == list(config["schema"])
@@ -212,7 +208,6 @@ class TestConfig:
         assert struct.unpack(">II", head[16:]) == size
 
     def test_the_documentation_names_options_that_there_are(self, config: AppConfig) -> None:
-        """All that look like one."""
         page = (APP / "DOCS.md").read_text()
         named = {name for name in re.findall(r"`(\w+)`", page) if "_" in name}
         assert {"parakeet_restart_ssh", "auto_restart"} <= named
@@ -223,7 +218,6 @@ class TestOptions:
     """What the proxy is started with."""
 
     def test_nothing_filled_in_is_a_sentence_in_the_log(self, config: AppConfig, run: ModuleType) -> None:
-        """And the proxy's own."""
         with pytest.raises(SettingsError, match="nothing to serve"):
             read_settings([], run.environment(config["options"]))
 
@@ -232,14 +226,12 @@ class TestOptions:
         [({}, "127.0.0.1"), ({"api_key": "key"}, "0.0.0.0"), ({"allow_anonymous": True}, "0.0.0.0")],
     )
     def test_the_network_reaches_it_with_a_key_alone(self, run: ModuleType, options: Options, host: str) -> None:
-        """Unless that is asked for."""
         given = {"parakeet_url": "http://spark.local:8000", "magpie_url": "", "api_key": ""} | options
         found = read_settings([], run.environment(given))
         assert (found.host, found.magpie_url) == (host, None)
         assert found.announced is ("api_key" in options)
 
     def test_every_kind_of_option_arrives(self, config: AppConfig, run: ModuleType) -> None:
-        """As the setting of the same name."""
         options: Options = {
             "parakeet_url": "http://spark.local:8000,http://desktop.local:8000",
             "magpie_url": "http://spark.local:9000",
@@ -270,7 +262,6 @@ class TestOptions:
         ],
     )
     def test_what_cannot_work_is_refused_in_the_form(self, config: AppConfig, name: str, value: str | int) -> None:
-        """Before the app is started."""
         assert not accepts(config["schema"][name], value)
 
 
@@ -299,7 +290,6 @@ class TestContainer:
             assert f"  {place}," in text
 
     def test_variables_that_it_names_are_settings(self) -> None:
-        """In run.py."""
         named = set(re.findall(rf"{PREFIX}([A-Z_]+)", (APP / "run.py").read_text()))
         assert {"HOST", "STATE_DIR"} <= named
         assert {name.lower() for name in named} <= {item.name for item in fields(Settings)}

@@ -95,7 +95,6 @@ def test_it_says_where_it_listens_and_stops_when_told() -> None:
 
 
 async def test_a_request_in_flight_is_finished_on_stop() -> None:
-    """A graceful stop."""
     arrived, go = asyncio.Event(), asyncio.Event()
 
     async def answer(request: web.Request) -> web.StreamResponse:

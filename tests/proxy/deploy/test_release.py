@@ -71,7 +71,6 @@ def test_one_version() -> None:
 
 
 def test_versions_that_differ_are_not_released(tmp_path: Path) -> None:
-    """Both are told."""
     engine = tmp_path / "custom_components/spark_audio/spark_engine"
     engine.mkdir(parents=True)
     (engine.parent / "manifest.json").write_text('{"version": "1.0.0"}')
@@ -84,7 +83,6 @@ def test_versions_that_differ_are_not_released(tmp_path: Path) -> None:
 
 
 def test_notes_are_the_changelogs() -> None:
-    """Of that version alone."""
     assert notes(CHANGELOG, "v1.2.0", "1.2.0") == "- Hears.\n- Speaks.\n"
     assert notes(CHANGELOG, "v1.1.0", "1.1.0") == "- Began.\n"
 
@@ -100,7 +98,6 @@ def test_notes_are_the_changelogs() -> None:
     ],
 )
 def test_what_is_not_ready_is_not_released(changelog: str, tag: str, complaint: str) -> None:
-    """With the reason."""
     with pytest.raises(ReleaseError, match=re.escape(complaint)):
         notes(changelog, tag, "1.2.0")
 

@@ -24,7 +24,7 @@ SPEAK = ("POST", SYNTHESIZE_ONLINE)
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits."""
+    """No test waits for the usual intervals."""
     quicken(monkeypatch)
 
 
@@ -66,7 +66,7 @@ WEDGES: list[tuple[str, Handler]] = [
 async def test_a_wedged_parakeet_is_restarted_once_and_served_again(
     start_proxy: StartProxy, tmp_path: Path, name: str, fault: Handler
 ) -> None:
-    """503 to the one who notices, 503 at once to the rest, then as before."""
+    """503 to the caller who meets the fault, 503 at once to the rest, then as before."""
     hearing = parakeet.openai()
     good = hearing.answers[HEAR]
     restarts = hook((hearing, HEAR, good))
@@ -210,7 +210,6 @@ async def test_a_box_that_is_off_is_unreachable_and_not_restarted(
 async def test_busy_and_refused_are_no_faults(
     start_proxy: StartProxy, tmp_path: Path, answer: Handler, status: int
 ) -> None:
-    """Nobody is shot for saying no."""
     hearing, restarts = parakeet.openai(), hook()
     async with running(restarts):
         proxy = await watched(start_proxy, tmp_path, hearing, parakeet_restart_url=restarts.url + RESTART)
@@ -222,7 +221,7 @@ async def test_busy_and_refused_are_no_faults(
 
 
 async def test_one_bad_recording_does_not_lock_others_out(start_proxy: StartProxy, tmp_path: Path) -> None:
-    """It fails for whoever sends it; the canary and everybody else pass."""
+    """It fails for each caller that sends it; the canary and other recordings pass."""
     hearing, restarts = parakeet.openai(), hook()
     good = hearing.answers[HEAR]
     bad_size = len(write_wav(tone(0.3)))

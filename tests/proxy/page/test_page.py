@@ -35,7 +35,7 @@ HEAR = ("POST", TRANSCRIPTIONS)
 
 @pytest.fixture(scope="module", name="clip")
 def recorded_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Somebody says "Turn on the kitchen light."."""
+    """A recording of "Turn on the kitchen light."."""
     path = tmp_path_factory.mktemp("clip") / "clip.wav"
     path.write_bytes(write_wav(canary_clip()))
     return path
@@ -132,7 +132,6 @@ async def test_voices_are_grouped_by_language_and_emotion(browser: Browser, spea
 
 
 async def test_stop_ends_the_speech(browser: Browser, speaks: FakeServer) -> None:
-    """In the middle of it, and without an error."""
     async with serving(magpie_url=speaks.url, watch=False) as url, visiting(browser, url) as visit:
         await visit.page.get_by_label("Text", exact=True).fill(f"{TEXT} " * 40)
         await visit.page.get_by_role("button", name="Speak").click()
@@ -164,7 +163,6 @@ async def test_what_the_microphone_hears_is_read(browser: Browser, spark: Embedd
 
 
 async def test_hold_to_talk(browser: Browser, hears: FakeServer) -> None:
-    """The recording ends when the button is let go."""
     async with serving(parakeet_url=hears.url, watch=False) as url, visiting(browser, url) as visit:
         page, talk = visit.page, visit.page.locator("#talk")
         await talk.hover()
@@ -281,7 +279,7 @@ async def test_a_restart_needs_the_key(browser: Browser, hears: FakeServer, spea
     assert len(restarts.posts(RESTART)) == 1
 
 
-async def test_a_restart_can_be_thought_over(browser: Browser, hears: FakeServer, tmp_path: Path) -> None:
+async def test_a_restart_can_be_cancelled(browser: Browser, hears: FakeServer, tmp_path: Path) -> None:
     """Cancel sends nothing; without a target there is no button to press."""
     restarts = hook()
     async with (
@@ -305,7 +303,7 @@ async def test_a_restart_can_be_thought_over(browser: Browser, hears: FakeServer
 
 
 async def test_what_the_servers_are_is_shown(browser: Browser, hears: FakeServer, speaks: FakeServer) -> None:
-    """Dialect, model, voices, address; and that nobody watches here."""
+    """Dialect, model, voices, address; and that the server is not watched."""
     async with (
         serving(parakeet_url=hears.url, magpie_url=speaks.url, watch=False) as url,
         visiting(browser, url) as visit,
@@ -336,10 +334,10 @@ async def test_a_proxy_that_stops_and_comes_back_is_noticed(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_nothing_stands_in_the_way_of_anyone(
+async def test_axe_core_finds_no_accessibility_problem(
     browser: Browser, hears: FakeServer, speaks: FakeServer, tmp_path: Path, scheme: str, clip: Path
 ) -> None:
-    """No finding of axe-core, with everything on the page that can be there, dialogs included."""
+    """With everything on the page that can be there, dialogs included."""
     hears.answers[HEAR] = json({"detail": "CUDA error"}, status=500)
     async with (
         serving(parakeet_url=hears.url, magpie_url=speaks.url, state_dir=str(tmp_path)) as url,

@@ -60,7 +60,7 @@ async def test_the_table_is_true(
 
 
 async def test_no_endpoint_is_left_out(start_proxy: StartProxy) -> None:
-    """What is added has to be decided about."""
+    """A new endpoint needs a row of its own."""
     proxy = await everything(start_proxy)
     named = set()
     for method, path, _ in table():

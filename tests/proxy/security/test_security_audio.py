@@ -137,7 +137,7 @@ KNOWN = {"wav", "aiff", "mov", "matroska", "ogg", "flac", "mp3", "caf", "amr", "
         st.binary(max_size=60),
     )
 )
-def test_whatever_a_file_begins_with_it_is_opened_as_audio_or_not_at_all(head: bytes) -> None:
+def test_a_file_is_opened_as_audio_or_not_at_all(head: bytes) -> None:
     """No demuxer that reads other files can be named."""
     assert sniff(head) in {None, *KNOWN}
 
@@ -236,7 +236,7 @@ def test_no_recording_unpacks_to_much_more_than_it_is(bomb: Callable[[], bytes])
 
 @pytest.mark.slow
 def test_hours_of_silence_in_a_few_kilobytes_come_a_block_at_a_time() -> None:
-    """Whoever reads them stops at the longest recording; the file's size says nothing."""
+    """The reader stops at the longest recording; the file's size says nothing."""
     silence = flac_of_silence(5 * 3600)
     assert len(silence) < 4 << 20
     largest = total = 0
@@ -308,7 +308,6 @@ async def test_a_wav_that_says_it_has_4_gigabytes_has_what_it_has(proxy: Proxy, 
     ["../../etc/passwd", "/etc/passwd", "a\\..\\b.wav", "x%22; name=%22model", "a%0D%0AX-Evil: 1", "a\0b", "%s%n"],
 )
 async def test_the_name_of_a_file_has_no_effect(proxy: Proxy, name: str) -> None:
-    """It opens nothing, and goes nowhere."""
     head = f'--x1\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
     body = head.encode() + recorded("mp3", "libmp3lame") + b"\r\n--x1--\r\n"
     headers = {"Content-Type": "multipart/form-data; boundary=x1"}

@@ -1,4 +1,4 @@
-"""Keys: who has none gets nothing, and nobody learns one from a log, an answer or a message."""
+"""Keys: a caller without one gets nothing, and no log, answer or message tells one."""
 
 import asyncio
 import hmac
@@ -155,8 +155,8 @@ async def test_no_answer_and_no_line_tells_a_key(
     assert not [text for text in [*told, *own] if "secret" in text]
 
 
-def test_settings_that_are_printed_hide_whatever_may_hold_a_key() -> None:
-    """A command's arguments, too."""
+def test_printed_settings_hide_keys() -> None:
+    """A command's arguments may hold one, too."""
     for service in ("PARAKEET", "MAGPIE"):
         for kind in ("TOKEN", "RESTART_URL", "RESTART_TOKEN", "RESTART_DOCKER", "RESTART_COMMAND", "RESTART_SSH"):
             value = "http://hunter2/" if kind == "RESTART_URL" else "hunter2"

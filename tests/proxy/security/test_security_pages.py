@@ -1,4 +1,4 @@
-"""What web pages of somebody else's can do with the browser of somebody in this house: nothing."""
+"""What foreign web pages can make a browser of this network do: nothing."""
 
 import asyncio
 import gzip
@@ -85,15 +85,15 @@ async def test_a_name_that_was_made_to_point_here_is_not_served(start_proxy: Sta
         "speech.example.com",
     ],
 )
-async def test_names_of_this_house_are_served(start_proxy: StartProxy, host: str) -> None:
-    """Addresses, names that nobody can register, and those of the settings."""
+async def test_local_names_are_served(start_proxy: StartProxy, host: str) -> None:
+    """Addresses, names that cannot be registered, and those of the settings."""
     proxy = await opened(start_proxy, allowed_hosts=("speech.example.com",))
     async with proxy.client.post(f"{proxy.url}/v1/audio/speech", json=SPEAK, headers={"Host": host}) as response:
         assert response.status == 200
 
 
-async def test_who_says_nothing_of_a_host_is_no_browser(start_proxy: StartProxy) -> None:
-    """HTTP/1.0, as simple probes and devices speak it."""
+async def test_a_request_without_a_host_is_served(start_proxy: StartProxy) -> None:
+    """HTTP/1.0, as simple probes and devices speak it: no browser sends it."""
     proxy = await opened(start_proxy)
     assert (await ask(proxy.url, b"GET /v1/models HTTP/1.0\r\n\r\n")).status == 200
 
@@ -180,7 +180,7 @@ async def test_a_preflight_from_an_origin_that_is_not_named_is_not_granted(start
     "header", ["X-Forwarded-For: 203.0.113.9", "Forwarded: for=203.0.113.9", "X-Real-IP: 203.0.113.9"]
 )
 async def test_what_another_proxy_passes_on_does_not_come_from_here(start_proxy: StartProxy, header: str) -> None:
-    """nginx in front of a proxy without a key: everybody would be on loopback."""
+    """nginx in front of a proxy without a key: every caller would be on loopback."""
     proxy = await opened(start_proxy)
     for path in ("/api/status", "/api/events", "/metrics"):
         answer = await ask(proxy.url, request("GET", path, header))
@@ -289,7 +289,7 @@ async def test_no_path_leads_out_of_the_page(proxy: Proxy, path: str) -> None:
 async def test_a_connection_on_which_no_request_comes_is_closed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sent: bytes
 ) -> None:
-    """It needs no key, so nobody may hold many of them for long."""
+    """It needs no key, so no caller may hold many of them for long."""
     monkeypatch.setattr(__main__, "IDLE", 0.05)
     async with serving(monkeypatch, tmp_path, zeroconf=False) as url:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
@@ -325,7 +325,6 @@ def test_no_header_is_a_crash_and_no_website_is_ours(text: str) -> None:
 
 
 def test_names_are_set_as_they_stand_in_a_url() -> None:
-    """Without its other parts."""
     usual = ["--magpie-url", "http://spark:9000"]
     settings = read_settings([*usual, "--allowed-hosts", "Speech.Example.com., *"], {})
     assert settings.allowed_hosts == ("speech.example.com", "*")

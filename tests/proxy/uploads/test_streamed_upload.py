@@ -24,7 +24,7 @@ HALF = len(BODY) // 2
 
 
 async def test_it_is_sent_on_while_it_is_still_received(start_proxy: StartProxy) -> None:
-    """Its second half is sent by somebody who knows that Parakeet has some of the first."""
+    """Its second half is sent only once Parakeet has some of the first."""
     taking = Taking()
     proxy = await start_proxy(taking)
     async with calling(proxy, len(BODY)) as caller:
@@ -39,7 +39,6 @@ async def test_it_is_sent_on_while_it_is_still_received(start_proxy: StartProxy)
 
 @pytest.mark.parametrize("size", [1, 700, 4096, 40_961])
 async def test_in_pieces_of_any_size(start_proxy: StartProxy, size: int) -> None:
-    """What Parakeet gets is what was sent."""
     taking = Taking()
     proxy = await start_proxy(taking)
     begun = HALF if size > 1 else len(BODY) - 300
@@ -97,7 +96,7 @@ async def test_a_caller_who_leaves_ends_it(start_proxy: StartProxy) -> None:
 async def test_an_end_that_comes_at_the_wrong_place_is_a_400(
     start_proxy: StartProxy, tail: bytes, message: str
 ) -> None:
-    """Parakeet has got it all but that; what it makes of it is nobody's transcript."""
+    """Parakeet has got all but that; its answer is not used."""
     taking = Taking()
     proxy = await start_proxy(taking)
     async with calling(proxy, len(BODY)) as caller:

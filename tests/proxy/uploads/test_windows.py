@@ -1,4 +1,4 @@
-"""Long recordings in bounded memory, cut where nobody speaks."""
+"""Long recordings in bounded memory, cut in pauses."""
 
 from collections.abc import Iterator
 

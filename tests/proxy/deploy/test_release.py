@@ -13,7 +13,7 @@ import spark_engine
 import yaml
 
 from release.integration_zip import LICENSE, files, pack
-from release.versions import ReleaseError, notes, version
+from release.versions import MENTIONS, PACKAGE, PLACES, ReleaseError, notes, version
 from tests.helpers.repository import ROOT
 
 INTEGRATION = ROOT / "custom_components/spark_audio"
@@ -66,20 +66,39 @@ def test_hacs_takes_the_zip_of_a_release() -> None:
 
 
 def test_one_version() -> None:
-    """Of the package, which the wheel reads as well, and of the manifest."""
+    """Of the package, which the wheel reads as well, of the manifest, the app, and of all that people copy."""
     assert version(ROOT) == spark_engine.__version__
 
 
-def test_versions_that_differ_are_not_released(tmp_path: Path) -> None:
-    engine = tmp_path / "custom_components/spark_audio/spark_engine"
-    engine.mkdir(parents=True)
-    (engine.parent / "manifest.json").write_text('{"version": "1.0.0"}')
-    (engine / "__init__.py").write_text('__version__ = "1.0.1"\n')
-    with pytest.raises(ReleaseError, match=re.escape("manifest.json says 1.0.0, the package 1.0.1")):
-        version(tmp_path)
-    (engine / "__init__.py").write_text("")
-    with pytest.raises(ReleaseError, match="names no __version__"):
-        version(tmp_path)
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of every file that the version stands in."""
+    paths = [*PLACES, *(str(path.relative_to(ROOT)) for pattern in MENTIONS for path in ROOT.glob(pattern))]
+    for path in paths:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / path, tmp_path / path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "place", [*PLACES, "proxy/compose.yaml", "docs/deploy.md", "proxy/deploy/kubernetes/proxy.yaml"]
+)
+def test_versions_that_differ_are_not_released(checkout: Path, place: str) -> None:
+    """Wherever one of them stands, the message names the file and what it says."""
+    assert version(checkout) == spark_engine.__version__
+    text = (checkout / place).read_text()
+    (checkout / place).write_text(text.replace(spark_engine.__version__, "9.9.9", 1))
+    told = "The package is 9.9.9" if place == PACKAGE else f"{place} says 9.9.9"
+    with pytest.raises(ReleaseError, match=re.escape(told)):
+        version(checkout)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_place_without_a_version_is_not_released(checkout: Path, place: str) -> None:
+    """It would be the one that is forgotten."""
+    (checkout / place).write_text("")
+    with pytest.raises(ReleaseError, match=re.escape(f"{place} names no version")):
+        version(checkout)
 
 
 def test_notes_are_the_changelogs() -> None:

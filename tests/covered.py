@@ -16,7 +16,9 @@ def main() -> None:
     """Raises SystemExit with what is missing, module by module."""
     coverage = Coverage(config_file=str(ROOT / "pyproject.toml"))
     coverage.combine([str(ROOT)])
-    modules = sorted(path for folder in coverage.get_option("run:source") for path in (ROOT / folder).rglob("*.py"))
+    folders = coverage.get_option("run:source")
+    assert isinstance(folders, list)
+    modules = sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
     short = [line for path in modules if (line := shortfall(coverage, path))]
     if short:
         raise SystemExit("Not covered by tests:\n" + "\n".join(short))

@@ -98,7 +98,8 @@ def plan(arguments: Sequence[str]) -> list[Run]:
 
 def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """The paths among the arguments, and the rest."""
-    paths, options = [], []
+    paths: list[str] = []
+    options: list[str] = []
     for before, argument in zip(("", *arguments), arguments, strict=False):
         is_path = before not in TAKES_A_VALUE and (ROOT / argument.partition("::")[0]).exists()
         (paths if is_path else options).append(argument)
@@ -121,7 +122,8 @@ def run_all(runs: Sequence[Run], *, cover: bool) -> int:
 
         def run(number: int, run: Run) -> int:
             started = time.monotonic()
-            options, environ = (), _environ()
+            options: tuple[str, ...] = ()
+            environ = _environ()
             if cover and run.environment is not OLDEST:
                 options = ("--cov", "--cov-report=")
                 environ["COVERAGE_FILE"] = str(ROOT / f".coverage.{number}")

@@ -63,6 +63,12 @@ def test_the_engine_loads_neither_home_assistant_nor_a_web_server() -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "proxy").rglob("*.py")), ids=lambda path: path.name)
 def test_the_proxy_knows_no_home_assistant(path: Path) -> None:
-    """One Spark, two hosts, and they do not know each other."""
     tops = {module.partition(".")[0] for depth, module in imports(path) if not depth}
     assert tops.isdisjoint({"homeassistant", "custom_components"})
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("*.py")), ids=lambda path: path.name)
+def test_no_test_imports_a_test(path: Path) -> None:
+    """What several tests share is in tests/helpers."""
+    own = [module for level, module in imports(path) if level or module.startswith("tests.")]
+    assert not [module for module in own if module.rpartition(".")[2].startswith(("test_", "conftest"))]

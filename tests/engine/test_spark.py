@@ -20,7 +20,6 @@ async def words(*pieces: str) -> AsyncGenerator[str]:
 
 
 async def test_each_sentence_is_one_request_in_order(session: ClientSession) -> None:
-    """Cleaned on the way."""
     async with running(magpie.nim()) as fake:
         spark = Spark(session, SparkAddress(magpie=(ServerAddress(fake.url),)))
         audio = [
@@ -70,7 +69,7 @@ async def test_speed_is_that_of_the_listener(session: ClientSession, monkeypatch
 
 
 async def test_nothing_to_say_is_a_short_silence(session: ClientSession) -> None:
-    """Without asking the server."""
+    """The server is not asked."""
     async with running(magpie.nim()) as fake:
         spark = Spark(session, SparkAddress(magpie=(ServerAddress(fake.url),)))
         (audio,) = [piece async for piece in spark.speak(words("😀"), SpeechStyle(sample_rate=44_100))]

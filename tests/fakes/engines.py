@@ -23,7 +23,7 @@ class Gate:
         """Wait to be let through."""
         self.reached.set()
         if not self.opened.wait(TIMEOUT):
-            raise TimeoutError("nobody opened the gate")
+            raise TimeoutError("the gate was not opened")
 
 
 @dataclass

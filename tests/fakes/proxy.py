@@ -26,7 +26,13 @@ def proxy(
 def status(services: Iterable[str]) -> dict[str, object]:
     """What `/api/status` answers while these servers are well."""
     watched = {"state": "healthy", "since": "2026-11-01T12:00:00.000+00:00", "evidence": "", "last_canary": None}
-    healing = {"last_success": None, "restart_target": None, "restarts_left": 3, "restarts": [], "history": []}
+    healing: dict[str, object] = {
+        "last_success": None,
+        "restart_target": None,
+        "restarts_left": 3,
+        "restarts": [],
+        "history": [],
+    }
     return {
         "id": None,
         "automatic_restarts": True,

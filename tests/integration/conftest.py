@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, Generator
 from functools import partial
-from pathlib import Path
 from unittest.mock import patch
 
 import pytest
@@ -15,7 +14,6 @@ from syrupy.assertion import SnapshotAssertion
 from syrupy.filters import props
 
 # Before Home Assistant looks for custom integrations: it finds them through this package's path.
-import custom_components.spark_audio
 from custom_components.spark_audio import direct_coordinator
 from custom_components.spark_audio.spark_engine.healing.health import Policy
 from custom_components.spark_audio.spark_engine.spark import Spark
@@ -25,8 +23,7 @@ from tests.fakes.server import FakeServer, running
 from tests.helpers.integration.config_forms import direct
 from tests.helpers.integration.docker_api import healing
 from tests.helpers.integration.other_engines import EARS, MOUTH
-
-INTEGRATION = Path(custom_components.spark_audio.__file__).parent
+from tests.helpers.integration.set_up import entry_for, set_up
 
 # Before the test plugin puts a dictionary in place of the disk.
 _ON_DISK = {name: getattr(Store, name) for name in ("_async_load", "_async_write_data", "async_remove")}
@@ -105,28 +102,6 @@ async def assist(hass: HomeAssistant) -> None:
     """Everything a pipeline needs but the engines."""
     for component in ("homeassistant", "http", "media_source", "stt", "tts", "conversation", "assist_pipeline"):
         assert await async_setup_component(hass, component, {})
-
-
-def entry_for(parakeet_url: str | None = None, magpie_url: str | None = None) -> MockConfigEntry:
-    """A config entry as the flow stores it."""
-    return MockConfigEntry(
-        domain="spark_audio", title="127.0.0.1", data={"parakeet_url": parakeet_url, "magpie_url": magpie_url}
-    )
-
-
-async def set_up(hass: HomeAssistant, entry: MockConfigEntry) -> bool:
-    """Load the entry; whether it could be loaded."""
-    entry.add_to_hass(hass)
-    loaded = await hass.config_entries.async_setup(entry.entry_id)
-    await hass.async_block_till_done()
-    return loaded
-
-
-def state_of(hass: HomeAssistant, entity_id: str) -> str:
-    """The state of an entity that exists."""
-    state = hass.states.get(entity_id)
-    assert state is not None
-    return state.state
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from syrupy.assertion import SnapshotAssertion
 from tests.fakes import server as fake
 from tests.fakes.server import FakeServer, running
 from tests.helpers.integration.docker_api import docker, healing
+from tests.helpers.integration.set_up import state_of
 from tests.helpers.integration.watched import (
     CHECK,
     HEALTH,
@@ -28,8 +29,6 @@ from tests.helpers.integration.watched import (
     status,
     watched_entry,
 )
-
-from .conftest import state_of
 
 pytestmark = pytest.mark.usefixtures("assist", "disk")
 
@@ -64,7 +63,7 @@ async def test_one_restart_at_a_time(hass: HomeAssistant, parakeet: FakeServer) 
 
 
 async def test_a_target_that_was_taken_out(hass: HomeAssistant, parakeet: FakeServer) -> None:
-    """The button goes with it, and whoever still asks is told."""
+    """The button goes with it; a restart that is asked for all the same is an error."""
     async with running(healing(parakeet)) as api:
         entry = await load(hass, watched_entry(parakeet.url, **docker(api)))
         assert hass.states.get(RESTART)
@@ -76,8 +75,8 @@ async def test_a_target_that_was_taken_out(hass: HomeAssistant, parakeet: FakeSe
             await entry.runtime_data.async_restart(PARAKEET)
 
 
-async def test_a_restart_that_cannot_be_written_down(hass: HomeAssistant, parakeet: FakeServer) -> None:
-    """It is not sent: nobody would know of it after a crash."""
+async def test_a_restart_that_cannot_be_recorded(hass: HomeAssistant, parakeet: FakeServer) -> None:
+    """It is not sent: after a crash it would be forgotten."""
     async with running(healing(parakeet)) as api:
         await load(hass, watched_entry(parakeet.url, **docker(api)))
         with (
@@ -122,7 +121,6 @@ async def test_the_proxy_has_lost_its_target(hass: HomeAssistant) -> None:
 
 @pytest.mark.usefixtures("socket_enabled")
 async def test_the_proxy_cannot_be_reached(hass: HomeAssistant) -> None:
-    """Neither for a check nor for anything else."""
     async with fake_proxy() as proxy:
         await load(hass, proxy_entry(proxy.url))
     with pytest.raises(HomeAssistantError, match=r"Parakeet cannot be reached\. No connection to 127\.0\.0\.1"):

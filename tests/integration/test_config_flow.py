@@ -53,7 +53,6 @@ WIRE: dict[str, tuple[faults.Fault, str, str]] = {
 
 
 async def test_menu(hass: HomeAssistant) -> None:
-    """First of all it is asked how to connect."""
     menu = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
     assert (menu["type"], menu["step_id"]) == (FlowResultType.MENU, "user")
     assert menu["menu_options"] == ["direct", "proxy"]
@@ -114,7 +113,6 @@ async def test_one_service(
 
 @pytest.mark.parametrize("user_input", [{}, {PARAKEET: "", MAGPIE: " "}])
 async def test_no_service(hass: HomeAssistant, user_input: dict[str, str]) -> None:
-    """One of the two it must be."""
     result = await submit(hass, **user_input)
     assert (result["type"], result["errors"]) == (FlowResultType.FORM, {"base": "no_url"})
 
@@ -139,7 +137,7 @@ async def test_no_service(hass: HomeAssistant, user_input: dict[str, str]) -> No
     ],
 )
 async def test_no_usable_url(hass: HomeAssistant, field: str, url: str) -> None:
-    """What is no URL is told so, and nobody is called."""
+    """What is not a URL is refused, and no server is called."""
     result = await submit(hass, **{field: url})
     assert result["errors"] == {field: "invalid_url"}
 
@@ -236,13 +234,11 @@ async def test_nothing_listens(hass: HomeAssistant, socket_enabled: None) -> Non
 
 
 async def test_swapped_urls(hass: HomeAssistant, parakeet: FakeServer, magpie: FakeServer) -> None:
-    """The commonest mistake of all."""
     result = await submit(hass, **{PARAKEET: magpie.url, MAGPIE: parakeet.url})
     assert result["errors"] == {PARAKEET: "not_parakeet", MAGPIE: "not_magpie"}
 
 
 async def test_entered_urls_stay_in_the_form(hass: HomeAssistant, socket_enabled: None) -> None:
-    """Nobody has to type a URL twice."""
     url = faults.refused()
     result = await submit(hass, **{PARAKEET: url})
     schema = result["data_schema"]
@@ -252,7 +248,7 @@ async def test_entered_urls_stay_in_the_form(hass: HomeAssistant, socket_enabled
 
 
 async def test_duplicate(hass: HomeAssistant, parakeet: FakeServer, magpie: FakeServer) -> None:
-    """The same pair of services is refused however it is spelled, before anybody is called."""
+    """The same pair of services is refused however it is spelled, before any server is called."""
     entry_for(parakeet.url, magpie.url).add_to_hass(hass)
     result = await submit(hass, **{PARAKEET: f"{parakeet.url.upper()}/", MAGPIE: f"{magpie.url}/v1"})
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_configured")

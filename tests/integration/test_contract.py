@@ -7,7 +7,6 @@ import struct
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yarl
@@ -17,32 +16,12 @@ from homeassistant.loader import Manifest
 from custom_components.spark_audio.const import DOMAIN
 from custom_components.spark_audio.errors import TRANSLATION_KEYS
 from custom_components.spark_audio.spark_engine import __version__, errors
-
-from .conftest import INTEGRATION
+from tests.helpers.integration.set_up import INTEGRATION
+from tests.helpers.integration.translations import LANGUAGES, TRANSLATIONS, load, texts
 
 ROOT = INTEGRATION.parent.parent
 SOURCES = {path: ast.parse(path.read_text()) for path in sorted(INTEGRATION.rglob("*.py"))}
-LANGUAGES = sorted(path.stem for path in (INTEGRATION / "translations").iterdir())
-
-
-def load(language: str) -> dict[str, Any]:
-    """The translations into a language."""
-    translations: dict[str, Any] = json.loads((INTEGRATION / f"translations/{language}.json").read_text())
-    return translations
-
-
-TRANSLATIONS = load("en")
 MANIFEST: Manifest = json.loads((INTEGRATION / "manifest.json").read_text())
-
-
-def texts(node: object = TRANSLATIONS, path: str = "") -> Iterator[tuple[str, str]]:
-    """Every text of the translations and where it stands."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            yield from texts(value, f"{path}.{key}".strip("."))
-    else:
-        assert isinstance(node, str), path
-        yield path, node
 
 
 def constants(argument: str) -> set[str]:

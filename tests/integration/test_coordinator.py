@@ -14,6 +14,7 @@ from tests.fakes import server as fake
 from tests.fakes.magpie import LIST_VOICES, SYNTHESIZE_ONLINE, nemo_speech
 from tests.fakes.server import FakeServer, running
 from tests.helpers.integration.pipeline import TTS
+from tests.helpers.integration.set_up import set_up, state_of
 from tests.helpers.integration.watched import (
     BROKEN,
     CHECK,
@@ -25,15 +26,13 @@ from tests.helpers.integration.watched import (
     watched_entry,
 )
 
-from .conftest import set_up, state_of
-
 pytestmark = pytest.mark.usefixtures("assist")
 
 
 class TestVoices:
     """The last good list is kept, and looked at again now and then."""
 
-    async def test_they_outlive_the_box(self, hass: HomeAssistant, magpie: FakeServer) -> None:
+    async def test_voices_survive_a_restart(self, hass: HomeAssistant, magpie: FakeServer) -> None:
         """Home Assistant starts while the box reboots: the engine is there, with its voices."""
         entry = await load(hass, watched_entry(None, magpie.url))
         before = entry.runtime_data.magpie
@@ -44,8 +43,8 @@ class TestVoices:
         assert entry.runtime_data.magpie == before
         assert before is not None
 
-    async def test_so_does_what_it_is(self, hass: HomeAssistant, socket_enabled: None) -> None:
-        """Its dialect, its model, and the version that it told."""
+    async def test_the_server_survives_a_restart(self, hass: HomeAssistant, socket_enabled: None) -> None:
+        """Its dialect, its model, and its version."""
         async with running(nemo_speech()) as server:
             entry = await load(hass, watched_entry(None, server.url))
             before = entry.runtime_data.magpie
@@ -65,7 +64,7 @@ class TestVoices:
     async def test_a_record_of_another_kind_is_none(
         self, hass: HomeAssistant, magpie: FakeServer, hass_storage: dict[str, object]
     ) -> None:
-        """What cannot be read is asked for."""
+        """A record that cannot be read is asked for again."""
         entry = watched_entry(None, magpie.url)
         key = f"spark_audio.{entry.entry_id}.known"
         hass_storage[key] = {"version": 1, "key": key, "data": {"services": 5}}
@@ -85,10 +84,10 @@ class TestVoices:
         await press(hass, "button.magpie_check_now")
         await hass.async_block_till_done(wait_background_tasks=True)
 
-    async def test_new_ones_are_found_in_time(
+    async def test_new_voices_are_found(
         self, hass: HomeAssistant, magpie: FakeServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """While Magpie is well; what is asked for next knows them, and so do the listeners."""
+        """While Magpie is healthy; the next speech knows them, and so do the listeners."""
         entry = await load(hass, watched_entry(None, magpie.url))
         await self.look(hass, entry)
         magpie.answers["GET", LIST_VOICES] = fake.json({"en-US": {"voices": [NEWCOMER]}})
@@ -107,8 +106,8 @@ class TestVoices:
         assert told[-1] == [NEWCOMER]
         assert [voice.name for voice in await entry.runtime_data.spark.magpie.voices()] == [NEWCOMER]
 
-    async def test_a_recovery_may_bring_new_ones(self, hass: HomeAssistant, magpie: FakeServer) -> None:
-        """Somebody started another image: nobody waits a quarter of an hour for its voices."""
+    async def test_voices_are_listed_after_a_recovery(self, hass: HomeAssistant, magpie: FakeServer) -> None:
+        """Another image may have been started: its voices do not wait for the next quarter of an hour."""
         speak = magpie.answers["POST", SYNTHESIZE_ONLINE]
         entry = await load(hass, watched_entry(None, magpie.url))
         await self.look(hass, entry)
@@ -154,7 +153,7 @@ class TestRefusedCanaries:
     async def test_a_refused_key_is_asked_for(
         self, hass: HomeAssistant, parakeet: FakeServer, status: int, reauth: int
     ) -> None:
-        """Even where the lists are open to everybody, and nobody has said a word."""
+        """Even where the lists need no key, and before any speech."""
         parakeet.answers[HEAR] = fake.json({"detail": "no"}, status=status)
         entry = await load(hass, watched_entry(parakeet.url))
         await press(hass, CHECK)
@@ -162,7 +161,7 @@ class TestRefusedCanaries:
         assert len(list(entry.async_get_active_flows(hass, {"reauth"}))) == reauth
         assert state_of(hass, HEALTH) == "unknown"
 
-    async def test_one_that_magpie_refuses(self, hass: HomeAssistant, magpie: FakeServer) -> None:
+    async def test_a_key_that_magpie_refuses(self, hass: HomeAssistant, magpie: FakeServer) -> None:
         """The same for the other service, once, however often it is looked at; nothing more than the canary is sent."""
         magpie.answers["POST", SYNTHESIZE_ONLINE] = fake.json({"detail": "no"}, status=403)
         entry = await load(hass, watched_entry(None, magpie.url))

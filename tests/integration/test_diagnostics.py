@@ -11,6 +11,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from tests.fakes import faults
 from tests.fakes.server import FakeServer
+from tests.helpers.documents import at, items, string
 from tests.helpers.integration.watched import (
     BROKEN,
     CHECK,
@@ -73,23 +74,22 @@ async def test_nothing_secret(hass: HomeAssistant, hass_client: ClientSessionGen
 class TestTransitions:
     """Of a Spark that is watched from here."""
 
-    async def test_they_are_there(
+    async def test_transitions_are_listed(
         self, hass: HomeAssistant, hass_client: ClientSessionGenerator, parakeet: FakeServer
     ) -> None:
-        """With what they were concluded from."""
+        """With the evidence for each."""
         assert await async_setup_component(hass, "diagnostics", {})
         entry = await load(hass, watched_entry(parakeet.url))
         await until(hass, HEALTH, "healthy")
         parakeet.answers[HEAR] = BROKEN
         await until(hass, HEALTH, "wedged")
         document = await get_diagnostics_for_config_entry(hass, hass_client, entry)
-        [about] = document["services"]
-        assert isinstance(about, dict)
-        assert [(change["before"], change["after"]) for change in about["history"]] == [
+        [about] = items(document, "services")
+        assert [(at(change, "before"), at(change, "after")) for change in items(about, "history")] == [
             ("unknown", "healthy"),
             ("healthy", "suspect"),
             ("suspect", "wedged"),
         ]
-        assert "CUDA" in about["history"][2]["evidence"]
-        assert about["last_canary"]["observation"]["outcome"] == "signed_fault"
+        assert "CUDA" in string(about, "history", 2, "evidence")
+        assert at(about, "last_canary", "observation", "outcome") == "signed_fault"
         assert document["servers"] == {"parakeet": "openai, model parakeet-tdt-0.6b"}

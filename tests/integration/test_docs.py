@@ -9,9 +9,8 @@ from homeassistant.util.yaml import parse_yaml
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.spark_audio.spark_engine.healing.health import State
-
-from .conftest import INTEGRATION
-from .test_contract import TRANSLATIONS
+from tests.helpers.integration.set_up import INTEGRATION
+from tests.helpers.integration.translations import TRANSLATIONS
 
 PAGE = (INTEGRATION.parent.parent / "docs/home-assistant.md").read_text()
 EXAMPLES = [parse_yaml(block) for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
@@ -49,7 +48,6 @@ def test_parameters_and_options() -> None:
 
 @pytest.mark.usefixtures("assist")
 async def test_entities(hass: HomeAssistant, entry: MockConfigEntry) -> None:
-    """Those that are named there exist."""
     named = set(re.findall(r"`((?:stt|tts|sensor|event|button)\.[a-z_]+)`", PAGE))
     assert len(named) > 6
     actions = {"tts.speak", "tts.clear_cache", "button.press"}
@@ -60,7 +58,6 @@ async def test_entities(hass: HomeAssistant, entry: MockConfigEntry) -> None:
 
 
 def test_states() -> None:
-    """Each has its line."""
     for state in State:
         assert f"| `{state}` |" in PAGE
 

@@ -27,9 +27,8 @@ from tests.helpers.integration.hearing import warnings
 from tests.helpers.integration.option_forms import submit
 from tests.helpers.integration.pipeline import TTS
 from tests.helpers.integration.player import decode
+from tests.helpers.integration.set_up import set_up
 from tests.helpers.integration.speaking import ARIA, ARIA_CALM, POST, RATE, TEXT, cached, entity_of, stream
-
-from .conftest import set_up
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
 
@@ -72,13 +71,13 @@ def choice(names: Sequence[str], emotion: str = AS_IS, **chosen: str) -> VoiceCh
         (AS_IS, None, "Sad", "Mia"),
     ],
 )
-def test_whose_emotion_counts(chosen: str, wanted: str | None, given: str | None, expected: str) -> None:
-    """The most particular."""
+def test_emotion_precedence(chosen: str, wanted: str | None, given: str | None, expected: str) -> None:
+    """The most specific one counts."""
     assert choice(NAMES, chosen).voice(wanted, "en-US", given).name == f"M.EN-US.{expected}"
 
 
 def test_emotion_in_each_language() -> None:
-    """The default voice that Home Assistant fills in is not a voice that somebody named."""
+    """The default voice that Home Assistant fills in is not a voice that the user chose."""
     voices = choice(NAMES, "sad")
     assert voices.default.name == "M.EN-US.Mia"
     assert voices.voice(voices.default.name, "de-DE", voices.emotion).name == "M.DE-DE.Mia.Sad"

@@ -23,8 +23,7 @@ from custom_components.spark_audio.spark_engine.models import Audio
 from custom_components.spark_audio.spark_engine.speech.audio import silence
 from tests.helpers.integration.pipeline import TTS, create_pipeline, run_pipeline
 from tests.helpers.integration.player import decode
-
-from .conftest import INTEGRATION, state_of
+from tests.helpers.integration.set_up import INTEGRATION, state_of
 
 pytestmark = pytest.mark.engines
 

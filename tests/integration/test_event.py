@@ -10,9 +10,8 @@ from syrupy.assertion import SnapshotAssertion
 from custom_components.spark_audio.event import INCIDENT as DESCRIPTION
 from custom_components.spark_audio.event import new_transitions
 from custom_components.spark_audio.spark_engine.healing.health import State, Transition
+from tests.helpers.integration.translations import TRANSLATIONS
 from tests.helpers.integration.watched import fake_proxy, only, proxy_entry
-
-from .test_contract import TRANSLATIONS
 
 pytestmark = pytest.mark.usefixtures("assist")
 
@@ -45,6 +44,5 @@ def test_what_is_new(seen: tuple[Transition, ...], history: tuple[Transition, ..
 
 
 def test_every_type_has_a_name() -> None:
-    """In the frontend."""
     names = TRANSLATIONS["entity"]["event"]["incident"]["state_attributes"]["event_type"]["state"]
     assert set(names) == set(DESCRIPTION.event_types or [])

@@ -26,9 +26,8 @@ from tests.helpers.integration.config_forms import direct
 from tests.helpers.integration.hearing import METADATA, engine_entity, warnings
 from tests.helpers.integration.other_engines import CUDA, EARS, HEAR, SPEAK, OtherEars, add_ears
 from tests.helpers.integration.pipeline import STT, TTS, create_pipeline, run_pipeline
+from tests.helpers.integration.set_up import set_up, state_of
 from tests.helpers.integration.speaking import TEXT, entity_of
-
-from .conftest import set_up, state_of
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
 
@@ -154,10 +153,10 @@ async def test_deadline_of_a_turn(
         assert member.watchdog.health.timeouts == 1
 
 
-async def test_two_sparks_do_not_go_round_in_circles(
+async def test_two_sparks_as_fallbacks_of_each_other(
     hass: HomeAssistant, parakeet: FakeServer, magpie: FakeServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each may stand in for the other; when both fail, that is the end."""
+    """When both fail, that is the end."""
     second = {"fallback_stt": STT, "fallback_tts": TTS}
     options = {"fallback_stt": f"{STT}_2", "fallback_tts": f"{TTS}_2"}
     async with running(fake_parakeet.openai()) as ears, running(fake_magpie.nim()) as mouth:

@@ -178,7 +178,7 @@ async def test_another_cannot_speak(
     language: str,
     told: str,
 ) -> None:
-    """Both causes are told, once, by whoever plays it; and nothing of the text."""
+    """The error names both causes, without the text; the player logs it."""
     if speak:
         await add_mouth(hass, OtherMouth(speak))
     magpie.answers[SPEAK] = CUDA
@@ -191,11 +191,10 @@ async def test_another_cannot_speak(
 class SlowMouth(OtherMouth):
     """An engine that knows streams, and what its players want."""
 
-    _attr_supported_options = ("preferred_format",)
-
     def __init__(self, answer: Callable[[str], AsyncGenerator[bytes]]) -> None:
         """Speak like this, once the text is there."""
         super().__init__(says_wav)
+        self._attr_supported_options = ["preferred_format"]
         self._answer = answer
         self.options: dict[str, Any] = {}
 
@@ -218,7 +217,6 @@ async def _speaks(_: str) -> AsyncGenerator[bytes]:
 async def test_another_hangs(
     hass: HomeAssistant, both: MockConfigEntry, magpie: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is not waited for without end."""
     monkeypatch.setattr(fallback, "FIRST_SOUND_DEADLINE", 0.05)
     await add_mouth(hass, SlowMouth(_hangs))
     magpie.answers[SPEAK] = CUDA

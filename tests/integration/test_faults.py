@@ -18,9 +18,8 @@ from tests.fakes.server import FakeServer
 from tests.helpers.integration.hearing import SPEECH, warnings
 from tests.helpers.integration.pipeline import create_pipeline, run_pipeline, run_text
 from tests.helpers.integration.player import decode
+from tests.helpers.integration.set_up import entry_for, set_up
 from tests.helpers.integration.speaking import TEXT, cached
-
-from .conftest import entry_for, set_up
 
 pytestmark = [pytest.mark.usefixtures("assist", "socket_enabled"), pytest.mark.slow]
 
@@ -155,7 +154,7 @@ async def test_speaking(
             else:
                 assert response.status == 500
             await hass.async_block_till_done(wait_background_tasks=True)
-        # Home Assistant tells it, for the speech and for whoever listens to it; we do not repeat it.
+        # Home Assistant logs it, for the speech and for each listener; we do not repeat it.
         # (asyncio tells of a slow machine.)
         told = [record for record in caplog.records if record.levelno >= logging.WARNING and record.name != "asyncio"]
         messages = [record.getMessage() for record in told]

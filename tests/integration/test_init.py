@@ -13,8 +13,7 @@ from tests.fakes import server as fake
 from tests.fakes.magpie import LIST_VOICES
 from tests.fakes.server import FakeServer, Handler
 from tests.helpers.integration.pipeline import STT, TTS
-
-from .conftest import entry_for, set_up, state_of
+from tests.helpers.integration.set_up import entry_for, set_up, state_of
 
 pytestmark = pytest.mark.usefixtures("assist")
 

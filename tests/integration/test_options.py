@@ -19,14 +19,12 @@ from tests.fakes import server as fake
 from tests.fakes.magpie import LIST_VOICES, SYNTHESIZE_ONLINE, spoken
 from tests.fakes.proxy import proxy
 from tests.fakes.server import FakeServer, running
-from tests.helpers.integration.config_forms import direct
+from tests.helpers.integration.config_forms import direct, through_proxy
 from tests.helpers.integration.hearing import SPEECH, warnings
 from tests.helpers.integration.option_forms import DEFAULTS, HEALING, fields, filled_in, start, submit, suggested
 from tests.helpers.integration.pipeline import STT, TTS, create_pipeline, run_pipeline
+from tests.helpers.integration.set_up import set_up
 from tests.helpers.integration.speaking import ARIA, ARIA_CALM, TEXT, entity_of
-
-from .conftest import set_up
-from .test_proxy_flow import through_proxy
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
 
@@ -171,7 +169,7 @@ async def test_audio_processing(
 @pytest.mark.parametrize(
     ("setting", "by_home_assistant"), [("home_assistant", True), ("balanced", False), ("fast", False)]
 )
-async def test_who_ends_the_turn(
+async def test_turn_end(
     hass: HomeAssistant,
     hass_ws_client: WebSocketGenerator,
     entry: MockConfigEntry,
@@ -179,7 +177,7 @@ async def test_who_ends_the_turn(
     setting: str,
     by_home_assistant: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
-    """Home Assistant's detector runs only where it is wanted."""
+    """Home Assistant's own detector runs only where the option says so."""
     await submit(hass, entry, listening={"turn_end": setting})
     ws = await hass_ws_client()
     run = await run_pipeline(ws, await create_pipeline(ws), SPEECH)
@@ -189,7 +187,7 @@ async def test_who_ends_the_turn(
 async def test_voice_that_has_gone(
     hass: HomeAssistant, entry: MockConfigEntry, magpie: FakeServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The default voice speaks instead, the log says so once, and the form does not stumble over it."""
+    """The default voice speaks instead, the log says so once, and the form still opens."""
     await submit(hass, entry, voice={"de-de": LEO})
     magpie.answers["GET", LIST_VOICES] = fake.json({"de-DE": {"voices": ["Magpie-Multilingual.DE-DE.Mia"]}})
     assert await hass.config_entries.async_reload(entry.entry_id)
@@ -243,7 +241,7 @@ async def test_voices_are_refreshed(hass: HomeAssistant, entry: MockConfigEntry)
 
 @pytest.mark.parametrize(("field", "own"), [("fallback_stt", STT), ("fallback_tts", TTS)])
 async def test_own_entity_as_fallback(hass: HomeAssistant, entry: MockConfigEntry, field: str, own: str) -> None:
-    """It is not offered, and refused from whoever sends it all the same."""
+    """It is not offered, and refused where it is sent all the same."""
     form = await start(hass, entry)
     assert own in fields(form, "fallback")[field].config["exclude_entities"]
     with pytest.raises(InvalidData):
@@ -290,7 +288,7 @@ async def test_one_service(
 
 
 async def test_not_loaded(hass: HomeAssistant) -> None:
-    """Options can be changed while the box is away; voices that nobody lists stay as they were chosen."""
+    """Options can be changed while the box is off; chosen voices stay although none are listed."""
     options = {"language": "de-DE", "voices": {"de-DE": LEO}, "emotion": "calm", "sample_rate": 22_050}
     entry = MockConfigEntry(domain=DOMAIN, data=direct(None, faults.refused()), options=options)
     assert not await set_up(hass, entry)

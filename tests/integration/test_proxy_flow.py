@@ -26,20 +26,11 @@ from tests.fakes.magpie import SPEECH
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.proxy import STATUS, proxy
 from tests.fakes.server import FakeServer, Handler, running
-from tests.helpers.integration.config_forms import direct, reconfigure, submit
+from tests.helpers.integration.config_forms import KEY, PROXY, direct, reconfigure, submit, through_proxy
 from tests.helpers.integration.deadlines import shorten
-
-from .conftest import set_up
+from tests.helpers.integration.set_up import set_up
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
-
-KEY = "s3cret-key"
-PROXY = "proxy_url"
-
-
-def through_proxy(url: str, key: str | None = None) -> dict[str, object]:
-    """An entry's data for a connection through the proxy."""
-    return {**direct(None, None), "connection": "proxy", PROXY: url, "api_key": key}
 
 
 async def test_through_the_proxy(hass: HomeAssistant) -> None:
@@ -80,8 +71,8 @@ async def test_key_is_wrong(hass: HomeAssistant, key: str | None) -> None:
 
 
 @pytest.mark.parametrize("key", ["two words", "one,two", "schlüssel", "line\nbreak"])
-async def test_no_key_at_all(hass: HomeAssistant, key: str) -> None:
-    """What cannot be sent in a header is told before anybody is called."""
+async def test_key_that_no_header_can_carry(hass: HomeAssistant, key: str) -> None:
+    """It is refused before any server is called."""
     result = await submit(hass, "proxy", **{PROXY: faults.refused(), "api_key": key})
     assert result["errors"] == {"api_key": "invalid_key"}
 
@@ -108,7 +99,6 @@ async def test_proxy_answers_wrongly(hass: HomeAssistant, answer: Handler, error
 
 
 async def test_proxy_without_services(hass: HomeAssistant) -> None:
-    """A proxy in front of nothing is of no use."""
     async with running(proxy([])) as server:
         result = await submit(hass, "proxy", **{PROXY: server.url})
         assert result["errors"] == {PROXY: "no_services"}
@@ -130,7 +120,7 @@ async def test_hangs(hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize("url", ["", "  ", "proxy", "http://user:pass@proxy"])
 async def test_no_usable_url(hass: HomeAssistant, url: str) -> None:
-    """What is no URL is told so, and nobody is called."""
+    """What is not a URL is refused, and no server is called."""
     result = await submit(hass, "proxy", **{PROXY: url})
     assert result["errors"] == {PROXY: "invalid_url"}
 
@@ -183,7 +173,8 @@ async def test_from_direct_to_the_proxy_and_back(
         assert result["reason"] == "reconfigure_successful"
         await hass.async_block_till_done()
         assert entry.data == through_proxy(server.url)
-        assert entry.unique_id == "1234"
+        given = entry.unique_id
+        assert given == "1234"
         assert {state.entity_id for state in hass.states.async_all(["stt", "tts"])} == before
 
     result = await reconfigure(hass, entry, parakeet_url=parakeet.url, magpie_url=magpie.url)
@@ -202,7 +193,7 @@ async def test_reconfigure_to_another_entrys_proxy(hass: HomeAssistant, entry: M
 
 
 async def test_proxy_that_tells_no_id_keeps_the_known_one(hass: HomeAssistant) -> None:
-    """An announcement told it."""
+    """The known one comes from an announcement."""
     async with running(proxy()) as server, running(proxy()) as other:
         entry = MockConfigEntry(domain=DOMAIN, title="127.0.0.1", data=through_proxy(server.url), unique_id="1234")
         assert await set_up(hass, entry)
@@ -214,7 +205,7 @@ async def test_proxy_that_tells_no_id_keeps_the_known_one(hass: HomeAssistant) -
 
 @pytest.fixture
 def self_signed(tmp_path: Path) -> SSLContext:
-    """TLS with a certificate that nobody vouches for."""
+    """TLS with a self-signed certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)
@@ -251,9 +242,7 @@ async def refusals_expected() -> AsyncGenerator[None]:
     loop.set_exception_handler(before)
 
 
-async def test_certificate_that_nobody_vouches_for(
-    hass: HomeAssistant, refusals_expected: None, self_signed: SSLContext
-) -> None:
+async def test_untrusted_certificate(hass: HomeAssistant, refusals_expected: None, self_signed: SSLContext) -> None:
     """It is told apart from a server that is off; switched off, the verification is off for this entry alone."""
     async with running(proxy(), ssl=self_signed) as server:
         assert server.url.startswith("https:")

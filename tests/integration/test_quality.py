@@ -8,9 +8,8 @@ from homeassistant.util.yaml import load_yaml_dict
 
 from custom_components.spark_audio.event import INCIDENT
 from custom_components.spark_audio.spark_engine.healing.health import State
-
-from .conftest import INTEGRATION
-from .test_contract import TRANSLATIONS
+from tests.helpers.integration.set_up import INTEGRATION
+from tests.helpers.integration.translations import TRANSLATIONS
 
 ICONS = json.loads((INTEGRATION / "icons.json").read_text())["entity"]
 CORE = Path(homeassistant.components.__file__).parent

@@ -14,12 +14,10 @@ from tests.fakes.magpie import SYNTHESIZE_ONLINE
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.proxy import proxy
 from tests.fakes.server import FakeServer, running
-from tests.helpers.integration.config_forms import direct
+from tests.helpers.integration.config_forms import KEY, PROXY, direct, through_proxy
 from tests.helpers.integration.pipeline import create_pipeline, run_pipeline
+from tests.helpers.integration.set_up import set_up
 from tests.helpers.integration.speaking import TEXT, entity_of
-
-from .conftest import set_up
-from .test_proxy_flow import KEY, PROXY, through_proxy
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
 
@@ -67,7 +65,7 @@ async def test_key_goes_to_both_servers(hass: HomeAssistant, parakeet: FakeServe
 async def test_refused_while_hearing(
     hass: HomeAssistant, hass_ws_client: WebSocketGenerator, entry: MockConfigEntry, parakeet: FakeServer
 ) -> None:
-    """Whoever speaks to a Parakeet that refuses the key has it asked for, once."""
+    """A Parakeet that refuses the key starts one reauthentication."""
     parakeet.answers["POST", TRANSCRIPTIONS] = fake.json({"detail": "no"}, status=401)
     ws = await hass_ws_client()
     pipeline = await create_pipeline(ws)
@@ -80,7 +78,6 @@ async def test_refused_while_hearing(
 
 
 async def test_refused_while_speaking(hass: HomeAssistant, entry: MockConfigEntry, magpie: FakeServer) -> None:
-    """The same for a Magpie."""
     magpie.answers["POST", SYNTHESIZE_ONLINE] = fake.json({"detail": "no"}, status=403)
     with pytest.raises(Exception, match="Magpie refuses the key"):
         await entity_of(hass).async_get_tts_audio(TEXT, "en-US", {})

@@ -16,8 +16,7 @@ from tests.fakes import faults
 from tests.fakes import magpie as fake_magpie
 from tests.fakes.server import FakeServer, running
 from tests.helpers.integration.config_forms import MAGPIE, PARAKEET, choose, direct, reconfigure
-
-from .conftest import entry_for, set_up
+from tests.helpers.integration.set_up import entry_for, set_up
 
 pytestmark = pytest.mark.usefixtures("assist")
 
@@ -70,7 +69,6 @@ async def test_reconfigure_to_a_duplicate(
 
 
 async def test_reconfigure_with_errors(hass: HomeAssistant, entry: MockConfigEntry, parakeet: FakeServer) -> None:
-    """What does not work is not kept."""
     before = dict(entry.data)
     result = await reconfigure(hass, entry, **{PARAKEET: parakeet.url, MAGPIE: faults.refused()})
     assert (result["step_id"], result["errors"]) == ("direct", {MAGPIE: "cannot_connect"})
@@ -101,7 +99,7 @@ def devices(hass: HomeAssistant, entry: MockConfigEntry) -> list[str]:
 
 @pytest.mark.parametrize(("old", "new"), [("old-host", "127.0.0.1"), ("My Spark", "My Spark")])
 async def test_reconfigure_and_title(hass: HomeAssistant, parakeet: FakeServer, old: str, new: str) -> None:
-    """The title follows the host, unless somebody chose another."""
+    """The title follows the host, unless the user chose another."""
     entry = MockConfigEntry(domain=DOMAIN, title=old, data={PARAKEET: "http://old-host", MAGPIE: None})
     assert await set_up(hass, entry)
     await reconfigure(hass, entry, **{PARAKEET: parakeet.url})

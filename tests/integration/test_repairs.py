@@ -13,6 +13,8 @@ from custom_components.spark_audio.stored import StoredAttempts
 from tests.fakes import server as fake
 from tests.fakes.server import FakeServer
 from tests.helpers.integration.docker_api import docker
+from tests.helpers.integration.set_up import state_of
+from tests.helpers.integration.translations import TRANSLATIONS
 from tests.helpers.integration.watched import (
     BROKEN,
     CHECK,
@@ -29,9 +31,6 @@ from tests.helpers.integration.watched import (
     until,
     watched_entry,
 )
-
-from .conftest import state_of
-from .test_contract import TRANSLATIONS
 
 pytestmark = pytest.mark.usefixtures("assist", "watched", "disk", "repairs")
 
@@ -86,8 +85,8 @@ async def test_gave_up_restart_now(
     assert issues(hass) == []
 
 
-async def test_gave_up_and_mended_by_hand(hass: HomeAssistant, parakeet: FakeServer, api: FakeServer) -> None:
-    """Somebody restarts the container: nothing is left to repair."""
+async def test_gave_up_and_recovered(hass: HomeAssistant, parakeet: FakeServer, api: FakeServer) -> None:
+    """The container was restarted outside Home Assistant: nothing is left to repair."""
     await given_up(hass, parakeet, api)
     parakeet.answers[HEAR] = fake.json({"text": "Turn on the kitchen light."})
     await until(hass, HEALTH, "healthy")
@@ -117,8 +116,8 @@ async def test_the_fix_comes_too_late(
     assert api.asked == []
 
 
-async def test_a_wedge_that_nothing_restarts(hass: HomeAssistant, parakeet: FakeServer) -> None:
-    """The advice stays after a recovery by hand: the next wedge is as certain as the last."""
+async def test_a_wedge_without_a_restart_target(hass: HomeAssistant, parakeet: FakeServer) -> None:
+    """The advice stays after a manual recovery: the next wedge is as certain as the last."""
     await load(hass, watched_entry(parakeet.url))
     await until(hass, HEALTH, "healthy")
     assert issues(hass) == []
@@ -131,8 +130,8 @@ async def test_a_wedge_that_nothing_restarts(hass: HomeAssistant, parakeet: Fake
     assert issues(hass) == ["no_restart_target"]
 
 
-async def test_whoever_restarts_himself_is_not_bothered(hass: HomeAssistant, parakeet: FakeServer) -> None:
-    """Automatic restarts are off, and that was meant."""
+async def test_no_issue_without_automatic_restarts(hass: HomeAssistant, parakeet: FakeServer) -> None:
+    """They were switched off on purpose."""
     await load(hass, watched_entry(parakeet.url, automatic_restart=False))
     parakeet.answers[HEAR] = BROKEN
     await until(hass, HEALTH, "wedged")
@@ -197,7 +196,7 @@ class TestTwoOwners:
     ) -> None:
         """Its URL was entered as if it were Parakeet itself; such a proxy tells who restarts."""
         async with fake_proxy() as proxy:
-            proxy.answers[STATUS] = status(service("parakeet", **changes), automatic=automatic)
+            proxy.answers[STATUS] = status(service("parakeet") | changes, automatic=automatic)
             entry = await load(hass, watched_entry(proxy.url, **docker(api)))
             await press(hass, CHECK)
             assert state_of(hass, HEALTH) == "healthy"
@@ -207,8 +206,7 @@ class TestTwoOwners:
             await hass.async_block_till_done()
             assert issues(hass) == found
 
-    async def test_nothing_of_ours_restarts(self, hass: HomeAssistant, socket_enabled: None) -> None:
-        """The proxy may have it then."""
+    async def test_a_proxy_url_without_a_restart_target(self, hass: HomeAssistant, socket_enabled: None) -> None:
         async with fake_proxy() as proxy:
             await load(hass, watched_entry(proxy.url))
             await press(hass, CHECK)
@@ -227,7 +225,6 @@ class TestTwoOwners:
             assert issues(hass) == []
 
 
-def test_every_issue_has_its_words() -> None:
-    """And those that can be fixed a flow."""
+def test_every_issue_is_translated() -> None:
     assert set(TRANSLATIONS["issues"]) == set(ISSUES)
     assert set(TRANSLATIONS["issues"]["gave_up"]["fix_flow"]["abort"]) == {"failed", "not_loaded", "not_needed"}

@@ -43,14 +43,15 @@ async def test_no_text_is_whole() -> None:
     """There is nothing to wait for."""
 
     async def nothing() -> AsyncGenerator[str]:
-        for piece in ():
+        pieces: tuple[str, ...] = ()
+        for piece in pieces:
             yield piece
 
     assert await ReplayedText(nothing()).whole() == ""
 
 
 async def test_text_that_is_being_written_is_not_waited_for() -> None:
-    """Though its first piece may be all of it: nobody knows before the writer says so."""
+    """Its first piece may be all of it: only the writer knows."""
     over = asyncio.Event()
 
     async def writing() -> AsyncGenerator[str]:
@@ -86,8 +87,8 @@ async def test_a_listener_who_leaves_does_not_end_the_writing() -> None:
     assert await heard(text) == ["a", "b"]
 
 
-async def test_what_nobody_listens_to_is_let_go() -> None:
-    """A turn that was called off: its writer may never come to an end."""
+async def test_text_without_listeners_is_closed() -> None:
+    """The turn was cancelled: its writer may never come to an end."""
     waited, let_go = asyncio.Event(), asyncio.Event()
 
     async def writing() -> AsyncGenerator[str]:
@@ -110,8 +111,8 @@ async def test_what_nobody_listens_to_is_let_go() -> None:
 
 
 @pytest.mark.parametrize("looked_ahead", [False, True])
-async def test_an_error_is_everybodys(*, looked_ahead: bool) -> None:
-    """Behind what was written before it; text that broke off is never taken for all there is."""
+async def test_an_error_reaches_every_listener(*, looked_ahead: bool) -> None:
+    """After what was written before it; text that broke off never passes for the whole."""
 
     async def breaking() -> AsyncGenerator[str]:
         yield "a"

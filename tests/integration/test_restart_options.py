@@ -8,8 +8,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.spark_audio.const import DOMAIN
 from tests.helpers.integration.option_forms import DEFAULTS, fields, submit, suggested
-
-from .test_contract import TRANSLATIONS
+from tests.helpers.integration.translations import TRANSLATIONS
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
 
@@ -101,7 +100,6 @@ async def test_no_target_at_all(hass: HomeAssistant, entry: MockConfigEntry, ans
 
 
 async def test_own_button_as_target(hass: HomeAssistant, entry: MockConfigEntry) -> None:
-    """It would press itself."""
     own = er.async_get(hass).async_get_entity_id("button", DOMAIN, f"{entry.entry_id}_parakeet_check")
     assert own is not None
     form = await submit(hass, entry, healing={"restart_kind": "button"})
@@ -109,6 +107,5 @@ async def test_own_button_as_target(hass: HomeAssistant, entry: MockConfigEntry)
 
 
 async def test_actions_are_offered(hass: HomeAssistant, entry: MockConfigEntry, helpers: None) -> None:
-    """All that there are."""
     form = await submit(hass, entry, healing={"restart_kind": "action"})
     assert "script.restart_parakeet" in fields(form)["parakeet_restart_action"].config["options"]

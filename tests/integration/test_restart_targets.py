@@ -27,8 +27,6 @@ class TestTargets:
         assert (reply.accepted, reply.detail) == (False, "script.nothing failed (ServiceNotFound).")
 
     async def test_an_action_that_fails(self, hass: HomeAssistant) -> None:
-        """Of whatever: other people's code."""
-
         async def fail(_: ServiceCall) -> None:
             raise HomeAssistantError("no")
 
@@ -39,7 +37,7 @@ class TestTargets:
     async def test_an_action_that_takes_long_goes_on(
         self, hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A script that stops half-way would be worse than one that nobody waits for."""
+        """A script that stops half-way would be worse than one that is not waited for."""
         monkeypatch.setattr(restart_targets, "RESTART_DEADLINE", 0.01)
         go_on, done = asyncio.Event(), asyncio.Event()
 

@@ -1,9 +1,10 @@
 """How the services are, as sensors."""
 
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from unittest.mock import PropertyMock, patch
 
 import pytest
+from aiohttp import ClientSession
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
@@ -18,7 +19,11 @@ from custom_components.spark_audio.spark_engine.healing.health import Observatio
 from custom_components.spark_audio.spark_engine.healing.pool import PoolMember
 from custom_components.spark_audio.spark_engine.healing.status import ServerStatus, status_of
 from custom_components.spark_audio.spark_engine.healing.watchdog import Watchdog
+from custom_components.spark_audio.spark_engine.servers.parakeet import Parakeet
+from custom_components.spark_audio.spark_engine.servers.transport import Transport
 from tests.fakes.server import FakeServer
+from tests.helpers.integration.set_up import INTEGRATION, state_of
+from tests.helpers.integration.translations import TRANSLATIONS
 from tests.helpers.integration.watched import (
     STATUS,
     fake_proxy,
@@ -29,9 +34,6 @@ from tests.helpers.integration.watched import (
     status,
     watched_entry,
 )
-
-from .conftest import INTEGRATION, state_of
-from .test_contract import TRANSLATIONS
 
 pytestmark = pytest.mark.usefixtures("assist")
 
@@ -60,7 +62,6 @@ async def test_sensors(hass: HomeAssistant, entity_registry: er.EntityRegistry, 
 
 
 async def test_before_the_first_canary(hass: HomeAssistant, parakeet: FakeServer, all_sensors: None) -> None:
-    """Nothing is made up."""
     await load(hass, watched_entry(parakeet.url))
     assert state_of(hass, "sensor.parakeet_health") == "unknown"
     assert state_of(hass, "sensor.parakeet_canary_latency") == "unknown"
@@ -77,8 +78,8 @@ def test_every_state_can_be_shown(state: State) -> None:
     assert f'"{state.value}": "mdi:' in (INTEGRATION / "icons.json").read_text()
 
 
-def test_chatty_sensors_are_disabled() -> None:
-    """A value that changes with every canary fills the database for those only who want it."""
+def test_frequently_changing_sensors_are_disabled() -> None:
+    """A value that changes with every canary would fill the database."""
     assert [sensor.key for sensor in DIAGNOSTICS if not sensor.entity_registry_enabled_default] == [
         *("canary_latency", "last_success")
     ]
@@ -94,7 +95,7 @@ class FakeClock:
         return self.wall
 
     def monotonic(self) -> float:
-        """Seconds since whenever."""
+        """Monotonic seconds."""
         return self.steady
 
 
@@ -109,7 +110,14 @@ class NoRecord:
         """Nothing."""
 
 
-async def test_moments_do_not_wander(parakeet: FakeServer) -> None:
+@pytest.fixture
+async def client(socket_enabled: None) -> AsyncGenerator[Parakeet]:
+    """A client of a server that is not there."""
+    async with ClientSession() as session:
+        yield Parakeet(Transport(session, "http://127.0.0.1:9"))
+
+
+async def test_timestamps_do_not_drift(client: Parakeet) -> None:
     """The same success, looked at twice, was at the same time, however the clocks drift."""
 
     async def canary() -> Observation:
@@ -120,13 +128,13 @@ async def test_moments_do_not_wander(parakeet: FakeServer) -> None:
     member: PoolMember[object] = PoolMember("parakeet", parakeet.url, object(), watchdog)
     result = await watchdog.check()
     assert isinstance(result, CanaryResult)
-    first = status_of(member)  # type: ignore[arg-type]
+    first = status_of(member)
     assert first.last_success == clock.wall
     clock.wall, clock.steady = clock.wall + 3600, clock.steady + 100
-    second = status_of(member)  # type: ignore[arg-type]
+    second = status_of(member)
     assert (second.last_success, second.since) == (first.last_success, first.since)
     await watchdog.check()
-    third = status_of(member)  # type: ignore[arg-type]
+    third = status_of(member)
     assert third.last_success == clock.wall
     assert third.restarts_left == Budget().limit
 

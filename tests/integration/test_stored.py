@@ -18,8 +18,6 @@ pytestmark = pytest.mark.usefixtures("assist", "watched", "disk")
 
 
 class TestRecord:
-    """The record of restarts on the disk."""
-
     def store(self, hass: HomeAssistant) -> StoredAttempts:
         """A record."""
         return StoredAttempts(hass, "entry", "parakeet")

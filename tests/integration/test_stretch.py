@@ -99,8 +99,7 @@ async def test_errors_before_the_audio() -> None:
         await heard(stretched("/nowhere/ffmpeg", in_pieces(then=ServerFault("no voice")), 2.0))
 
 
-async def test_nothing_at_all() -> None:
-    """Out of nothing comes nothing."""
+async def test_empty_audio() -> None:
     assert [audio async for audio in stretched("/nowhere/ffmpeg", in_pieces(), 2.0)] == []
 
 
@@ -180,7 +179,6 @@ async def test_no_program() -> None:
 
 @pytest.mark.parametrize(("given", "speed"), [(1, 1.0), (0.5, 0.5), ("1.25", 1.25), (2, 2.0)])
 def test_speeds(given: object, speed: float) -> None:
-    """Numbers, and what templates make of them."""
     assert read_speed(given) == speed
 
 

@@ -107,7 +107,7 @@ async def test_too_short_for_speech(
     caplog: pytest.LogCaptureFixture,
     speech: bytes,
 ) -> None:
-    """A button let go of is nothing said, and nobody is asked."""
+    """A button released at once is no speech, and Parakeet is not asked."""
     ws = await hass_ws_client()
     run = await run_pipeline(ws, await create_pipeline(ws), speech)
     assert run.error == "stt-no-text-recognized"

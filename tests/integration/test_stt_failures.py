@@ -16,8 +16,7 @@ from tests.fakes.server import FakeServer, Handler
 from tests.helpers.integration.deadlines import shorten
 from tests.helpers.integration.hearing import METADATA, POST, SPEECH, engine_entity, warnings
 from tests.helpers.integration.pipeline import create_pipeline, run_pipeline
-
-from .conftest import entry_for, set_up
+from tests.helpers.integration.set_up import entry_for, set_up
 
 FAILS: dict[str, Handler] = {
     "CUDA": fake.json({"detail": "CUDA error: an illegal memory access was encountered"}, status=422),
@@ -52,7 +51,6 @@ async def test_parakeet_fails(
 async def test_parakeet_recovers(
     hass_ws_client: WebSocketGenerator, entry: MockConfigEntry, parakeet: FakeServer
 ) -> None:
-    """A failure leaves nothing behind."""
     healthy, parakeet.answers[POST] = parakeet.answers[POST], FAILS["CUDA"]
     ws = await hass_ws_client()
     pipeline = await create_pipeline(ws)
@@ -97,7 +95,7 @@ async def test_parakeet_hangs(
 
 
 async def test_cancelled_run(hass: HomeAssistant, assist: None, socket_enabled: None) -> None:
-    """Whoever aborts a run aborts the request with it, and is not told of an error."""
+    """Cancelling a run cancels the request, and is no error."""
     reached, gone = asyncio.Event(), asyncio.Event()
 
     async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -8,9 +8,8 @@ from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import get_system_health_info
 
 from tests.fakes.server import FakeServer
+from tests.helpers.integration.translations import TRANSLATIONS
 from tests.helpers.integration.watched import CHECK, load, press, watched_entry
-
-from .test_contract import TRANSLATIONS
 
 pytestmark = pytest.mark.usefixtures("assist")
 

@@ -24,6 +24,7 @@ from tests.fakes.server import FakeServer, running
 from tests.helpers.integration.docker_api import healing
 from tests.helpers.integration.hearing import warnings
 from tests.helpers.integration.pipeline import STT, TTS
+from tests.helpers.integration.set_up import set_up, state_of
 from tests.helpers.integration.watched import (
     BROKEN,
     CHECK,
@@ -45,8 +46,6 @@ from tests.helpers.integration.watched import (
     status,
     until,
 )
-
-from .conftest import set_up, state_of
 
 pytestmark = pytest.mark.usefixtures("assist")
 
@@ -93,9 +92,9 @@ class TestThroughTheProxy:
         await until(hass, HEALTH, "healthy")
         assert coordinator.update_interval == POLL
 
-    async def test_a_service_that_nobody_watches(self, hass: HomeAssistant, proxy: FakeServer) -> None:
-        """`SPARK_AUDIO_WATCH=off`: no state, no button, and no hurry."""
-        bare = {"name": "parakeet", "url": "http://192.0.2.1", "server": None}
+    async def test_an_unwatched_service(self, hass: HomeAssistant, proxy: FakeServer) -> None:
+        """`SPARK_AUDIO_WATCH=off`: no state, no button, and the usual polling interval."""
+        bare: dict[str, object] = {"name": "parakeet", "url": "http://192.0.2.1", "server": None}
         proxy.answers[STATUS] = status(bare)
         entry = await load(hass, proxy_entry(proxy.url))
         assert state_of(hass, HEALTH) == "unknown"
@@ -181,7 +180,7 @@ class TestThroughTheProxy:
     async def test_the_proxy_goes_and_comes_back(
         self, hass: HomeAssistant, proxy: FakeServer, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Health says so; the rest is not known; one line in the log for each."""
+        """Health says so; the rest is unknown; one line in the log for each."""
         entry = await load(hass, proxy_entry(proxy.url))
         caplog.clear()
         proxy.answers[STATUS] = fake.text("Bad Gateway", status=502)
@@ -211,7 +210,6 @@ class TestThroughTheProxy:
     async def test_a_proxy_that_never_answered(
         self, hass: HomeAssistant, proxy: FakeServer, answer: fake.Handler, key: str
     ) -> None:
-        """It is waited for."""
         proxy.answers[STATUS] = answer
         entry = proxy_entry(proxy.url)
         assert not await set_up(hass, entry)
@@ -233,7 +231,6 @@ class TestThroughTheProxy:
         assert state_of(hass, HEALTH) == "healthy"
 
     async def test_the_key_is_refused_at_set_up(self, hass: HomeAssistant, proxy: FakeServer) -> None:
-        """A person has to enter another."""
         proxy.answers[STATUS] = fake.json({"error": {"message": "Incorrect API key provided."}}, status=401)
         entry = proxy_entry(proxy.url)
         assert not await set_up(hass, entry)
@@ -242,7 +239,6 @@ class TestThroughTheProxy:
         assert len(list(entry.async_get_active_flows(hass, {"reauth"}))) == 1
 
     async def test_the_key_is_refused_later(self, hass: HomeAssistant, proxy: FakeServer) -> None:
-        """The same, and nothing is shown as well any more."""
         entry = await load(hass, proxy_entry(proxy.url))
         proxy.answers[STATUS] = fake.json({"error": {"message": "Incorrect API key provided."}}, status=401)
         await poll(hass, entry)
@@ -267,18 +263,25 @@ class TestThroughTheProxy:
         self, hass: HomeAssistant, proxy: FakeServer, change: dict[str, object]
     ) -> None:
         """Another program's, or a version from far away: said in words, no traceback."""
-        proxy.answers[STATUS] = status(service("parakeet", **change))
+        proxy.answers[STATUS] = status(service("parakeet") | change)
         entry = proxy_entry(proxy.url)
         assert not await set_up(hass, entry)
         assert entry.reason is not None
         assert "is this a Spark Audio proxy?" in entry.reason
 
 
+def moment_of(state: str) -> float:
+    """The moment that a sensor shows, in seconds since 1970."""
+    moment = parse_datetime(state)
+    assert moment is not None
+    return moment.timestamp()
+
+
 class TestTheRealProxy:
     """Against the proxy itself, in a process of its own."""
 
     async def test_when_it_last_worked(self, hass: HomeAssistant, parakeet: FakeServer, tmp_path: Path) -> None:
-        """A canary counts, and what anybody asked the proxy for; a failure changes nothing."""
+        """A canary counts, and so does any request to the proxy; a failure changes nothing."""
         async with real_proxy(tmp_path, parakeet_url=parakeet.url, canary_interval="1000") as url:
             with patch.object(Entity, "entity_registry_enabled_default", True):
                 entry = await load(hass, proxy_entry(url))
@@ -295,7 +298,7 @@ class TestTheRealProxy:
             now = coordinator.data[PARAKEET]
             assert (now.state, now.last_success) == ("suspect", by_request)
             assert now.last_canary.at > by_request
-            assert parse_datetime(state_of(hass, sensor)).timestamp() == int(by_request)
+            assert moment_of(state_of(hass, sensor)) == int(by_request)
             assert await hass.config_entries.async_unload(entry.entry_id)
 
     async def test_a_wedge_from_beginning_to_end(

@@ -41,7 +41,6 @@ OPEN_MAGPIE = ("DE-DE", "EN-US", "ES-US", "FR-FR", "HI-IN", "IT-IT", "JA-JP", "V
 
 
 def test_languages() -> None:
-    """Those that were promised."""
     assert LANGUAGES == ["de", "en", "es", "fr", "it"]
 
 
@@ -90,7 +89,6 @@ def test_fields_of_the_options() -> None:
 
 
 def test_choices() -> None:
-    """Every choice of a list."""
     selectors: dict[str, Any] = TRANSLATIONS["selector"]
     assert set(selectors["restart_kind"]["options"]) == set(RestartKind)
     assert set(selectors["sample_rate"]["options"]) == set(SAMPLE_RATES)

@@ -19,10 +19,9 @@ from tests.fakes.magpie import LIST_VOICES, SYNTHESIZE, SYNTHESIZE_ONLINE, nim_o
 from tests.fakes.server import FakeServer, running
 from tests.helpers.integration.pipeline import TTS, create_pipeline, run_text
 from tests.helpers.integration.player import decode, inspect
+from tests.helpers.integration.set_up import entry_for, set_up
 from tests.helpers.integration.slow_agent import BEGINNING, REST, SlowAgent
 from tests.helpers.integration.speaking import ARIA, RATE, TEXT, entity_of, stream
-
-from .conftest import entry_for, set_up
 
 
 async def test_one_header_with_the_first_samples(
@@ -77,7 +76,7 @@ async def test_what_is_all_there_is_spoken_in_whole_sentences(
 async def test_what_does_not_stream_begins_with_a_clause(
     hass: HomeAssistant, assist: None, socket_enabled: None
 ) -> None:
-    """Where a sentence is not heard before all of it was made; but nobody hears anything of a file before its end."""
+    """Where a sentence is heard only once all of it was made; a file is heard only at its end."""
     async with running(nim_offline()) as offline:
         assert await set_up(hass, entry_for(magpie_url=offline.url))
         await stream(hass, LONG)
@@ -205,7 +204,7 @@ async def test_whole_file(hass: HomeAssistant, entry: MockConfigEntry) -> None:
 
 
 async def test_listener_goes_away(hass: HomeAssistant, assist: None, socket_enabled: None) -> None:
-    """Whoever stops listening ends the request to Magpie with it."""
+    """A listener that stops ends the request to Magpie."""
     gone = asyncio.Event()
 
     async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -230,8 +229,8 @@ async def test_listener_goes_away(hass: HomeAssistant, assist: None, socket_enab
         await gone.wait()
 
 
-async def test_text_that_nobody_hears_is_not_waited_for(hass: HomeAssistant, entry: MockConfigEntry) -> None:
-    """A turn was called off while its answer was being written: its writer may never come to an end."""
+async def test_text_of_a_cancelled_turn_is_not_waited_for(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """Its writer may never come to an end."""
     waiting, let_go = asyncio.Event(), asyncio.Event()
 
     async def writing() -> AsyncGenerator[str]:

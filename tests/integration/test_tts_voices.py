@@ -15,9 +15,8 @@ from tests.fakes import server as fake
 from tests.fakes.magpie import LIST_VOICES, SYNTHESIZE_ONLINE
 from tests.fakes.server import FakeServer
 from tests.helpers.integration.pipeline import TTS
+from tests.helpers.integration.set_up import entry_for, set_up
 from tests.helpers.integration.speaking import ARIA, ARIA_CALM, RATE, TEXT, entity_of, stream
-
-from .conftest import entry_for, set_up
 
 
 async def test_speech_is_cached_per_voice(hass: HomeAssistant, entry: MockConfigEntry, magpie: FakeServer) -> None:
@@ -37,7 +36,7 @@ async def test_speech_is_cached_per_voice(hass: HomeAssistant, entry: MockConfig
 
 
 async def test_new_default_voice_is_heard(hass: HomeAssistant, entry: MockConfigEntry, magpie: FakeServer) -> None:
-    """Speech in the cache is not taken for that of another default voice, though nobody named one either time."""
+    """Speech in the cache is not taken for that of another default voice."""
     await stream(hass, TEXT)
     await hass.async_block_till_done(wait_background_tasks=True)
     magpie.answers["GET", LIST_VOICES] = fake.json({"en-US": {"voices": ["Magpie-Multilingual.EN-US.Jason"]}})
@@ -66,7 +65,7 @@ async def test_new_default_voice_is_heard(hass: HomeAssistant, entry: MockConfig
 async def test_language_and_voice(
     hass: HomeAssistant, entry: MockConfigEntry, magpie: FakeServer, language: str | None, voice: str | None, sent: str
 ) -> None:
-    """A language speaks with its own voice, unless somebody chose one."""
+    """A language speaks with its own voice, unless the user chose one."""
     await stream(hass, TEXT, language, **({"voice": voice} if voice else {}))
     await hass.async_block_till_done(wait_background_tasks=True)
     assert [asked.fields["voice"] for asked in magpie.posts(SYNTHESIZE_ONLINE)] == [sent]
@@ -138,7 +137,6 @@ async def test_default_language(
     country: str,
     default: str,
 ) -> None:
-    """The user's own language where Magpie has it."""
     hass.config.language, hass.config.country = config_language, country
     assert await set_up(hass, entry_for(magpie_url=magpie.url))
     entity = entity_of(hass)

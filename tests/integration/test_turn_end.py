@@ -4,7 +4,7 @@ The clock is the microphone's: each frame that Home Assistant hands over is 10 m
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from dataclasses import replace
 
 import pytest
@@ -21,7 +21,8 @@ from custom_components.spark_audio.spark_engine.servers.deadlines import Deadlin
 from custom_components.spark_audio.spark_engine.speech.audio import read_wav, silence
 from custom_components.spark_audio.spark_engine.speech.listening import PADDING as HUSHED_SAMPLES
 from custom_components.spark_audio.spark_engine.speech.listening import Heard, Listening, Transcribe
-from custom_components.spark_audio.spark_engine.speech.voice_activity import FRAME
+from custom_components.spark_audio.spark_engine.speech.turn_end import TurnRule
+from custom_components.spark_audio.spark_engine.speech.voice_activity import FRAME, VoiceDetector
 from tests.fakes import server as fake
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import FakeServer
@@ -60,7 +61,15 @@ def microphone(monkeypatch: pytest.MonkeyPatch, frames: list[int]) -> None:
 
             return await super().listen(paced())
 
-    def listening(transcribe: Transcribe, **how: object) -> Listening:
+    def listening(
+        *,
+        transcribe: Transcribe,
+        detector: VoiceDetector | None,
+        may_guess: Callable[[], bool],
+        rule: TurnRule | None,
+        language: str,
+        longest: float,
+    ) -> Listening:
         async def ask(audio: Audio) -> Transcript:
             answered = asyncio.Event()
             asking.add(answered)
@@ -70,7 +79,15 @@ def microphone(monkeypatch: pytest.MonkeyPatch, frames: list[int]) -> None:
                 asking.discard(answered)
                 answered.set()
 
-        return Microphone(transcribe=ask, **how, clock=lambda: sum(frames) / 32_000)  # type: ignore[arg-type]
+        return Microphone(
+            transcribe=ask,
+            detector=detector,
+            may_guess=may_guess,
+            rule=rule,
+            language=language,
+            clock=lambda: sum(frames) / 32_000,
+            longest=longest,
+        )
 
     monkeypatch.setattr(stt, "Listening", listening)
 
@@ -113,7 +130,6 @@ async def test_a_complete_command_ends_the_turn(
 async def test_an_unfinished_command_is_waited_for(
     hass_ws_client: WebSocketGenerator, entry: MockConfigEntry, parakeet: FakeServer, frames: list[int]
 ) -> None:
-    """Somebody looks for a word, and finds it."""
     tell(entry, State.HEALTHY)
     parakeet.answers[POST] = fake.json({"text": "Turn on the."})
     pause = PADDING[: 50 * FRAME]
@@ -173,7 +189,6 @@ async def test_early_transcription_can_be_switched_off(
 async def test_without_a_detector_home_assistant_ends_the_turn(
     hass: HomeAssistant, hass_ws_client: WebSocketGenerator, entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody here could tell."""
     monkeypatch.setattr(stt, "new_detector", lambda: None)
     assert await hass.config_entries.async_reload(entry.entry_id)
     tell(entry, State.HEALTHY)

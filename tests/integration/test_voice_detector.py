@@ -8,8 +8,7 @@ from homeassistant.core import HomeAssistant
 from custom_components.spark_audio.stt import new_detector
 from tests.fakes.server import FakeServer
 from tests.helpers.integration.pipeline import STT
-
-from .conftest import entry_for, set_up
+from tests.helpers.integration.set_up import entry_for, set_up
 
 FRAME = bytes(320)
 """10 ms of silence at 16 kHz."""
@@ -27,7 +26,7 @@ def test_each_utterance_has_its_own() -> None:
 async def test_without_it_home_assistants_own_ends_the_turn(
     hass: HomeAssistant, parakeet: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where Assist's requirement is not installed, nobody here can tell pauses."""
+    """Assist's requirement is not installed."""
     monkeypatch.setitem(sys.modules, "pymicro_vad", None)
     assert new_detector() is None
     assert await set_up(hass, entry_for(parakeet_url=parakeet.url))

@@ -65,7 +65,6 @@ async def test_same_samples(hass: HomeAssistant, entry: MockConfigEntry) -> None
 
 
 async def test_whole_files_are_narrow(hass: HomeAssistant, entry: MockConfigEntry) -> None:
-    """There is nothing to wait for."""
     assert read_wav(await _whole(hass)).pcm == spoken(TEXT, RATE)
 
 

@@ -20,11 +20,9 @@ from custom_components.spark_audio.const import DOMAIN
 from tests.fakes import faults
 from tests.fakes.proxy import proxy
 from tests.fakes.server import FakeServer, running
-from tests.helpers.integration.config_forms import submit
+from tests.helpers.integration.config_forms import KEY, PROXY, submit, through_proxy
 from tests.helpers.integration.watched import KEY as REAL_KEY
 from tests.helpers.integration.watched import real_proxy
-
-from .test_proxy_flow import KEY, PROXY, through_proxy
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
 
@@ -86,7 +84,7 @@ async def test_found_with_key(hass: HomeAssistant) -> None:
 
 
 async def test_fails_after_it_was_found(hass: HomeAssistant) -> None:
-    """What is wrong with a URL that nobody typed is told above the form."""
+    """The URL is not a field of the form, so the error is above it."""
     async with running(proxy()) as server:
         form = await announce(hass, server.url)
         server.answers.clear()
@@ -124,7 +122,7 @@ def test_urls_of_announcements(addresses: list[str], port: int | None, path: str
 
 
 async def test_the_address_that_answers(hass: HomeAssistant) -> None:
-    """A machine announces its container networks as well, which nobody else can reach."""
+    """A machine announces its container networks as well, which no other machine can reach."""
     socket_allow_hosts(["127.0.0.1", "127.0.0.2"], allow_unix_socket=True)
     async with running(proxy()) as server:
         form = await take_up(hass, announcement(["127.0.0.2", "127.0.0.1"], URL(server.url).port))
@@ -151,7 +149,6 @@ async def test_no_proxy_of_ours(hass: HomeAssistant, properties: dict[str, Any])
 
 
 async def test_does_not_answer(hass: HomeAssistant) -> None:
-    """What cannot be used is not offered."""
     result = await announce(hass, faults.refused())
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "not_usable")
 
@@ -167,7 +164,7 @@ async def test_known_by_id_and_moved(hass: HomeAssistant) -> None:
 
 
 async def test_known_and_still_there(hass: HomeAssistant) -> None:
-    """Where it answers, it stays: its container's own address, or somebody's who only says so, takes nothing over."""
+    """Where it answers, it stays: its container's address, or another machine with its id, takes nothing over."""
     async with running(proxy(key=KEY)) as server, running(proxy(key=KEY)) as other:
         entry = MockConfigEntry(domain=DOMAIN, data=through_proxy(server.url, KEY), unique_id="1234")
         entry.add_to_hass(hass)
@@ -177,7 +174,7 @@ async def test_known_and_still_there(hass: HomeAssistant) -> None:
 
 
 async def test_known_and_nowhere(hass: HomeAssistant) -> None:
-    """An address where nobody answers is not better than the old one."""
+    """An address that does not answer is no better than the old one."""
     gone = faults.refused()
     entry = MockConfigEntry(domain=DOMAIN, data=through_proxy(gone, KEY), unique_id="1234")
     entry.add_to_hass(hass)
@@ -199,8 +196,8 @@ async def test_moved_to_another_entrys_address(hass: HomeAssistant) -> None:
 
 
 @pytest.mark.parametrize("url", ["http://spark.local:8600", "https://192.0.2.1:8600", "https://spark.example"])
-async def test_what_somebody_chose_stays(hass: HomeAssistant, url: str) -> None:
-    """A name or https is not replaced by the address and http of an announcement: anybody can announce."""
+async def test_a_chosen_address_stays(hass: HomeAssistant, url: str) -> None:
+    """A name or https is not replaced by the address and http of an announcement, which needs no authentication."""
     entry = MockConfigEntry(domain=DOMAIN, data=through_proxy(url, KEY), unique_id="1234")
     entry.add_to_hass(hass)
     result = await announce(hass, "http://127.0.0.1:8601")
@@ -244,7 +241,6 @@ async def test_added_by_hand_while_it_is_offered(hass: HomeAssistant) -> None:
 
 
 async def test_ignored(hass: HomeAssistant) -> None:
-    """Who ignores it is not asked again."""
     MockConfigEntry(domain=DOMAIN, data={}, unique_id="1234", source=SOURCE_IGNORE).add_to_hass(hass)
     result = await announce(hass, "http://127.0.0.1:8601")
     assert result["reason"] == "already_configured"

@@ -13,8 +13,7 @@ import custom_components
 from release.integration_zip import pack
 from tests.fakes.server import FakeServer
 from tests.helpers.integration.pipeline import STT, TTS
-
-from .conftest import INTEGRATION, entry_for, set_up
+from tests.helpers.integration.set_up import INTEGRATION, entry_for, set_up
 
 pytestmark = pytest.mark.slow
 

@@ -1,47 +1,25 @@
 """A proxy in front of fakes, on real sockets."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Unpack
 
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import ClientSession
 from aiohttp.test_utils import TestServer
 from embedded_spark import EmbeddedSpark
 from spark_audio_proxy.app import create_app
-from spark_audio_proxy.app_state import SPARK
 from spark_engine.healing.budget import Budget
 from spark_engine.healing.health import Policy
 from spark_engine.servers.deadlines import Deadlines
-from spark_engine.servers.parakeet import Parakeet
 
 from tests.fakes import magpie, parakeet
 from tests.fakes.engines import FakeRecognizer, FakeSynthesizer
 from tests.fakes.server import FakeServer, running
 from tests.helpers.proxy.embedded_bench import Bench, HandClock
-from tests.helpers.proxy.settings import proxy_settings
-
-
-@dataclass
-class Proxy:
-    """A running proxy and the fakes behind it."""
-
-    url: str
-    parakeet: FakeServer
-    magpie: FakeServer
-    client: ClientSession
-    app: web.Application
-
-    def app_client(self) -> Parakeet:
-        """The first Parakeet's client inside the proxy."""
-        service = self.app[SPARK].parakeet
-        assert service is not None
-        return service.members[0].client
-
-
-type StartProxy = Callable[..., Awaitable[Proxy]]
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
+from tests.helpers.proxy.settings import ProxySettings, proxy_settings
 
 
 @pytest.fixture
@@ -56,13 +34,13 @@ async def start_proxy(tmp_path: Path) -> AsyncGenerator[StartProxy]:
             deadlines: Deadlines | None = None,
             policy: Policy | None = None,
             budget: Budget | None = None,
-            **settings: object,
+            **settings: Unpack[ProxySettings],
         ) -> Proxy:
             hears = await stack.enter_async_context(running(hearing or parakeet.openai()))
             speaks = await stack.enter_async_context(running(speaking or magpie.nim()))
             # Not watched: a canary among the requests would hide what a test is about.
-            usual: dict[str, object] = {"parakeet_url": hears.url, "magpie_url": speaks.url, "watch": False}
-            folder = {"state_dir": str(tmp_path / "state")}
+            usual: ProxySettings = {"parakeet_url": hears.url, "magpie_url": speaks.url, "watch": False}
+            folder: ProxySettings = {"state_dir": str(tmp_path / "state")}
             app = create_app(
                 proxy_settings(**usual | folder | settings), deadlines=deadlines, policy=policy, budget=budget
             )
@@ -79,12 +57,6 @@ async def start_proxy(tmp_path: Path) -> AsyncGenerator[StartProxy]:
 async def proxy(start_proxy: StartProxy) -> Proxy:
     """A proxy with default settings."""
     return await start_proxy()
-
-
-async def never(_: web.Request) -> web.Response:
-    """A handler that is never done."""
-    await asyncio.Event().wait()
-    raise AssertionError
 
 
 @pytest.fixture

@@ -34,7 +34,6 @@ def test_the_budget_allows_three_in_thirty_minutes(ages: list[float], left: int,
 def test_nothing_is_allowed_once_the_window_is_full(
     attempts: list[float], now: float, limit: int, window: float
 ) -> None:
-    """Whatever the record says."""
     budget = Budget(limit=limit, window=window)
     counted = in_window(attempts, now, budget)
     assert all(0 <= now - at < window for at in counted)

@@ -59,8 +59,7 @@ HEALTHY: Story = [(0, OK)]
         ([*HEALTHY, (1, REFUSED), (2, REFUSED)], State.HEALTHY),
     ],
 )
-def test_first_impressions(story: Story, state: State) -> None:
-    """Before anything is wrong."""
+def test_the_first_observations(story: Story, state: State) -> None:
     assert live(story).state is state
 
 

@@ -114,9 +114,7 @@ def test_what_a_restart_could_cure_is_restarted(mode: Mode, callers: Callers) ->
 @settings(deadline=None, max_examples=60)
 @given(
     st.lists(
-        st.tuples(
-            st.sampled_from((*WORKING, *INCURABLE)), st.sampled_from(Callers), st.floats(0.5, 400.0, width=16)
-        ),
+        st.tuples(st.sampled_from((*WORKING, *INCURABLE)), st.sampled_from(Callers), st.floats(0.5, 400.0, width=16)),
         min_size=1,
         max_size=6,
     )

@@ -160,7 +160,6 @@ class TestHook:
         ("status", "accepted"), [(200, True), (202, True), (204, True), (304, False), (401, False), (500, False)]
     )
     async def test_any_2xx_is_accepted(self, session: ClientSession, status: int, *, accepted: bool) -> None:
-        """And nothing else."""
         async with running(FakeServer({("POST", HOOK): text("", status=status)})) as fake:
             reply = await HookTarget(session, fake.url + HOOK).restart()
         assert reply == RestartReply(accepted, f"The restart target answered {status}.")
@@ -198,26 +197,23 @@ class TestHook:
         assert HOOK not in repr(target)
         assert headers == {"Authorization": "Bearer hunter2"}
 
-    async def test_refused(self, session: ClientSession) -> None:
-        """Nobody listens."""
+    async def test_a_refused_connection(self, session: ClientSession) -> None:
         reply = await HookTarget(session, refused()).restart()
         assert (reply.accepted, "Connect" in reply.detail) == (False, True)
 
     async def test_unknown_host(self, session: ClientSession) -> None:
-        """A name that resolves to nothing."""
         reply = await HookTarget(session, "http://no-such-host.invalid/").restart()
         assert reply.accepted is False
         assert reply.detail.startswith("The restart target cannot be reached: ")
 
-    async def test_not_https(self, session: ClientSession) -> None:
-        """The handshake fails."""
+    async def test_a_failing_tls_handshake(self, session: ClientSession) -> None:
         async with running(FakeServer()) as fake:
             reply = await HookTarget(session, fake.url.replace("http://", "https://") + HOOK).restart()
         assert reply.accepted is False
         assert reply.detail.startswith("The restart target cannot be reached: ")
 
-    async def test_a_certificate_of_nobody(self, session: ClientSession, self_signed: ssl.SSLContext) -> None:
-        """Not trusted, so nothing is sent."""
+    async def test_an_untrusted_certificate(self, session: ClientSession, self_signed: ssl.SSLContext) -> None:
+        """Nothing is sent."""
         docker = DockerApi()
         server = TestServer(_app(docker), host="127.0.0.1", scheme="https")
         await server.start_server(ssl=self_signed)
@@ -291,7 +287,7 @@ async def test_the_next_restart_gets_a_new_connection(session: ClientSession, tm
 
 @pytest.fixture
 def self_signed(tmp_path: Path) -> ssl.SSLContext:
-    """A server's side of TLS with a certificate that nobody knows."""
+    """A server's side of TLS with a self-signed certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)

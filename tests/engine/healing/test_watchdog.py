@@ -23,7 +23,7 @@ from tests.helpers.engine.watchdog_scene import (
 
 
 async def test_when_it_last_worked() -> None:
-    """By the wall clock, of a canary or of anybody's request; told before listeners hear of the new state."""
+    """By the wall clock, of a canary or of any request; told before listeners hear of the new state."""
     it = scene()
     clock, told = it.server.clock, []
     it.dog.subscribe(lambda _, event: told.append(it.dog.last_success) if isinstance(event, Transition) else None)
@@ -68,7 +68,7 @@ async def test_no_canary_while_a_young_request_tells() -> None:
 
 
 async def test_never_two_canaries_at_once() -> None:
-    """Whoever asks meanwhile waits for the same one."""
+    """A caller that asks meanwhile waits for the same canary."""
     it, go, asked = scene(), asyncio.Event(), 0
 
     async def slow() -> Observation:
@@ -94,7 +94,8 @@ async def test_what_happens_to_requests_is_counted() -> None:
     it = scene(FAULT)
     with it.dog.watching():
         pass
-    assert it.dog.health.state is State.HEALTHY
+    first = it.dog.health
+    assert first.state is State.HEALTHY
     with pytest.raises(ServerFault), it.dog.watching():
         raise SIGNED
     assert it.dog.health.state is State.SUSPECT

@@ -62,10 +62,8 @@ async def test_slow_but_right_is_left_alone() -> None:
 
 
 class TestGuards:
-    """Reasons not to restart."""
-
     async def test_switched_off(self) -> None:
-        """Seen, said, not acted on."""
+        """The wedge is seen and shown, and nothing is restarted."""
         it = scene(automatic=False)
         await wedge(it)
         await it.live(3600)
@@ -118,7 +116,7 @@ class TestGuards:
         assert it.target.sent == []
 
     async def test_budget_spent(self) -> None:
-        """By a record from before."""
+        """The attempts are in a record from before."""
         clock = FakeClock()
         it = scene(store=MemoryStore(attempts=(clock.time() - 60, clock.time() - 50, clock.time() - 40)))
         await wedge(it)
@@ -129,7 +127,14 @@ class TestGuards:
 
 ANSWERS = [GOOD, CUDA, FAULT, GONE, LOADING, Observation(Outcome.TIMED_OUT, canary=True)]
 ANSWERS += [Observation(Outcome.WRONG_ANSWER, canary=True)]
-TRAFFIC = [SIGNED, ServerFault("x", status=500), TimedOut("x"), Unreachable("x"), Busy("x", status=503), None]
+TRAFFIC: list[SparkError | None] = [
+    SIGNED,
+    ServerFault("x", status=500),
+    TimedOut("x"),
+    Unreachable("x"),
+    Busy("x", status=503),
+    None,
+]
 TRAFFIC += [Rejected("x")]
 EVENTS = st.one_of(st.sampled_from(ANSWERS), st.sampled_from(TRAFFIC), st.sampled_from([1.0, 6.0, 61.0, 200.0, 700.0]))
 
@@ -139,7 +144,7 @@ EVENTS = st.one_of(st.sampled_from(ANSWERS), st.sampled_from(TRAFFIC), st.sample
 async def test_never_a_storm_and_never_a_restart_without_a_failed_canary(
     *, events: Sequence[Observation | SparkError | float | None], heals: bool
 ) -> None:
-    """Whatever happens: at most three automatic restarts in any thirty minutes."""
+    """At most three automatic restarts in any thirty minutes, in any order of events."""
     it = scene()
     it.target.heals = heals
     for event in events:

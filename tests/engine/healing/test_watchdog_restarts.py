@@ -25,7 +25,6 @@ async def test_a_wedge_is_restarted_at_once_and_verified() -> None:
 
 
 async def test_without_a_signature_the_restart_comes_after_the_second_canary() -> None:
-    """Five seconds later."""
     it = scene()
     await wedge(it, FAULT, ServerFault("Internal Server Error", status=500))
     failed_at = it.server.clock.now
@@ -48,7 +47,7 @@ async def test_three_attempts_then_it_gives_up() -> None:
 
 
 async def test_a_person_may_restart_what_was_given_up() -> None:
-    """By hand, and it counts."""
+    """A manual restart counts as an attempt."""
     it = scene()
     it.target.heals = False
     await wedge(it)
@@ -67,15 +66,14 @@ async def test_recovery_does_not_refill_the_window() -> None:
     for _ in range(4):
         await wedge(it)
         await it.live(120)
-    assert len(it.target.sent) == 3
-    assert it.dog.health.state is State.GAVE_UP
+    assert (len(it.target.sent), it.dog.health.state) == (3, State.GAVE_UP)
     it.server.answer = GOOD
     await it.live(61)
     assert it.dog.health.state is State.HEALTHY
 
 
 async def test_a_restart_by_hand_is_refused_only_while_one_is_under_way() -> None:
-    """Also right after an automatic one."""
+    """Also after an automatic one."""
     it = scene()
     it.target.hangs = True
     await wedge(it)
@@ -86,8 +84,8 @@ async def test_a_restart_by_hand_is_refused_only_while_one_is_under_way() -> Non
     await it.dog.stop()
 
 
-async def test_two_who_press_the_button_at_once_restart_once() -> None:
-    """Writing the attempt down takes a moment."""
+async def test_simultaneous_manual_restarts_send_one_restart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Saving the attempt takes a moment."""
     it = scene()
     await it.live(1)
     go = asyncio.Event()
@@ -97,7 +95,7 @@ async def test_two_who_press_the_button_at_once_restart_once() -> None:
         await go.wait()
         await save(attempts)
 
-    it.store.save = slow  # type: ignore[method-assign]
+    monkeypatch.setattr(it.store, "save", slow)
     presses = [asyncio.create_task(it.dog.restart()) for _ in range(3)]
     await asyncio.sleep(0)
     go.set()
@@ -107,8 +105,8 @@ async def test_two_who_press_the_button_at_once_restart_once() -> None:
     assert len(it.target.sent) == 1
 
 
-async def test_a_limit_of_nothing_means_no_automatic_restart() -> None:
-    """And no giving up what was never begun."""
+async def test_a_limit_of_zero_means_no_automatic_restart() -> None:
+    """The service is not given up either: nothing was tried."""
     it = scene()
     it.dog.settings = WatchdogSettings(budget=Budget(limit=0))
     await wedge(it)
@@ -145,8 +143,6 @@ async def test_a_restart_that_takes_two_minutes_is_waited_for() -> None:
 
 
 class TestRecord:
-    """What is written down."""
-
     async def test_it_is_written_before_the_restart_is_sent(self) -> None:
         """Killed in between, the attempt counts; the target asserts the order."""
         it = scene()
@@ -167,8 +163,10 @@ class TestRecord:
     async def test_a_record_that_cannot_be_kept_means_no_automatic_restart(
         self, what: str, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Said loudly."""
-        it = scene(store=MemoryStore(**{what: PermissionError(13, "Permission denied")}))  # type: ignore[arg-type]
+        """The error is logged."""
+        denied = PermissionError(13, "Permission denied")
+        loads = what == "fails_to_save"
+        it = scene(store=MemoryStore(fails_to_save=denied) if loads else MemoryStore(fails_to_load=denied))
         await wedge(it)
         await it.live(600)
         assert it.target.sent == []

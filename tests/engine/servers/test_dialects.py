@@ -67,7 +67,7 @@ async def test_a_family_gives_no_times_that_it_does_not_declare(session: ClientS
 
 
 async def test_language_is_left_to_the_server_where_it_may_be(session: ClientSession) -> None:
-    """A NIM insists on one."""
+    """A NIM requires one."""
     for family in HEARING.values():
         async with running(family.fake()) as fake:
             await Parakeet(Transport(session, fake.url)).transcribe(RECORDING)
@@ -113,7 +113,7 @@ async def test_a_family_that_speaks_is_asked_as_it_wants(
 async def test_a_language_is_spelled_as_the_server_spells_it(
     session: ClientSession, fake: Callable[[], FakeServer], language: str | None, expected: str
 ) -> None:
-    """Any other one would be refused."""
+    """The server refuses any other spelling."""
     async with running(fake()) as server:
         await say(session, server, SpeechStyle(language=language))
     assert server.posts(SPEECH)[0].fields["language"] == expected

@@ -12,7 +12,7 @@ from spark_engine.speech.audio import wav_header
 
 from tests.fakes import faults, magpie
 from tests.fakes.magpie import LIST_VOICES, SYNTHESIZE, SYNTHESIZE_ONLINE, in_pieces, spoken
-from tests.fakes.server import FakeServer, json, running, text
+from tests.fakes.server import FakeServer, Handler, json, running, text
 
 TEXT = "The kitchen light is on, and the door to the garden is closed."
 
@@ -124,7 +124,7 @@ async def test_a_magpie_that_never_stops_is_stopped(session: ClientSession) -> N
 
 
 async def test_a_stream_that_breaks_off_is_an_error_after_the_audio(session: ClientSession) -> None:
-    """What came is passed on; then nobody may take it for whole."""
+    """What came is passed on, and must not pass for the whole."""
     fake = magpie.nim()
     fake.answers["POST", SYNTHESIZE_ONLINE] = in_pieces(spoken(TEXT), then_reset=True)
     heard = []
@@ -142,11 +142,11 @@ async def test_a_stream_that_breaks_off_is_an_error_after_the_audio(session: Cli
         (in_pieces(wav_header(22_050, 8)[:22] + b"\2" + wav_header(22_050, 8)[23:] + bytes(8)), "not 16-bit mono"),
     ],
 )
-async def test_what_is_no_wav_is_the_servers_fault(session: ClientSession, answer: object, message: str) -> None:
+async def test_what_is_no_wav_is_the_servers_fault(session: ClientSession, answer: Handler, message: str) -> None:
     """A web page must never be played."""
     fake = magpie.nim()
     del fake.answers["POST", SYNTHESIZE_ONLINE]
-    fake.answers["POST", SYNTHESIZE] = answer  # type: ignore[assignment]
+    fake.answers["POST", SYNTHESIZE] = answer
     async with running(fake):
         with pytest.raises(ServerFault, match=message):
             await say(session, fake)
@@ -170,15 +170,14 @@ async def test_the_voices_of_all_models_are_listed_once(session: ClientSession) 
     ],
 )
 async def test_a_server_that_cannot_speak_says_so(
-    session: ClientSession, answers: dict[tuple[str, str], object], error: type[SparkError], message: str
+    session: ClientSession, answers: dict[tuple[str, str], Handler], error: type[SparkError], message: str
 ) -> None:
     """No Magpie at all, or one without a model yet (a NIM for hearing has the same routes). No fault either way."""
-    async with running(FakeServer(answers)) as fake:  # type: ignore[arg-type]
+    async with running(FakeServer(answers)) as fake:
         with pytest.raises(error, match=message):
             await say(session, fake)
 
 
-async def test_nobody_there(session: ClientSession) -> None:
-    """The box is off."""
+async def test_a_refused_connection_is_unreachable(session: ClientSession) -> None:
     with pytest.raises(Unreachable):
         await Magpie(Transport(session, faults.refused())).voices()

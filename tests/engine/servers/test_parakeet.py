@@ -10,7 +10,7 @@ from spark_engine.speech.audio import read_wav, silence
 
 from tests.fakes import faults, parakeet
 from tests.fakes.parakeet import TRANSCRIPTIONS
-from tests.fakes.server import FakeServer, json, running, text
+from tests.fakes.server import FakeServer, Handler, json, running, text
 
 SPEECH = Audio(bytes(range(256)) * 125, 16_000)
 
@@ -77,17 +77,16 @@ async def test_any_other_sample_rate_is_refused_here(session: ClientSession) -> 
         json({"text": "hello", "segments": ["hello"]}),
     ],
 )
-async def test_an_answer_without_a_transcript_is_the_servers_fault(session: ClientSession, answer: object) -> None:
+async def test_an_answer_without_a_transcript_is_the_servers_fault(session: ClientSession, answer: Handler) -> None:
     """Never a KeyError, and never times that are made up."""
     fake = parakeet.openai()
-    fake.answers["POST", TRANSCRIPTIONS] = answer  # type: ignore[assignment]
+    fake.answers["POST", TRANSCRIPTIONS] = answer
     async with running(fake):
         with pytest.raises(ServerFault, match="no transcript"):
             await Parakeet(Transport(session, fake.url)).transcribe(SPEECH, times=True)
 
 
 async def test_a_server_that_is_no_parakeet_says_so(session: ClientSession) -> None:
-    """A web server of another kind."""
     async with running(FakeServer({("GET", "/"): text("hello")})) as fake:
         with pytest.raises(Rejected, match="Not Found"):
             await Parakeet(Transport(session, fake.url)).transcribe(SPEECH)
@@ -107,15 +106,14 @@ async def test_a_server_that_is_no_parakeet_says_so(session: ClientSession) -> N
     ],
 )
 async def test_probing_reports_what_all_pages_say(
-    session: ClientSession, answers: dict[tuple[str, str], object], error: type[Exception]
+    session: ClientSession, answers: dict[tuple[str, str], Handler], error: type[Exception]
 ) -> None:
     """A refused key, or a model that is still loading."""
-    async with running(FakeServer(answers)) as fake:  # type: ignore[arg-type]
+    async with running(FakeServer(answers)) as fake:
         with pytest.raises(error):
             await Parakeet(Transport(session, fake.url)).transcribe(SPEECH)
 
 
-async def test_nobody_there(session: ClientSession) -> None:
-    """The box is off."""
+async def test_a_refused_connection_is_unreachable(session: ClientSession) -> None:
     with pytest.raises(Unreachable):
         await Parakeet(Transport(session, faults.refused())).transcribe(SPEECH)

@@ -98,7 +98,7 @@ async def test_a_magpie_without_voices_is_asked_again(session: ClientSession) ->
 
 
 async def test_a_key_that_the_model_list_asks_for(session: ClientSession) -> None:
-    """Its health page answers everybody, and tells too little."""
+    """The health page needs no key, and tells too little."""
     fake = parakeet.openai()
     fake.answers["GET", "/v1/models"] = error("missing or invalid bearer token", 401)
     fake.answers["GET", "/v1/health/ready"] = json({"status": "ready"})
@@ -149,7 +149,7 @@ async def running_at(fake: FakeServer, port: int) -> AsyncGenerator[None]:
 
 @pytest.mark.parametrize("name", HEARING)
 async def test_another_parakeet_on_the_same_port(session: ClientSession, name: str) -> None:
-    """After nobody was there for a while, the next call finds out who is."""
+    """After a refused connection, the next call probes again."""
     async with running(parakeet.openai()) as first:
         client = Parakeet(Transport(session, first.url))
         await client.transcribe(RECORDING)
@@ -163,7 +163,7 @@ async def test_another_parakeet_on_the_same_port(session: ClientSession, name: s
 
 @pytest.mark.parametrize("name", SPEAKING)
 async def test_another_magpie_on_the_same_port(session: ClientSession, name: str) -> None:
-    """After nobody was there for a while, the next call finds out who is."""
+    """After a refused connection, the next call probes again."""
     async with running(magpie.nim()) as first:
         client = Magpie(Transport(session, first.url))
         assert [audio async for audio in client.synthesize(SENTENCE, SpeechStyle())]
@@ -221,7 +221,7 @@ async def test_another_model_is_found_where_only_its_name_is_accepted(session: C
 
 
 async def test_callers_that_come_at_once_share_one_probe(session: ClientSession) -> None:
-    """The start of a house is busy enough."""
+    """Home Assistant makes many requests when it starts."""
     async with running(parakeet.openai()) as fake:
         client = Parakeet(Transport(session, fake.url))
         await asyncio.gather(*(client.transcribe(RECORDING) for _ in range(5)))

@@ -33,7 +33,6 @@ WIRE_FAULTS = [
 async def test_a_broken_answer_becomes_the_right_error(
     session: ClientSession, fault: faults.Fault, error: type[SparkError]
 ) -> None:
-    """Whole answers."""
     async with faults.serving(fault) as url:
         with pytest.raises(error):
             await Transport(session, url).post("/x", PING, deadline=0.2)
@@ -177,7 +176,6 @@ async def test_a_file_of_any_size_arrives_whole_and_announced(session: ClientSes
 
 
 async def test_json_arrives_as_written(session: ClientSession) -> None:
-    """With its Content-Type."""
     async with running(FakeServer({("POST", "/x"): json({})})) as fake:
         await Transport(session, fake.url).post("/x", json_body({"input": "Größe"}), deadline=5)
         assert fake.asked[0].fields == {"input": "Größe"}
@@ -265,7 +263,7 @@ async def test_a_connection_is_opened_once_before_it_is_needed(session: ClientSe
 
 
 @pytest.mark.parametrize("fault", [faults.close_without_answer, faults.not_http])
-async def test_nobody_hears_of_a_connection_that_cannot_be_opened(session: ClientSession, fault: faults.Fault) -> None:
+async def test_warming_up_raises_no_error(session: ClientSession, fault: faults.Fault) -> None:
     """The request that follows tells what is wrong."""
     async with faults.serving(fault) as url:
         await Transport(session, url).warm()

@@ -43,7 +43,6 @@ def fmt(encoding: int = 1, channels: int = 1, rate: int = 16_000, bits: int = 16
 
 
 def test_the_standard_library_reads_what_we_write() -> None:
-    """Sizes, rate and samples."""
     with wave.open(io.BytesIO(write_wav(SPEECH))) as reader:
         assert (reader.getframerate(), reader.getnchannels(), reader.getsampwidth()) == (16_000, 1, 2)
         assert reader.readframes(reader.getnframes()) == SPEECH.pcm
@@ -122,7 +121,6 @@ def test_any_cut_gives_the_same_samples(data: st.DataObject) -> None:
 
 @given(garbage=st.binary(max_size=200), looks_right=st.booleans())
 def test_garbage_raises_nothing_but_value_error(*, garbage: bytes, looks_right: bool) -> None:
-    """Whatever is uploaded."""
     with contextlib.suppress(ValueError):
         read_wav(b"RIFF\x10\0\0\0WAVEfmt " + garbage if looks_right else garbage)
 
@@ -138,7 +136,6 @@ def test_split_samples_are_rejoined(pieces: list[bytes]) -> None:
 
 
 def test_silence_has_the_length_asked_for() -> None:
-    """Counted in samples."""
     assert silence(0.25, 22_050).seconds == pytest.approx(0.25, abs=1 / 22_050)
     assert set(silence(0.25, 16_000).pcm) == {0}
 

@@ -10,7 +10,16 @@ from spark_engine.speech.listening import MOST_EARLY_REQUESTS, PADDING, Listenin
 from spark_engine.speech.turn_end import TurnRule
 from spark_engine.speech.voice_activity import FRAME
 
-from tests.helpers.engine.spoken_frames import NOISE, RULE, SILENT, SPOKEN, SlowParakeet, Speaker, detector, start
+from tests.helpers.engine.spoken_frames import (
+    NOISE,
+    RULE,
+    SILENT,
+    SPOKEN,
+    SlowParakeet,
+    Speaker,
+    detector,
+    start,
+)
 
 
 async def test_the_answer_is_there_when_the_stream_ends() -> None:
@@ -76,7 +85,6 @@ async def test_a_finished_guess_is_dropped_as_well_when_speech_goes_on() -> None
 
 
 async def test_trailing_noise_is_no_speech() -> None:
-    """A fan does not spoil the guess."""
     parakeet = SlowParakeet()
     parakeet.go.set()
     speaker, listener = start(parakeet)
@@ -89,7 +97,6 @@ async def test_trailing_noise_is_no_speech() -> None:
 
 @pytest.mark.parametrize("length", [1, 8])
 async def test_a_very_short_command_is_enough(length: int) -> None:
-    """Stop."""
     parakeet = SlowParakeet()
     parakeet.go.set()
     speaker, listener = start(parakeet)
@@ -121,7 +128,6 @@ async def test_what_is_transcribed_early_ends_in_silence() -> None:
 
 
 async def test_without_a_pause_nothing_is_asked() -> None:
-    """Somebody who talks until the host ends it."""
     parakeet = SlowParakeet()
     speaker, listener = start(parakeet)
     await speaker.say(SPOKEN, 1500)
@@ -130,8 +136,8 @@ async def test_without_a_pause_nothing_is_asked() -> None:
     assert (heard.audio.seconds, heard.transcript, parakeet.asked) == (15.0, None, [])
 
 
-async def test_thinking_aloud_is_bounded() -> None:
-    """A few early requests for one utterance."""
+async def test_early_requests_are_bounded() -> None:
+    """A few for one utterance, however often the speaker pauses."""
     parakeet = SlowParakeet()
     parakeet.go.set()
     speaker, listener = start(parakeet)
@@ -191,8 +197,8 @@ async def test_chunks_need_not_be_frames() -> None:
 
 
 @pytest.mark.parametrize("rule", [None, RULE])
-async def test_a_file_is_no_microphone(rule: TurnRule | None) -> None:
-    """It comes faster than it was spoken: its pauses are not used, and nothing of it is lost."""
+async def test_a_file_is_not_transcribed_early(rule: TurnRule | None) -> None:
+    """It comes faster than speech: its pauses are not used, and nothing of it is lost."""
     parakeet = SlowParakeet()
     speaker, listener = start(parakeet, pace=0.0, rule=rule)
     await speaker.say(SPOKEN, 50)
@@ -232,7 +238,6 @@ async def test_an_endless_stream_is_ended() -> None:
 
 
 async def test_a_listener_that_is_cancelled_drops_its_guess() -> None:
-    """The person has gone."""
     parakeet = SlowParakeet()
     speaker, listener = start(parakeet)
     await speaker.say(SPOKEN, 10)

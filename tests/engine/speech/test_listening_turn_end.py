@@ -22,7 +22,6 @@ async def test_a_complete_sentence_ends_the_turn() -> None:
 
 
 async def test_an_unfinished_sentence_gets_more_time() -> None:
-    """And the speaker goes on."""
     parakeet = SlowParakeet(text="Turn on the")
     parakeet.go.set()
     speaker, listener = start(parakeet, rule=RULE)
@@ -39,7 +38,6 @@ async def test_an_unfinished_sentence_gets_more_time() -> None:
 
 
 async def test_an_unfinished_sentence_ends_as_well() -> None:
-    """Nobody waits for ever."""
     parakeet = SlowParakeet(text="Turn on the")
     parakeet.go.set()
     speaker, listener = start(parakeet, rule=RULE)
@@ -53,7 +51,7 @@ async def test_an_unfinished_sentence_ends_as_well() -> None:
 async def test_what_is_not_understood_in_time_counts_as_unfinished(how: dict[str, object]) -> None:
     """A recogniser that is slow, or must not be asked."""
     parakeet = SlowParakeet()
-    speaker, listener = start(parakeet, rule=RULE, **how)
+    speaker, listener = start(parakeet, **how | {"rule": RULE})
     await speaker.say(SPOKEN, 50)
     await speaker.say(SILENT, 119)
     assert speaker.heard == 169

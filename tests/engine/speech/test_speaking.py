@@ -90,7 +90,6 @@ async def test_only_one_utterance_is_made_ahead() -> None:
 
 
 async def test_all_audio_comes_in_order() -> None:
-    """However far ahead the synthesis was."""
     magpie = SlowMagpie()
     for text in "abcde":
         magpie.allow(text)
@@ -184,7 +183,6 @@ async def test_sentences_go_together_while_there_is_enough_to_hear(
 
 
 async def test_a_sentence_does_not_wait_for_one_that_is_still_being_written() -> None:
-    """However much there is to hear."""
     magpie, more = QuickMagpie(seconds=60.0), asyncio.Event()
 
     async def writing() -> AsyncGenerator[str]:
@@ -308,7 +306,6 @@ def test_how_many_sentences_go_together(ahead: float, pace: float, expected: int
 
 
 def test_a_long_sentence_goes_alone() -> None:
-    """And is not cut here."""
     assert how_many(["a" * 2 * UTTERANCE_AIM, "b"], Progress(1000.0, 0.0), 0.0) == 1
 
 

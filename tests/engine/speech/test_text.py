@@ -90,7 +90,6 @@ SPOKEN = [
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 50, 10_000])
 async def test_an_answer_becomes_the_same_utterances_however_it_arrives(size: int) -> None:
-    """Token by token or at once."""
     assert await split(ANSWER, size) == SPOKEN
 
 
@@ -192,8 +191,8 @@ async def test_a_clause_leaves_before_the_sentence_ends() -> None:
     assert seen[1:] == ["are on."]
 
 
-async def test_whoever_leaves_closes_the_text() -> None:
-    """A language model need not write what nobody hears."""
+async def test_leaving_early_closes_the_text() -> None:
+    """A language model need not go on writing."""
     closed = []
 
     async def writing() -> AsyncGenerator[str]:
@@ -220,7 +219,6 @@ async def test_windows_line_ends_are_line_ends() -> None:
 
 
 def test_a_long_sentence_is_cut_at_a_clause() -> None:
-    """Near the aim, at the comma."""
     clause = "and then we walked on along the river, "
     pieces = list(split_long(clause * 12))
     assert all(piece.endswith(",") for piece in pieces)
@@ -237,7 +235,6 @@ def test_without_a_clause_it_is_cut_between_words() -> None:
 @settings(deadline=None)
 @given(st.text(max_size=3000))
 def test_no_piece_exceeds_the_limit_and_no_letter_is_lost(text: str) -> None:
-    """Whatever is written."""
     pieces = list(split_long(text))
     assert all(len(piece) <= UTTERANCE_LIMIT for piece in pieces)
     assert "".join("".join(pieces).split()) == "".join(text.split())
@@ -246,7 +243,6 @@ def test_no_piece_exceeds_the_limit_and_no_letter_is_lost(text: str) -> None:
 @settings(deadline=None)
 @given(st.text(alphabet="aB .,!:?#*`|-1\n\r>_~😀(“", max_size=120), st.integers(1, 9))
 async def test_the_cut_of_the_stream_does_not_change_what_is_said(text: str, size: int) -> None:
-    """The same utterances, however the text was cut."""
     assert await split(text, size) == await split(text)
 
 

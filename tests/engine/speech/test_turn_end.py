@@ -49,13 +49,11 @@ OPEN = [
 
 @pytest.mark.parametrize(("language", "text"), COMPLETE)
 def test_complete(language: str | None, text: str) -> None:
-    """Nothing is missing."""
     assert is_complete(text, language)
 
 
 @pytest.mark.parametrize(("language", "text"), OPEN)
 def test_open(language: str | None, text: str) -> None:
-    """Something will follow, or may."""
     assert not is_complete(text, language)
 
 
@@ -78,6 +76,5 @@ def test_the_rule(rule: TurnRule) -> None:
         assert not is_over(rule, seconds - 0.01, text, "en")
 
 
-def test_who_has_finished_waits_less() -> None:
-    """And fast is faster."""
+def test_finished_sentences_wait_less() -> None:
     assert FAST.complete < BALANCED.complete < FAST.unfinished < BALANCED.unfinished

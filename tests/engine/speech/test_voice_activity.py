@@ -1,4 +1,4 @@
-"""How long nobody has spoken: by a detector that is late, and by the level that is not."""
+"""How long there was no speech: by a detector that is late, and by the level that is not."""
 
 from array import array
 from collections.abc import Callable
@@ -42,7 +42,7 @@ def test_the_detectors_lag_is_not_waited_for() -> None:
 
 
 def test_a_word_shorter_than_the_detectors_onset() -> None:
-    """Stop: the detector says so when it is over already."""
+    """The detector reports it only once it is over."""
     activity = VoiceActivity(late(0, range(60, 80)))
     feed(activity, 20, 20)
     feed(activity, 3000, 30)
@@ -52,8 +52,8 @@ def test_a_word_shorter_than_the_detectors_onset() -> None:
     assert (activity.speech_end, activity.silence) == (50, 0.15)
 
 
-def test_a_steady_noise_is_the_room() -> None:
-    """Speech above a fan ends where the fan is left."""
+def test_steady_noise_is_background() -> None:
+    """Speech above a fan ends where only the fan is left."""
     activity = VoiceActivity(late(56, range(100, 150)))
     feed(activity, 400, 100)
     feed(activity, 3000, 50)
@@ -106,7 +106,6 @@ def test_digital_silence_is_quiet(level: int) -> None:
 
 
 def test_without_speech_there_is_no_silence() -> None:
-    """Nobody has begun."""
     activity = VoiceActivity(late(0))
     feed(activity, 3000, 100)
     feed(activity, 0, 100)

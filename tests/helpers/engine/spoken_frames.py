@@ -1,14 +1,15 @@
 """A stream that the test feeds frame by frame, and a Parakeet that waits for the test; for the tests of Listening."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
+from typing import TypedDict, Unpack
 
 from spark_engine.errors import SparkError
 from spark_engine.models import Audio, Transcript
 from spark_engine.speech.listening import Heard, Listening
 from spark_engine.speech.turn_end import TurnRule
-from spark_engine.speech.voice_activity import FRAME
+from spark_engine.speech.voice_activity import FRAME, VoiceDetector
 
 SPOKEN, SILENT = b"\x10\x27" * (FRAME // 2), bytes(FRAME)
 NOISE, SLAM = b"\x05\x00" * (FRAME // 2), b"\x0f\x27" * (FRAME // 2)
@@ -79,12 +80,20 @@ class Speaker:
         await asyncio.sleep(0)
 
 
-def start(parakeet: SlowParakeet, pace: float = 0.01, **how: object) -> tuple[Speaker, asyncio.Task[Heard]]:
-    """A listener and who talks to it."""
+class HowToListen(TypedDict, total=False):
+    """Keyword arguments of Listening."""
+
+    detector: VoiceDetector | None
+    may_guess: Callable[[], bool]
+    rule: TurnRule | None
+    longest: float
+
+
+def start(
+    parakeet: SlowParakeet, pace: float = 0.01, **how: Unpack[HowToListen]
+) -> tuple[Speaker, asyncio.Task[Heard]]:
+    """A listener, and the speaker it listens to."""
     speaker = Speaker(parakeet, pace=pace)
-    listening = Listening(
-        transcribe=parakeet.transcribe,
-        clock=lambda: speaker.now,
-        **({"detector": detector} | how),  # type: ignore[arg-type]
-    )
+    usual: HowToListen = {"detector": detector}
+    listening = Listening(transcribe=parakeet.transcribe, clock=lambda: speaker.now, **usual | how)
     return speaker, asyncio.create_task(listening.listen(speaker.stream()))

@@ -30,11 +30,11 @@ class FakeClock:
     step: float = 1_700_000_000.0
 
     def monotonic(self) -> float:
-        """Only ever on."""
+        """Monotonic seconds."""
         return self.now
 
     def time(self) -> float:
-        """May jump."""
+        """Seconds since 1970; may jump."""
         return self.now + self.step
 
 

@@ -10,6 +10,8 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.spark_audio.const import DOMAIN
 
 PARAKEET, MAGPIE = "parakeet_url", "magpie_url"
+PROXY = "proxy_url"
+KEY = "s3cret-key"
 
 
 async def choose(hass: HomeAssistant, menu: ConfigFlowResult, connection: str) -> ConfigFlowResult:
@@ -29,6 +31,11 @@ def direct(parakeet_url: str | None, magpie_url: str | None, **changes: Any) -> 
     """An entry's data for a direct connection."""
     data = {"connection": "direct", PARAKEET: parakeet_url, MAGPIE: magpie_url, "proxy_url": None}
     return {**data, "api_key": None, "verify_ssl": True, **changes}
+
+
+def through_proxy(url: str, key: str | None = None) -> dict[str, object]:
+    """An entry's data for a connection through the proxy."""
+    return {**direct(None, None), "connection": "proxy", PROXY: url, "api_key": key}
 
 
 async def reconfigure(

@@ -1,5 +1,7 @@
 """A Docker API, and a restart hook, that heal a fake Parakeet: what the tests of restarting share."""
 
+from typing import TypedDict
+
 from aiohttp import web
 
 from tests.fakes.parakeet import TRANSCRIPTIONS
@@ -19,6 +21,13 @@ def healing(server: FakeServer) -> FakeServer:
     return FakeServer(dict.fromkeys([("POST", "/restart"), DOCKER_RESTART], restart))
 
 
-def docker(api: FakeServer) -> dict[str, object]:
+class DockerOptions(TypedDict):
+    """The options of an entry that restarts Parakeet by Docker's API."""
+
+    restart_kind: str
+    parakeet_restart_docker: str
+
+
+def docker(api: FakeServer) -> DockerOptions:
     """The options that restart Parakeet by Docker's API."""
     return {"restart_kind": "docker", "parakeet_restart_docker": f"{api.url}#parakeet"}

@@ -1,4 +1,4 @@
-"""Engines of somebody else, that step in for ours."""
+"""Engines of another integration, as fallbacks for ours."""
 
 from collections.abc import AsyncIterable, Callable, Mapping, Sequence
 from typing import Any, override

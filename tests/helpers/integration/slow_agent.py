@@ -1,4 +1,4 @@
-"""A conversation agent that streams its answer, and stops in the middle until somebody heard the beginning."""
+"""A conversation agent that streams its answer, and stops in the middle until the beginning was heard."""
 
 import asyncio
 from collections.abc import AsyncGenerator

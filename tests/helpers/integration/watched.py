@@ -19,7 +19,7 @@ from tests.fakes import server as fake
 from tests.fakes.magpie import spark_audio
 from tests.fakes.parakeet import CUDA, TRANSCRIPTIONS
 from tests.fakes.server import FakeServer, running
-from tests.integration.conftest import INTEGRATION, set_up
+from tests.helpers.integration.set_up import INTEGRATION, set_up
 
 PARAKEET = ServerName(Service.PARAKEET)
 MAGPIE = ServerName(Service.MAGPIE)

@@ -3,13 +3,14 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Unpack
 
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Browser, ConsoleMessage, Page
 from spark_audio_proxy.app import create_app
 from spark_engine.healing.health import Policy
 
-from tests.helpers.proxy.settings import proxy_settings
+from tests.helpers.proxy.settings import ProxySettings, proxy_settings
 
 _WATCH = """
 window.violations = [];
@@ -54,10 +55,10 @@ async def visiting(browser: Browser, url: str, width: int = 1180, scheme: str = 
 
 
 @asynccontextmanager
-async def serving(port: int = 0, policy: Policy | None = None, **settings: object) -> AsyncGenerator[str]:
-    """The URL of a proxy with these settings, on a free port where none is given."""
+async def serving(policy: Policy | None = None, **settings: Unpack[ProxySettings]) -> AsyncGenerator[str]:
+    """The URL of a proxy with these settings, on a free port where they name none."""
     app = create_app(proxy_settings(**settings), policy=policy)
-    server = TestServer(app, host="127.0.0.1", port=port, handler_cancellation=True)
+    server = TestServer(app, host="127.0.0.1", port=settings.get("port", 0), handler_cancellation=True)
     await server.start_server()
     try:
         yield str(server.make_url("/"))

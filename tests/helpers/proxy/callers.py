@@ -17,6 +17,8 @@ from spark_audio_proxy.middlewares import access_log
 from spark_audio_proxy.problems import Handler, answer_problems
 from spark_engine.speech.audio import write_wav
 
+from tests.fakes import magpie
+from tests.fakes.magpie import SECONDS_PER_CHARACTER, SYNTHESIZE_ONLINE
 from tests.fakes.server import FakeServer
 from tests.fakes.server import json as answer_json
 from tests.helpers.proxy.recordings import tone
@@ -27,7 +29,7 @@ type PausedFor = Callable[[str], asyncio.Event]
 
 
 class Caller:
-    """Somebody who takes as much as they like, and goes when they like."""
+    """A caller that reads as much as a test wants, and hangs up when a test wants."""
 
     def __init__(self, connection: socket.socket) -> None:
         """`connection` does not block."""
@@ -124,7 +126,7 @@ def paused(monkeypatch: pytest.MonkeyPatch) -> PausedFor:
     full: dict[int, asyncio.Event] = {}
     pause = RequestHandler.pause_writing
 
-    def pause_writing(self: RequestHandler[web.Request]) -> None:
+    def pause_writing(self: RequestHandler) -> None:
         pause(self)
         if self.transport and (event := full.get(self.transport.get_extra_info("sockname")[1])):
             event.set()
@@ -159,3 +161,16 @@ def endless() -> FakeServer:
             await response.write(bytes(1 << 16))
 
     return FakeServer({("POST", CHAT): answer, ("GET", "/v1/models"): answer_json({"data": []})})
+
+
+def talkative() -> FakeServer:
+    """A Magpie that takes no time."""
+    pcm = magpie.spoken("One second..") * 20
+
+    async def answer(request: web.Request) -> web.Response:
+        seconds = len(str((await request.post())["text"])) * SECONDS_PER_CHARACTER
+        return web.Response(body=pcm[: round(seconds * 22_050) * 2])
+
+    fake = magpie.nim()
+    fake.answers["POST", SYNTHESIZE_ONLINE] = answer
+    return fake

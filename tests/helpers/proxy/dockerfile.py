@@ -27,7 +27,7 @@ class Step:
 
 @dataclass(slots=True)
 class Image:
-    """What an image tells whoever runs it, and the folder that it stands in."""
+    """What an image says of itself, and the folder that holds its files."""
 
     root: Path
     environment: dict[str, str]
@@ -43,7 +43,7 @@ class Image:
     def command(self, words: Sequence[str], given: Mapping[str, str]) -> list[str]:
         """The words as a container of this image runs them: given these variables, without rights beyond its files'."""
         drop = ["/usr/bin/setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
-        variables = [f"{key}={value}" for key, value in (self.environment | given).items()]
+        variables = [f"{key}={value}" for key, value in {**self.environment, **given}.items()]
         # Who is not root has no such rights to drop.
         return ["/usr/bin/env", "-i", *variables, *(drop if os.geteuid() == 0 else []), *words]
 
@@ -143,7 +143,7 @@ def _copy_in(source: Path, destination: Path, *, many: bool) -> None:
 
 
 def _run(image: Image, script: str) -> None:
-    """With nothing of this process's environment but the way to the package index. Who tests is the image's user."""
+    """With only the way to the package index of this process's environment. The current user is the image's user."""
     script = script.replace("-o 65532", f"-o {os.getuid()}").replace("-g 65532", f"-g {os.getgid()}")
     network = {key: value for key, value in os.environ.items() if NETWORK.fullmatch(key)}
     subprocess.run(

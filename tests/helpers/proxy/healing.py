@@ -2,15 +2,18 @@
 
 import asyncio
 from pathlib import Path
+from typing import Unpack
 
+from aiohttp import web
 from spark_audio_proxy.app_state import SPARK
 from spark_engine.healing.health import Policy, State, Transition
 from spark_engine.healing.watchdog import Watchdog, WatchdogEvent
 from spark_engine.models import ServerName
 from spark_engine.servers.deadlines import Deadlines
 
-from tests.fakes.server import FakeServer, json
-from tests.proxy.conftest import Proxy, StartProxy
+from tests.fakes.server import FakeServer, Handler, json
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
+from tests.helpers.proxy.settings import ProxySettings
 
 RESTART = "/restart"
 
@@ -50,23 +53,23 @@ async def watched(
     folder: Path,
     hearing: FakeServer | None = None,
     speaking: FakeServer | None = None,
-    **settings: object,
+    **settings: Unpack[ProxySettings],
 ) -> Proxy:
     """A proxy whose services are healthy, with a record of its own."""
-    usual = {"watch": True, "state_dir": str(folder), "policy": QUICK, "deadlines": QUICK_DEADLINES}
+    usual: ProxySettings = {"watch": True, "state_dir": str(folder), "policy": QUICK, "deadlines": QUICK_DEADLINES}
     proxy = await start_proxy(hearing, speaking, **usual | settings)
     for member in proxy.app[SPARK].members:
-        if member.watchdog and "await_healthy" not in settings:
+        if member.watchdog:
             await until(member.watchdog, State.HEALTHY)
     return proxy
 
 
-def hook(*heals: tuple[FakeServer, tuple[str, str], object]) -> FakeServer:
+def hook(*heals: tuple[FakeServer, tuple[str, str], Handler]) -> FakeServer:
     """A restart hook that puts these answers back into place."""
 
-    async def restart(request: object) -> object:
+    async def restart(request: web.Request) -> web.StreamResponse:
         for server, route, answer in heals:
-            server.answers[route] = answer  # type: ignore[assignment]
-        return await json({}, status=204)(request)  # type: ignore[arg-type]
+            server.answers[route] = answer
+        return await json({}, status=204)(request)
 
-    return FakeServer({("POST", RESTART): restart})  # type: ignore[dict-item]
+    return FakeServer({("POST", RESTART): restart})

@@ -27,11 +27,12 @@ def recorded(container: str, codec: str, seconds: float = 2.0, *, live: bool = F
     audio = tone(seconds, 48_000)
     with av.open(file, "w", format=container) as media:
         stream = media.add_stream(codec, rate=48_000, layout=channels)
+        assert isinstance(stream, av.AudioStream)
         frame = av.AudioFrame(format="s16", layout="mono", samples=len(audio.pcm) // 2)
         frame.planes[0].update(audio.pcm)
         frame.sample_rate = 48_000
         frame.pts = 0
-        for packet in [*stream.encode(frame), *stream.encode(None)]:  # type: ignore[attr-defined]
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
             media.mux(packet)
     return file.getvalue()
 
@@ -45,3 +46,12 @@ def many_channels(channels: int = 10, sample_rate: int = 192_000, seconds: float
     head = bytearray(wav_header(sample_rate, frames * width))
     head[22:36] = pack("<HIIHH", channels, sample_rate, sample_rate * width, width, 16)
     return bytes(head) + body
+
+
+def speech_with_pauses() -> Audio:
+    """Forty seconds: a tone with half a second of silence before second 9, 18, 27 and 36."""
+    pcm = bytearray(tone(40).pcm)
+    for second in (9, 18, 27, 36):
+        start = round((second - 0.5) * 32_000)
+        pcm[start : second * 32_000] = bytes(16_000)
+    return Audio(bytes(pcm), 16_000)

@@ -1,25 +1,74 @@
 """Settings as tests write them: the options of the command line, by name."""
 
+from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import TypedDict, Unpack, cast
 
 from spark_audio_proxy.config import RestartSettings, ServerSettings, Settings
 from spark_engine.models import Service
 
 
-def proxy_settings(**options: Any) -> Settings:
-    """Return the settings for these options; those of a server are lists where there are several."""
-    parakeet, magpie = (_servers(service, options) for service in Service)
-    return Settings(parakeet=parakeet, magpie=magpie, **options)
+class ProxyOptions(TypedDict, total=False):
+    """Settings of the proxy as a whole; those that are left out have their defaults."""
+
+    host: str
+    port: int
+    zeroconf: bool | None
+    api_key: tuple[str, ...]
+    embedded: bool
+    allow_anonymous: bool
+    protect_lists: bool
+    cors_origins: tuple[str, ...]
+    allowed_hosts: tuple[str, ...]
+    unknown_voice: str
+    max_characters: int
+    max_upload: int
+    bytes_in_flight: int
+    max_audio: float
+    window: float
+    concurrency: int
+    queue: int
+    watch: bool
+    auto_restart: bool
+    keep_warm: bool
+    canary_interval: float
+    restart_limit: int
+    restart_window: float
+    start_grace: float
+    state_dir: str | None
+    llm_url: str | None
+    llm_key: str | None
+    metrics: bool
 
 
-def _servers(service: Service, options: dict[str, Any]) -> tuple[ServerSettings, ...]:
-    urls: list[str | None] = _list(options.pop(f"{service}_url", None))
-    tokens = _list(options.pop(f"{service}_token", None))
-    restarts = {
-        item.name: _list(options.pop(f"{service}_restart_{item.name}", None)) for item in fields(RestartSettings)
-    }
-    if not urls and options.get("embedded"):
+class ProxySettings(ProxyOptions, total=False):
+    """The same with the options of each server, separated by commas where there are several."""
+
+    parakeet_url: str | None
+    magpie_url: str | None
+    parakeet_token: str | None
+    magpie_token: str | None
+    parakeet_restart_url: str | None
+    parakeet_restart_token: str | None
+    parakeet_restart_docker: str | None
+    parakeet_restart_command: str | None
+    parakeet_restart_ssh: str | None
+    magpie_restart_url: str | None
+    magpie_restart_token: str | None
+
+
+def proxy_settings(**options: Unpack[ProxySettings]) -> Settings:
+    """Return the settings for these options."""
+    own = cast("ProxyOptions", {name: value for name, value in options.items() if name in ProxyOptions.__annotations__})
+    parakeet, magpie = (_servers(service, options, bool(options.get("embedded"))) for service in Service)
+    return Settings(parakeet=parakeet, magpie=magpie, **own)
+
+
+def _servers(service: Service, options: Mapping[str, object], embedded: bool) -> tuple[ServerSettings, ...]:
+    urls = _list(options.get(f"{service}_url"))
+    tokens = _list(options.get(f"{service}_token"))
+    restarts = {item.name: _list(options.get(f"{service}_restart_{item.name}")) for item in fields(RestartSettings)}
+    if not urls and embedded:
         urls = [None]
     return tuple(
         ServerSettings(
@@ -31,8 +80,8 @@ def _servers(service: Service, options: dict[str, Any]) -> tuple[ServerSettings,
     )
 
 
-def _list(value: str | None) -> list[str | None]:
-    return [item.strip() or None for item in value.split(",")] if value else []
+def _list(value: object) -> list[str | None]:
+    return [item.strip() or None for item in value.split(",")] if isinstance(value, str) else []
 
 
 def _item(items: list[str | None], number: int) -> str | None:

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from typing import cast
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientConnectionError, web
 from spark_engine.models import Audio
 from spark_engine.speech.audio import read_wav
 
 from tests.fakes import parakeet
 from tests.fakes.parakeet import TRANSCRIPTIONS
-from tests.proxy.api.test_transcriptions import speech_with_pauses
-from tests.proxy.conftest import Proxy
+from tests.fakes.server import FakeServer
+from tests.helpers.proxy.recordings import speech_with_pauses
+from tests.helpers.proxy.running_proxy import Proxy
 
 LONG = speech_with_pauses()
 """Four windows of ten seconds and more than twice as many bytes as two of them."""
@@ -38,7 +39,7 @@ WRONG_ENDS = pytest.mark.parametrize(
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Somebody who sends a form piece by piece."""
+    """A caller that sends a form piece by piece."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -77,14 +78,14 @@ class Hearing:
     """A Parakeet that writes down how much it got, and answers as often as it may."""
 
     def __init__(self, answers: int = 1000) -> None:
-        """So often at once."""
+        """Answer this often at first."""
         self.fake = parakeet.openai()
         self.fake.answers["POST", TRANSCRIPTIONS] = self._answer
         self.asked = asyncio.Event()
         self._answers = asyncio.Semaphore(answers)
 
     def go(self, answers: int = 1000) -> None:
-        """So often again."""
+        """Answer this often more."""
         for _ in range(answers):
             self._answers.release()
 
@@ -107,6 +108,47 @@ class Hearing:
     def languages(self) -> set[str | None]:
         """What it was told about them."""
         return {asked.fields.get("language") for asked in self.fake.posts(TRANSCRIPTIONS)}
+
+
+class Taking(FakeServer):
+    """A Parakeet that takes recordings piece by piece, and shows how far each of them has come."""
+
+    def __init__(self) -> None:
+        """Begin with nothing taken."""
+        super().__init__(parakeet.openai().answers)
+        self.taken: list[bytearray] = []
+        self.lengths: list[str | None] = []
+        self.begun = asyncio.Event()
+        self.let_go = asyncio.Event()
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Take a recording; everything else is answered as usual."""
+        if request.path != TRANSCRIPTIONS:
+            return await super().handle(request)
+        self.taken.append(taken := bytearray())
+        self.lengths.append(request.headers.get("Content-Length"))
+        try:
+            async for piece in request.content.iter_any():
+                taken += piece
+                # The form around it is less than a thousand bytes: samples have come.
+                if len(taken) > 1000:
+                    self.begun.set()
+        except ClientConnectionError, asyncio.CancelledError:
+            self.let_go.set()
+            raise
+        return web.json_response({"text": parakeet.TEXT})
+
+    def forget(self) -> None:
+        """Canaries, before what a test is about."""
+        self.taken.clear()
+        self.begun.clear()
+
+    @property
+    def heard(self) -> list[Audio]:
+        """The recordings in them, which have to be whole."""
+        return [
+            read_wav(bytes(taken).partition(b"audio/wav\r\n\r\n")[2].partition(b"\r\n--")[0]) for taken in self.taken
+        ]
 
 
 async def text_of(caller: Caller) -> str:

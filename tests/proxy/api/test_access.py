@@ -8,7 +8,7 @@ from spark_engine.speech.audio import write_wav
 
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.helpers.proxy.recordings import tone
-from tests.proxy.conftest import Proxy, StartProxy
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
 
 SPEECH = {"input": "Meet me at the harbour.", "voice": "alloy"}
 
@@ -59,7 +59,7 @@ async def test_lists_are_open_unless_they_are_closed(start_proxy: StartProxy, pa
 
 
 async def test_a_refused_upload_is_not_read(start_proxy: StartProxy) -> None:
-    """Strangers cost nothing."""
+    """Callers without a key cost no memory."""
     proxy = await start_proxy(api_key=("first",))
     form = FormData()
     form.add_field("file", write_wav(tone(1)), filename="a.wav")
@@ -79,7 +79,6 @@ async def test_a_refused_upload_is_not_read(start_proxy: StartProxy) -> None:
     ],
 )
 async def test_a_wrong_url_is_an_error_object_too(proxy: Proxy, method: str, path: str, status: int, code: str) -> None:
-    """With a sentence, and what is allowed."""
     async with proxy.client.request(method, proxy.url + path) as response:
         error = (await response.json())["error"]
         assert (response.status, error["code"], error["type"]) == (status, code, "invalid_request_error")
@@ -102,7 +101,6 @@ async def test_other_origins_are_answered_where_they_are_named(start_proxy: Star
 
 
 async def test_no_other_origin_is_answered(start_proxy: StartProxy) -> None:
-    """A page of somewhere else reads nothing."""
     proxy = await start_proxy(cors_origins=("https://chat.example",))
     headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
     async with proxy.client.options(f"{proxy.url}/v1/audio/speech", headers=headers) as response:

@@ -1,4 +1,4 @@
-"""Callers who go away in the middle: nobody is answered, nothing is an error, and it is known that they have gone."""
+"""Callers who disconnect in the middle: no answer, no error, and the journal says that they have gone."""
 
 import asyncio
 import logging
@@ -31,8 +31,8 @@ from tests.helpers.proxy.callers import (
     speaking,
     until_gone,
 )
-from tests.helpers.proxy.pages import ROOT
-from tests.proxy.conftest import StartProxy
+from tests.helpers.proxy.running_proxy import StartProxy
+from tests.helpers.repository import ROOT
 
 __all__ = ["paused"]
 
@@ -41,7 +41,7 @@ type Quiet = Callable[[str], None]
 
 @pytest.fixture
 def quiet(caplog: pytest.LogCaptureFixture) -> Quiet:
-    """Whether the log has one line for a request that nobody waited for, and no error."""
+    """Whether the log has one line for a request whose caller had gone, and no error."""
     caplog.set_level(logging.INFO)
 
     def check(what: str) -> None:
@@ -59,7 +59,7 @@ def quiet(caplog: pytest.LogCaptureFixture) -> Quiet:
 async def test_a_write_that_comes_too_late_is_no_error(
     quiet: Quiet, kind: type[web.StreamResponse], sent: int, *, cancelled: bool
 ) -> None:
-    """Before anything was sent or behind it. The handler writes on before anybody can tell it."""
+    """Before anything was sent or after it. The handler goes on writing until it is told."""
     callers: list[Caller] = []
 
     async def handler(request: web.Request) -> web.StreamResponse:
@@ -85,7 +85,7 @@ async def test_a_write_that_comes_too_late_is_no_error(
 
 @pytest.mark.parametrize("cancelled", [True, False])
 async def test_a_body_that_does_not_come_is_no_error(quiet: Quiet, *, cancelled: bool) -> None:
-    """Half of it, and then nobody."""
+    """The caller hangs up after half of it."""
     reading = asyncio.Event()
 
     async def handler(request: web.Request) -> web.Response:
@@ -103,7 +103,7 @@ async def test_a_body_that_does_not_come_is_no_error(quiet: Quiet, *, cancelled:
 
 @pytest.mark.parametrize("cancelled", [True, False])
 async def test_an_error_of_our_own_connections_is_one(caplog: pytest.LogCaptureFixture, *, cancelled: bool) -> None:
-    """The caller is still there, and told."""
+    """The caller is still there, and gets an answer."""
 
     async def handler(_: web.Request) -> web.Response:
         raise ConnectionRefusedError
@@ -117,8 +117,8 @@ async def test_an_error_of_our_own_connections_is_one(caplog: pytest.LogCaptureF
     assert record.getMessage() == "POST /here failed"
 
 
-async def test_who_is_half_gone_is_not_waited_for(quiet: Quiet, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody who says no more and reads no more: what is still in our buffer must not keep the connection open."""
+async def test_a_half_closed_connection_is_not_waited_for(quiet: Quiet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The caller sends no more and reads no more: what is still in our buffer must not keep the connection open."""
     full, half_closed = asyncio.Event(), asyncio.Event()
     connections: list[socket.socket] = []
 
@@ -147,7 +147,7 @@ async def test_who_is_half_gone_is_not_waited_for(quiet: Quiet, monkeypatch: pyt
 
 @pytest.mark.parametrize("stream_format", ["audio", "sse"])
 @pytest.mark.parametrize("response_format", ["wav", "mp3"])
-async def test_a_listener_may_go(
+async def test_a_listener_may_disconnect(
     start_proxy: StartProxy, quiet: Quiet, response_format: str, stream_format: str
 ) -> None:
     """Before the first byte is written, while there is more to come."""
@@ -162,8 +162,8 @@ async def test_a_listener_may_go(
     assert len(proxy.magpie.posts(SYNTHESIZE_ONLINE)) < 4
 
 
-async def test_a_listener_may_go_while_nothing_is_said(start_proxy: StartProxy, quiet: Quiet) -> None:
-    """Nobody tries to write then; the synthesis is called off."""
+async def test_a_listener_may_disconnect_before_any_audio(start_proxy: StartProxy, quiet: Quiet) -> None:
+    """No write fails then; the synthesis is cancelled."""
     called_off = asyncio.Event()
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -189,8 +189,8 @@ async def test_a_listener_may_go_while_nothing_is_said(start_proxy: StartProxy, 
 
 
 @pytest.mark.parametrize("stream", ["true", "false"])
-async def test_somebody_who_dictates_may_go(start_proxy: StartProxy, quiet: Quiet, stream: str) -> None:
-    """Once it was heard: the headers of a stream fail, and the delta behind them; a plain answer goes nowhere."""
+async def test_a_caller_of_a_transcription_may_disconnect(start_proxy: StartProxy, quiet: Quiet, stream: str) -> None:
+    """Once it was heard: the headers of a stream fail, and the delta behind them; a plain answer is not written."""
     proxy = await start_proxy()
     told = outcomes(proxy.app)
     async with calling(proxy.url, b"") as caller:
@@ -202,8 +202,7 @@ async def test_somebody_who_dictates_may_go(start_proxy: StartProxy, quiet: Quie
         quiet(f"POST {HEARING}")
 
 
-async def test_an_upload_may_end_in_the_middle(start_proxy: StartProxy, quiet: Quiet) -> None:
-    """A phone that lost its network."""
+async def test_a_caller_may_disconnect_during_an_upload(start_proxy: StartProxy, quiet: Quiet) -> None:
     proxy = await start_proxy()
     told = outcomes(proxy.app)
     whole = await dictation("true")
@@ -216,8 +215,8 @@ async def test_an_upload_may_end_in_the_middle(start_proxy: StartProxy, quiet: Q
     quiet(f"POST {HEARING}")
 
 
-async def test_a_reader_of_the_status_may_go(start_proxy: StartProxy, quiet: Quiet) -> None:
-    """As everybody does who closes the page."""
+async def test_a_reader_of_the_status_may_disconnect(start_proxy: StartProxy, quiet: Quiet) -> None:
+    """Closing the page does it."""
     proxy = await start_proxy()
     told = outcomes(proxy.app)
     async with calling(proxy.url, b"GET /api/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n") as caller:
@@ -228,7 +227,7 @@ async def test_a_reader_of_the_status_may_go(start_proxy: StartProxy, quiet: Qui
 
 
 @pytest.mark.parametrize("half", [True, False])
-async def test_a_reader_of_a_language_model_may_go(
+async def test_a_reader_of_a_relayed_answer_may_disconnect(
     start_proxy: StartProxy, quiet: Quiet, paused: PausedFor, *, half: bool
 ) -> None:
     """It is the caller that broke off, not the language model server."""
@@ -271,7 +270,7 @@ async def test_a_language_model_that_answers_too_late_did_not_break_off(
 
 
 def test_every_stream_is_watched() -> None:
-    """A handler that writes by itself would wait for its caller for ever, and nothing would know that it has gone."""
+    """A handler that writes to a plain response would wait for ever, and never learn that its caller has gone."""
     files = [path for path in (ROOT / "proxy/spark_audio_proxy").rglob("*.py") if path.name != "streamed_answer.py"]
     assert [path.name for path in files if "web.StreamResponse(" in path.read_text()] == []
     assert sum("StreamedAnswer" in path.read_text() for path in files) > 4

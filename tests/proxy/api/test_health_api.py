@@ -14,7 +14,7 @@ from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import FakeServer, json, running
 from tests.helpers.proxy.healing import RESTART, dog_of, hook, until, watched
 from tests.helpers.proxy.recordings import tone
-from tests.proxy.conftest import Proxy, StartProxy
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
 
 HEAR = ("POST", TRANSCRIPTIONS)
 POSTS = ["/api/services/parakeet/restart", "/api/services/parakeet/check"]
@@ -70,7 +70,6 @@ async def last_success(proxy: Proxy) -> str | None:
 
 
 async def test_a_service_that_is_off_is_told_too(start_proxy: StartProxy, tmp_path: Path) -> None:
-    """Without waiting for it."""
     proxy = await start_proxy(parakeet_url=faults.refused(), magpie_url=None, watch=True, state_dir=str(tmp_path))
     await until(dog_of(proxy), State.UNREACHABLE)
     async with proxy.client.get(f"{proxy.url}/api/status") as response:
@@ -80,7 +79,6 @@ async def test_a_service_that_is_off_is_told_too(start_proxy: StartProxy, tmp_pa
 
 
 async def test_a_check_sends_a_canary_at_once(start_proxy: StartProxy, tmp_path: Path) -> None:
-    """And tells what it showed."""
     proxy = await watched(start_proxy, tmp_path)
     proxy.parakeet.answers[HEAR] = json({"detail": "CUDA error"}, status=500)
     async with proxy.client.post(proxy.url + POSTS[1]) as response:
@@ -154,7 +152,6 @@ async def test_no_foreign_page_can_ask_for_a_restart(
 
 
 async def test_our_own_page_may_ask(start_proxy: StartProxy, tmp_path: Path) -> None:
-    """Its origin is ours."""
     proxy = await watched(start_proxy, tmp_path)
     async with proxy.client.post(proxy.url + POSTS[1], headers={"Origin": proxy.url}) as response:
         assert response.status == 200

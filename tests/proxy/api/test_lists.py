@@ -5,8 +5,9 @@ from aiohttp import web
 from yarl import URL
 
 from tests.fakes import faults, magpie
-from tests.fakes.server import FakeServer, json, running, text
-from tests.proxy.conftest import Proxy, StartProxy
+from tests.fakes.server import FakeServer, Handler, json, running, text
+from tests.helpers.documents import at, items, string
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
 
 
 async def get(proxy: Proxy, path: str, **headers: str) -> tuple[int, dict[str, object]]:
@@ -16,11 +17,10 @@ async def get(proxy: Proxy, path: str, **headers: str) -> tuple[int, dict[str, o
 
 
 async def test_both_models_are_listed(proxy: Proxy) -> None:
-    """In OpenAI's shape."""
     status, listed = await get(proxy, "/v1/models")
     assert (status, listed["object"]) == (200, "list")
-    assert [item["id"] for item in listed["data"]] == ["parakeet-tdt-0.6b", "Magpie-Multilingual"]  # type: ignore[attr-defined]
-    assert {item["object"] for item in listed["data"]} == {"model"}  # type: ignore[attr-defined]
+    assert [at(item, "id") for item in items(listed, "data")] == ["parakeet-tdt-0.6b", "Magpie-Multilingual"]
+    assert {at(item, "object") for item in items(listed, "data")} == {"model"}
 
 
 @pytest.mark.parametrize("path", ["/v1//models", "//v1/models", "/models", "/v1/v1/models", "//models"])
@@ -32,7 +32,7 @@ async def test_a_url_typed_wrong_still_works(proxy: Proxy, path: str) -> None:
 async def test_a_speaking_model_carries_its_voices(proxy: Proxy) -> None:
     """What Wyoming bridges look for."""
     _, item = await get(proxy, "/v1/models/Magpie-Multilingual")
-    names = [voice["name"] for voice in item["voices"]]  # type: ignore[attr-defined]
+    names = [at(voice, "name") for voice in items(item, "voices")]
     assert "Aria, en-US" in names
     assert "Jason (Happy), de-DE" in names
 
@@ -45,10 +45,9 @@ async def test_a_model_id_may_hold_a_slash(start_proxy: StartProxy) -> None:
 
 
 async def test_an_unknown_model_is_a_404(proxy: Proxy) -> None:
-    """As OpenAI answers."""
     status, answer = await get(proxy, "/v1/models/gpt-7")
     assert status == 404
-    assert answer["error"]["code"] == "model_not_found"  # type: ignore[index]
+    assert at(answer, "error", "code") == "model_not_found"
 
 
 async def test_open_webui_gets_speaking_models_only(proxy: Proxy) -> None:
@@ -59,11 +58,11 @@ async def test_open_webui_gets_speaking_models_only(proxy: Proxy) -> None:
 async def test_all_voices_and_openais_names_are_listed(proxy: Proxy) -> None:
     """Each with the `id` and `name` that Open WebUI insists on."""
     _, listed = await get(proxy, "/v1/audio/voices")
-    voices = {voice["id"]: voice for voice in listed["voices"]}  # type: ignore[attr-defined]
+    voices = {string(voice, "id"): voice for voice in items(listed, "voices")}
     assert set(magpie.VOICES) < set(voices)
     assert len(voices) == len(magpie.VOICES) + 13
-    assert all(voice["name"] for voice in voices.values())
-    assert voices["alloy"]["alias_of"] == "Magpie-Multilingual.EN-US.Aria"
+    assert all(string(voice, "name") for voice in voices.values())
+    assert at(voices, "alloy", "alias_of") == "Magpie-Multilingual.EN-US.Aria"
     assert voices["Magpie-Multilingual.DE-DE.Leo.Calm"] == {
         "id": "Magpie-Multilingual.DE-DE.Leo.Calm",
         "name": "Leo (Calm), de-DE",
@@ -77,14 +76,14 @@ async def test_lists_survive_a_service_that_is_down(start_proxy: StartProxy) -> 
     """A box that reboots must not empty a model picker."""
     proxy = await start_proxy(parakeet_url=faults.refused(), magpie_url=faults.refused())
     _, listed = await get(proxy, "/v1/models")
-    assert [item["id"] for item in listed["data"]] == ["parakeet", "magpie"]  # type: ignore[attr-defined]
+    assert [at(item, "id") for item in items(listed, "data")] == ["parakeet", "magpie"]
 
 
 async def test_a_missing_service_is_not_listed(start_proxy: StartProxy) -> None:
     """Either may be left out."""
     proxy = await start_proxy(parakeet_url=None)
     _, listed = await get(proxy, "/v1/models")
-    assert [item["id"] for item in listed["data"]] == ["Magpie-Multilingual"]  # type: ignore[attr-defined]
+    assert [at(item, "id") for item in items(listed, "data")] == ["Magpie-Multilingual"]
 
 
 class TestRelay:
@@ -125,7 +124,6 @@ class TestRelay:
             assert (asked.headers["Authorization"], asked.headers["X-Custom"]) == ("Bearer theirs", "kept")
 
     async def test_its_errors_are_passed_on(self, start_proxy: StartProxy) -> None:
-        """Not translated."""
         async with running(self.llm()) as llm:
             proxy = await start_proxy(llm_url=llm.url)
             async with proxy.client.post(f"{proxy.url}/v1/embeddings", json={}) as response:
@@ -136,18 +134,17 @@ class TestRelay:
         async with running(self.llm()) as llm:
             proxy = await start_proxy(llm_url=llm.url)
             _, listed = await get(proxy, "/v1/models")
-            assert [item["id"] for item in listed["data"]][-1] == "llama"  # type: ignore[attr-defined]
+            assert [at(item, "id") for item in items(listed, "data")][-1] == "llama"
             assert (await get(proxy, "/v1/models/llama"))[0] == 200
 
     @pytest.mark.parametrize("models", [text("<html>"), json({"data": "none"}), json({}, status=500)])
-    async def test_our_models_are_listed_whatever_it_says(self, start_proxy: StartProxy, models: object) -> None:
+    async def test_our_models_are_listed_whatever_it_answers(self, start_proxy: StartProxy, models: Handler) -> None:
         """Speech must not depend on it."""
-        async with running(FakeServer({("GET", "/v1/models"): models})) as llm:  # type: ignore[dict-item]
+        async with running(FakeServer({("GET", "/v1/models"): models})) as llm:
             proxy = await start_proxy(llm_url=llm.url)
-            assert len((await get(proxy, "/v1/models"))[1]["data"]) == 2  # type: ignore[arg-type]
+            assert len(items((await get(proxy, "/v1/models"))[1], "data")) == 2
 
     async def test_a_server_that_is_down_is_a_503(self, start_proxy: StartProxy) -> None:
-        """With a sentence."""
         proxy = await start_proxy(llm_url=faults.refused())
         async with proxy.client.post(f"{proxy.url}/v1/responses", json={}) as response:
             assert response.status == 503
@@ -162,6 +159,5 @@ class TestRelay:
                     await response.read()
 
     async def test_without_a_server_there_is_no_chat(self, proxy: Proxy) -> None:
-        """A plain 404."""
         async with proxy.client.post(f"{proxy.url}/v1/chat/completions", json={}) as response:
             assert response.status == 404

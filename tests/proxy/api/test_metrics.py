@@ -30,9 +30,9 @@ from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import json as answering
 from tests.fakes.server import running
 from tests.helpers.proxy.healing import RESTART, dog_of, hook, until, watched
-from tests.helpers.proxy.settings import proxy_settings
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
+from tests.helpers.proxy.settings import ProxySettings, proxy_settings
 from tests.helpers.repository import ROOT
-from tests.proxy.conftest import Proxy, StartProxy
 
 DEPLOY = ROOT / "proxy/deploy"
 HEAR = ("POST", TRANSCRIPTIONS)
@@ -124,13 +124,11 @@ async def test_a_wedge_is_counted_from_the_fault_to_the_recovery(
 
 
 async def test_off_unless_asked_for(proxy: Proxy) -> None:
-    """A URL like any other that is not there."""
     async with proxy.client.get(f"{proxy.url}/metrics") as response:
         assert response.status == 404
 
 
 def test_without_the_extra_the_start_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One sentence."""
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     monkeypatch.delitem(sys.modules, "spark_audio_proxy.metrics", raising=False)
     with pytest.raises(SettingsError, match=r"spark-audio-proxy\[metrics\]"):
@@ -145,11 +143,10 @@ def test_without_the_extra_the_start_says_what_to_install(monkeypatch: pytest.Mo
         ({"api_key": ("first",)}, {"Authorization": "Bearer first"}, 200),
     ],
 )
-async def test_numbers_are_for_those_who_may_read_the_status(
-    start_proxy: StartProxy, settings: dict[str, object], headers: dict[str, str], status: int
+async def test_metrics_need_the_same_rights_as_the_status(
+    start_proxy: StartProxy, settings: ProxySettings, headers: dict[str, str], status: int
 ) -> None:
-    """By the same rules."""
-    proxy = await start_proxy(metrics=True, **settings)
+    proxy = await start_proxy(**settings | {"metrics": True})
     async with proxy.client.get(f"{proxy.url}/metrics", headers=headers) as response:
         assert response.status == status
 

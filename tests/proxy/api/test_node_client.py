@@ -7,8 +7,8 @@ from pathlib import Path
 from spark_engine.speech.audio import write_wav
 
 from tests.helpers.proxy.recordings import tone
+from tests.helpers.proxy.running_proxy import StartProxy
 from tests.helpers.repository import NODE
-from tests.proxy.conftest import StartProxy
 
 
 async def test_every_endpoint_through_the_node_client(start_proxy: StartProxy, tmp_path: Path) -> None:

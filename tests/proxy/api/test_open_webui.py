@@ -15,7 +15,7 @@ from tests.fakes import faults, magpie, parakeet
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import json
 from tests.helpers.proxy.recordings import recorded, tone
-from tests.proxy.conftest import Proxy, StartProxy
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
 
 KEY = "house-key"
 BEARER = {"Authorization": f"Bearer {KEY}"}
@@ -101,7 +101,6 @@ async def test_request_format_json(locked: Proxy) -> None:
 
 
 async def test_silence_is_an_empty_text(start_proxy: StartProxy) -> None:
-    """And no error."""
     hearing = parakeet.openai()
     hearing.answers["POST", TRANSCRIPTIONS] = json({"text": ""})
     proxy = await start_proxy(hearing)
@@ -131,7 +130,6 @@ async def test_a_wrong_key_is_shown(locked: Proxy) -> None:
 
 
 async def test_a_wrong_base_url_is_shown(proxy: Proxy) -> None:
-    """With what was asked for."""
     async with proxy.client.post(f"{proxy.url}/api/v3/audio/speech", json=SENTENCE) as response:
         assert await shown(response) == "External: 404, message='Unknown URL: POST /api/v3/audio/speech.'"
 

@@ -1,18 +1,20 @@
 """The official `openai` Python client against the proxy: every endpoint, format and error."""
 
 from io import BytesIO
+from typing import Literal
 
 import openai
 import pytest
 from openai import AsyncOpenAI
+from openai.types.audio import TranscriptionTextDoneEvent
 from spark_engine.speech.audio import write_wav
 
 from tests.fakes import faults, magpie, parakeet
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import json
 from tests.helpers.proxy.recordings import recorded, tone
-from tests.proxy.api.test_speech import SECONDS, TEXT, seconds_in
-from tests.proxy.conftest import Proxy, StartProxy
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
+from tests.helpers.proxy.speech import SECONDS, TEXT, seconds_in
 
 WAV = ("recording.wav", write_wav(tone(1.5)))
 
@@ -23,7 +25,6 @@ def client_of(proxy: Proxy, key: str = "any") -> AsyncOpenAI:
 
 
 async def test_models(proxy: Proxy) -> None:
-    """List and retrieve."""
     async with client_of(proxy) as client:
         models = [model.id async for model in client.models.list()]
         assert models == ["parakeet-tdt-0.6b", "Magpie-Multilingual"]
@@ -33,7 +34,7 @@ async def test_models(proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize("name", ["mp3", "opus", "aac", "flac", "wav"])
-async def test_speech_in_every_format(proxy: Proxy, name: str) -> None:
+async def test_speech_in_every_format(proxy: Proxy, name: Literal["mp3", "opus", "aac", "flac", "wav"]) -> None:
     """Streamed, as the client does it."""
     async with (
         client_of(proxy) as client,
@@ -41,7 +42,7 @@ async def test_speech_in_every_format(proxy: Proxy, name: str) -> None:
             model="tts-1",
             voice="nova",
             input=TEXT,
-            response_format=name,  # type: ignore[arg-type]
+            response_format=name,
         ) as response,
     ):
         audio = b"".join([piece async for piece in response.iter_bytes()])
@@ -49,14 +50,12 @@ async def test_speech_in_every_format(proxy: Proxy, name: str) -> None:
 
 
 async def test_speech_as_pcm(proxy: Proxy) -> None:
-    """24 kHz."""
     async with client_of(proxy) as client:
         answer = await client.audio.speech.create(model="tts-1", voice="nova", input=TEXT, response_format="pcm")
     assert len(answer.content) / 48_000 == pytest.approx(SECONDS, abs=0.01)
 
 
 async def test_transcription_as_json(proxy: Proxy) -> None:
-    """With usage."""
     async with client_of(proxy) as client:
         answer = await client.audio.transcriptions.create(model="whisper-1", file=WAV, language="en")
     assert answer.text == "Turn on the kitchen light."
@@ -73,19 +72,18 @@ async def test_a_browsers_webm_under_a_false_name(proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize(("name", "start"), [("text", "Turn on"), ("srt", "1\n00:00:00,000"), ("vtt", "WEBVTT")])
-async def test_transcription_as_text(proxy: Proxy, name: str, start: str) -> None:
+async def test_transcription_as_text(proxy: Proxy, name: Literal["text", "srt", "vtt"], start: str) -> None:
     """The client hands these over as plain strings."""
     async with client_of(proxy) as client:
         answer = await client.audio.transcriptions.create(
             model="whisper-1",
             file=WAV,
-            response_format=name,  # type: ignore[call-overload]
+            response_format=name,
         )
     assert str(answer).startswith(start)
 
 
 async def test_transcription_with_times(start_proxy: StartProxy) -> None:
-    """Segments and words."""
     hearing = parakeet.openai()
     words = [{"word": "Hello", "start": 0.0, "end": 0.4}]
     hearing.answers["POST", TRANSCRIPTIONS] = json(
@@ -102,12 +100,12 @@ async def test_transcription_with_times(start_proxy: StartProxy) -> None:
 
 
 async def test_transcription_as_events(proxy: Proxy) -> None:
-    """Deltas, then the whole."""
     async with client_of(proxy) as client:
         stream = await client.audio.transcriptions.create(model="whisper-1", file=WAV, stream=True)
         events = [event async for event in stream]
     assert [event.type for event in events] == ["transcript.text.delta", "transcript.text.done"]
-    assert events[-1].text == "Turn on the kitchen light."  # type: ignore[union-attr]
+    assert isinstance(events[-1], TranscriptionTextDoneEvent)
+    assert events[-1].text == "Turn on the kitchen light."
 
 
 async def test_errors_are_of_the_clients_own_kind(start_proxy: StartProxy) -> None:

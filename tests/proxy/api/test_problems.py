@@ -1,4 +1,4 @@
-"""What callers get when something goes wrong that nobody foresaw, or that aiohttp found out by itself."""
+"""What callers get from an unexpected error, or from an error that aiohttp finds by itself."""
 
 import json
 import logging
@@ -11,7 +11,7 @@ from spark_audio_proxy.problems import answer_problems
 
 type Client = TestClient[web.Request, web.Application]
 
-SECRET = "what somebody said"
+SECRET = "what a user said"
 
 
 async def fail(request: web.Request) -> web.StreamResponse:
@@ -36,7 +36,7 @@ async def client() -> AsyncGenerator[Client]:
 
 
 async def test_a_bug_is_told_to_the_log_alone(client: Client, caplog: pytest.LogCaptureFixture) -> None:
-    """The caller learns that it is ours, and nothing of what it was about."""
+    """The caller learns that it is the proxy's error, and no detail."""
     async with client.get("/bug") as response:
         assert response.status == 500
         text = await response.text()
@@ -59,7 +59,6 @@ async def test_what_aiohttp_refuses_is_an_error_object_as_well(client: Client) -
         assert (await response.json())["error"]["message"] == "Expectation Failed"
 
 
-async def test_a_redirection_is_none(client: Client) -> None:
-    """It passes."""
+async def test_a_redirection_is_no_error(client: Client) -> None:
     async with client.get("/elsewhere", allow_redirects=False) as response:
         assert (response.status, response.headers["Location"]) == (302, "/there")

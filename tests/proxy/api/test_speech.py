@@ -4,12 +4,10 @@ import asyncio
 import base64
 import json as jsonlib
 from collections.abc import AsyncGenerator
-from io import BytesIO
 from math import ceil
 
 import pytest
 from aiohttp import ClientError, web
-from spark_audio_proxy.transcode.decode import decode
 from spark_engine.models import Audio, SpeechStyle
 from spark_engine.spark import Spark
 from spark_engine.speech.audio import WavReader
@@ -17,11 +15,10 @@ from spark_engine.speech.text import UTTERANCE_AIM
 
 from tests.fakes import magpie
 from tests.fakes.magpie import LIST_VOICES, SYNTHESIZE_ONLINE, in_pieces, spoken
-from tests.fakes.server import json
-from tests.proxy.conftest import Proxy, StartProxy
-
-TEXT = "The kitchen light is on. The door is closed."
-SECONDS = 43 * magpie.SECONDS_PER_CHARACTER
+from tests.fakes.server import Handler, json
+from tests.helpers.proxy.forms import error_in
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
+from tests.helpers.proxy.speech import SECONDS, TEXT, seconds_in
 
 
 async def say(proxy: Proxy, **fields: object) -> tuple[int, str, bytes]:
@@ -29,18 +26,6 @@ async def say(proxy: Proxy, **fields: object) -> tuple[int, str, bytes]:
     body = {"model": "tts-1", "input": TEXT, "voice": "alloy"} | fields
     async with proxy.client.post(f"{proxy.url}/v1/audio/speech", json=body) as response:
         return response.status, response.headers["Content-Type"], await response.read()
-
-
-def seconds_in(audio: bytes) -> float:
-    """Length of an encoded clip, counted from its samples."""
-    return sum(map(len, decode(BytesIO(audio)))) / 2 / 16_000
-
-
-def error_in(body: bytes) -> dict[str, str]:
-    """OpenAI's error object."""
-    error = jsonlib.loads(body)["error"]
-    assert set(error) == {"message", "type", "param", "code"}
-    return error  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +46,6 @@ async def test_every_format_has_its_type_and_its_whole_length(proxy: Proxy, name
 
 
 async def test_pcm_is_24_khz_without_a_header(proxy: Proxy) -> None:
-    """As OpenAI's."""
     status, content_type, audio = await say(proxy, response_format="pcm")
     assert (status, content_type) == (200, "audio/pcm")
     assert len(audio) / 2 / 24_000 == pytest.approx(SECONDS, abs=0.01)
@@ -258,11 +242,11 @@ async def test_a_stream_that_breaks_is_cut(start_proxy: StartProxy) -> None:
     ],
 )
 async def test_what_goes_wrong_upstream_is_told(
-    start_proxy: StartProxy, answer: object, status: int, retry_after: str | None, should_retry: str | None
+    start_proxy: StartProxy, answer: Handler, status: int, retry_after: str | None, should_retry: str | None
 ) -> None:
     """The design's table, from the first byte on an error object."""
     speaking = magpie.nim()
-    speaking.answers["POST", SYNTHESIZE_ONLINE] = answer  # type: ignore[assignment]
+    speaking.answers["POST", SYNTHESIZE_ONLINE] = answer
     proxy = await start_proxy(speaking=speaking)
     async with proxy.client.post(f"{proxy.url}/v1/audio/speech", json={"input": TEXT}) as response:
         assert response.status == status
@@ -272,7 +256,6 @@ async def test_what_goes_wrong_upstream_is_told(
 
 
 async def test_without_a_magpie_nothing_is_spoken(start_proxy: StartProxy) -> None:
-    """And it is said."""
     proxy = await start_proxy(magpie_url=None)
     status, _, body = await say(proxy)
     assert (status, "no Magpie" in error_in(body)["message"]) == (404, True)
@@ -288,7 +271,7 @@ async def test_a_magpie_without_voices_is_still_loading(start_proxy: StartProxy)
 
 
 async def test_a_client_that_goes_cancels_the_synthesis(start_proxy: StartProxy) -> None:
-    """A GPU must not talk to nobody."""
+    """A GPU must not work for a caller that has gone."""
     started, cancelled = asyncio.Event(), asyncio.Event()
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -334,7 +317,7 @@ async def test_a_full_queue_is_a_429(start_proxy: StartProxy) -> None:
 
 
 async def test_a_queue_that_does_not_move_is_a_429(start_proxy: StartProxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Behind a service that hangs; the one who is being served is not disturbed."""
+    """Behind a service that hangs; the request being served is not disturbed."""
     monkeypatch.setattr("spark_audio_proxy.uploads.admission.PATIENCE", 0.05)
     go = asyncio.Event()
 
@@ -353,7 +336,7 @@ async def test_a_queue_that_does_not_move_is_a_429(start_proxy: StartProxy, monk
 
 
 async def test_the_request_id_goes_in_out_and_upstream(proxy: Proxy) -> None:
-    """So that three logs can be read together; a silly one is replaced."""
+    """Three logs can be read together; an invalid id is replaced."""
     async with proxy.client.post(
         f"{proxy.url}/v1/audio/speech", json={"input": "Hello."}, headers={"X-Request-ID": "abc-1"}
     ) as response:

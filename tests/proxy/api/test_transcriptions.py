@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json as jsonlib
 import re
-from typing import cast
+from collections.abc import AsyncGenerator
 
 import pytest
 from aiohttp import FormData, web
@@ -14,34 +14,14 @@ from spark_engine.speech.audio import read_wav, wav_header, write_wav
 
 from tests.fakes import faults, parakeet
 from tests.fakes.parakeet import TRANSCRIPTIONS
-from tests.fakes.server import FakeServer, json
-from tests.helpers.proxy.recordings import many_channels, recorded, tone
-from tests.proxy.conftest import Proxy, StartProxy
+from tests.fakes.server import FakeServer, Handler, json
+from tests.helpers.proxy.forms import error_in, send, upload
+from tests.helpers.proxy.recordings import many_channels, recorded, speech_with_pauses, tone
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
 
-type Reply = tuple[int, str, bytes]
 type Document = dict[str, object]
 
 TEXT = "Turn on the kitchen light."
-
-
-async def send(proxy: Proxy, form: FormData, path: str = "/v1/audio/transcriptions") -> Reply:
-    """Status, Content-Type and body."""
-    async with proxy.client.post(proxy.url + path, data=form) as response:
-        return response.status, response.headers["Content-Type"].partition(";")[0], await response.read()
-
-
-def upload(audio: bytes, name: str = "audio.wav", **fields: str) -> FormData:
-    """A form with the file first and fields after it."""
-    form = FormData()
-    form.add_field("file", audio, filename=name)
-    for key, value in ({"model": "whisper-1"} | fields).items():
-        form.add_field(key, value)
-    return form
-
-
-def error_in(body: bytes) -> dict[str, str]:
-    """OpenAI's error object."""
-    return cast(dict[str, str], jsonlib.loads(body)["error"])
 
 
 SPEECH = tone(1.5)
@@ -69,7 +49,7 @@ async def test_a_wav_becomes_text(proxy: Proxy) -> None:
         ("mov", "alac", False),
     ],
 )
-async def test_whatever_a_phone_or_browser_records_is_decoded(
+async def test_recordings_of_phones_and_browsers_are_decoded(
     proxy: Proxy, container: str, codec: str, *, live: bool
 ) -> None:
     """By content, whatever the file is called; Parakeet gets clean 16 kHz mono WAV."""
@@ -83,7 +63,6 @@ async def test_whatever_a_phone_or_browser_records_is_decoded(
 
 
 async def test_many_channels_at_a_high_rate_are_mixed_down(proxy: Proxy) -> None:
-    """10 channels, 192 kHz."""
     status, _, _ = await send(proxy, upload(many_channels()))
     heard = read_wav(proxy.parakeet.posts(TRANSCRIPTIONS)[0].file or b"")
     assert (status, heard.sample_rate) == (200, 16_000)
@@ -137,17 +116,10 @@ async def test_a_chunked_upload_is_an_upload(proxy: Proxy) -> None:
     """Open WebUI sends no Content-Length."""
     form = upload(write_wav(SPEECH))()
 
-    async def body() -> object:
-        class Collect:
-            data = b""
-
-            async def write(self, piece: bytes) -> None:
-                self.data += piece
-
-        collected = Collect()
-        await form.write(collected)  # type: ignore[arg-type]
-        for at in range(0, len(collected.data), 777):
-            yield collected.data[at : at + 777]
+    async def body() -> AsyncGenerator[bytes]:
+        whole = await form.as_bytes()
+        for at in range(0, len(whole), 777):
+            yield whole[at : at + 777]
 
     async with proxy.client.post(
         f"{proxy.url}/v1/audio/transcriptions", data=body(), headers={"Content-Type": form.headers["Content-Type"]}
@@ -187,7 +159,6 @@ VTT = "WEBVTT\n\n00:00:00.100 --> 00:00:01.250\nOne two.\n"
     ],
 )
 async def test_text_formats(start_proxy: StartProxy, name: str, kind: str, expected: str) -> None:
-    """With real times."""
     hearing = parakeet.openai()
     hearing.answers["POST", TRANSCRIPTIONS] = json(TIMED)
     proxy = await start_proxy(hearing)
@@ -211,14 +182,13 @@ async def test_verbose_json_tells_what_is_known_and_nothing_else(start_proxy: St
 
 
 async def test_without_segments_the_recording_is_one(proxy: Proxy) -> None:
-    """Coarse, but true."""
     _, _, body = await send(proxy, upload(write_wav(SPEECH), response_format="verbose_json", language="en"))
     document = jsonlib.loads(body)
     assert document["segments"] == [{"id": 0, "start": 0.0, "end": 1.5, "text": TEXT}]
     assert document["language"] == "en"
 
 
-async def test_words_that_nobody_gives_are_refused(proxy: Proxy) -> None:
+async def test_word_times_that_the_server_lacks_are_refused(proxy: Proxy) -> None:
     """Times are never invented."""
     form = upload(write_wav(SPEECH), response_format="verbose_json", **{"timestamp_granularities[]": "word"})
     status, _, body = await send(proxy, form)
@@ -226,22 +196,13 @@ async def test_words_that_nobody_gives_are_refused(proxy: Proxy) -> None:
 
 
 async def counting(request: web.Request) -> web.Response:
-    """Says how long the audio was that it got."""
+    """Answers how long the audio was that it got."""
     file = (await request.post())["file"]
     assert isinstance(file, web.FileField)
     seconds = read_wav(file.file.read()).seconds
     times = {"start": 0.0, "end": seconds}
     text = f"{seconds:.1f}"
     return web.json_response({"text": text, "segments": [{"text": text} | times], "words": [{"word": text} | times]})
-
-
-def speech_with_pauses() -> Audio:
-    """Forty seconds: a tone with half a second of silence before second 9, 18, 27 and 36."""
-    pcm = bytearray(tone(40).pcm)
-    for second in (9, 18, 27, 36):
-        start = round((second - 0.5) * 32_000)
-        pcm[start : second * 32_000] = bytes(16_000)
-    return Audio(bytes(pcm), 16_000)
 
 
 async def test_a_long_recording_is_cut_at_pauses_and_joined(start_proxy: StartProxy) -> None:
@@ -325,7 +286,7 @@ WEBM = recorded("webm", "libopus", live=True)
     ],
 )
 async def test_what_is_no_audio_is_refused(proxy: Proxy, audio: bytes, message: str) -> None:
-    """With the cause, and without troubling Parakeet."""
+    """With the cause, and without asking Parakeet."""
     status, _, body = await send(proxy, upload(audio))
     assert status == 400
     assert error_in(body)["param"] == "file"
@@ -389,7 +350,6 @@ async def test_a_broken_upload_is_refused(proxy: Proxy, content_type: str, body:
 
 
 async def test_any_model_and_ignored_fields_are_accepted(proxy: Proxy) -> None:
-    """Clients send anything."""
     form = upload(
         write_wav(SPEECH), model="gpt-9-hear", temperature="0.3", prompt="Names: Ada", chunking_strategy="auto"
     )
@@ -416,7 +376,7 @@ async def test_too_large_is_a_413(start_proxy: StartProxy, *, chunked: bool) -> 
         assert (response.status, error_in(body)["code"]) == (413, "content_too_large")
 
 
-async def test_26_megabytes_are_welcome(proxy: Proxy) -> None:
+async def test_26_megabytes_are_accepted(proxy: Proxy) -> None:
     """OpenAI stops at 25 MiB; a long WAV at home does not."""
     status, _, body = await send(proxy, upload(write_wav(Audio(bytes(27_000_000), 16_000))))
     assert status == 200
@@ -457,7 +417,6 @@ async def test_a_stalled_upload_is_given_up(proxy: Proxy, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("path", ["/v1/audio/translations", "/audio/translations"])
 async def test_parakeet_does_not_translate(proxy: Proxy, path: str) -> None:
-    """And says so."""
     status, _, body = await send(proxy, upload(write_wav(SPEECH)), path)
     assert (status, "does not translate" in error_in(body)["message"]) == (400, True)
 
@@ -474,18 +433,17 @@ async def test_parakeet_does_not_translate(proxy: Proxy, path: str) -> None:
     ],
 )
 async def test_what_goes_wrong_upstream_is_told(
-    start_proxy: StartProxy, answer: object, status: int, retry_after: str | None
+    start_proxy: StartProxy, answer: Handler, status: int, retry_after: str | None
 ) -> None:
     """The design's table."""
     hearing = parakeet.openai()
-    hearing.answers["POST", TRANSCRIPTIONS] = answer  # type: ignore[assignment]
+    hearing.answers["POST", TRANSCRIPTIONS] = answer
     proxy = await start_proxy(hearing)
     async with proxy.client.post(f"{proxy.url}/v1/audio/transcriptions", data=upload(write_wav(SPEECH))) as response:
         assert (response.status, response.headers.get("Retry-After")) == (status, retry_after)
 
 
 async def test_a_parakeet_that_is_off_is_a_503(start_proxy: StartProxy) -> None:
-    """Come back in half a minute."""
     proxy = await start_proxy(parakeet_url=faults.refused())
     async with proxy.client.post(f"{proxy.url}/v1/audio/transcriptions", data=upload(write_wav(SPEECH))) as response:
         assert (response.status, response.headers["Retry-After"]) == (503, "30")
@@ -493,7 +451,6 @@ async def test_a_parakeet_that_is_off_is_a_503(start_proxy: StartProxy) -> None:
 
 
 async def test_without_a_parakeet_nothing_is_heard(start_proxy: StartProxy) -> None:
-    """And it is said."""
     proxy = await start_proxy(parakeet_url=None)
     status, _, body = await send(proxy, upload(write_wav(SPEECH)))
     assert (status, "no Parakeet" in error_in(body)["message"]) == (404, True)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextvars import Context
 
 import pytest
 from aiohttp import web
@@ -10,9 +11,8 @@ from spark_audio_proxy.journal import RequestServed
 from spark_audio_proxy.streamed_answer import UNTAKEN, StreamedAnswer
 from spark_engine.speech.audio import wav_header
 
-from tests.fakes import magpie
 from tests.fakes.magpie import SECONDS_PER_CHARACTER, SYNTHESIZE_ONLINE
-from tests.fakes.server import FakeServer, running
+from tests.fakes.server import running
 from tests.helpers.proxy.callers import (
     CHAT,
     SPEECH,
@@ -24,9 +24,10 @@ from tests.helpers.proxy.callers import (
     paused,
     posting,
     speaking,
+    talkative,
     until_gone,
 )
-from tests.proxy.conftest import StartProxy
+from tests.helpers.proxy.running_proxy import StartProxy
 
 __all__ = ["paused"]
 
@@ -52,11 +53,11 @@ class Minute:
         self._later = loop.call_later
         self.looks = 0
 
-    def call_later(
-        self, delay: float, callback: Callable[..., object], *arguments: object, **context: object
+    def call_later[*Ts](
+        self, delay: float, callback: Callable[[*Ts], object], *arguments: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """In place of the loop's."""
-        handle = self._later(delay, callback, *arguments, **context)  # type: ignore[arg-type]
+        handle = self._later(delay, callback, *arguments, context=context)
         if delay == UNTAKEN:
             self._due.append((self._now + delay, handle, callback))
         return handle
@@ -82,26 +83,13 @@ async def minute(monkeypatch: pytest.MonkeyPatch) -> Minute:
     return minute
 
 
-def talkative() -> FakeServer:
-    """A Magpie that takes no time."""
-    pcm = magpie.spoken("One second..") * 20
-
-    async def answer(request: web.Request) -> web.Response:
-        seconds = len(str((await request.post())["text"])) * SECONDS_PER_CHARACTER
-        return web.Response(body=pcm[: round(seconds * 22_050) * 2])
-
-    fake = magpie.nim()
-    fake.answers["POST", SYNTHESIZE_ONLINE] = answer
-    return fake
-
-
 def story(version: str = "1.1") -> bytes:
     """A request for more than the buffers on the way can hold."""
     return speaking(LONG).replace(b"HTTP/1.1", f"HTTP/{version}".encode(), 1)
 
 
 async def answered(url: str) -> bytes:
-    """The first line that somebody else gets who wants something said."""
+    """The status that another caller gets for a request for speech."""
     async with calling(url, speaking()) as caller:
         await caller.take_until(b" ")
         return await caller.take(3)
@@ -114,10 +102,10 @@ async def cut(minute: Minute, told: asyncio.Queue[RequestServed]) -> None:
         await asyncio.sleep(0)
 
 
-async def test_who_takes_nothing_holds_a_place_for_a_minute(
+async def test_a_caller_who_reads_nothing_holds_a_place_for_a_minute(
     start_proxy: StartProxy, minute: Minute, paused: PausedFor, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Then it is somebody else's, and nothing is an error."""
+    """Then the next caller is served, and nothing is an error."""
     caplog.set_level(logging.INFO)
     proxy = await start_proxy(speaking=talkative(), concurrency=1, queue=0)
     told, full = outcomes(proxy.app), paused(proxy.url)
@@ -134,10 +122,8 @@ async def test_who_takes_nothing_holds_a_place_for_a_minute(
     assert [record for record in caplog.records if record.levelno >= logging.WARNING or record.exc_info] == []
 
 
-async def test_who_pauses_and_goes_on_gets_all_of_it(
-    start_proxy: StartProxy, minute: Minute, paused: PausedFor
-) -> None:
-    """A sip every 50 s: far too little for the proxy to be asked for more by its kernel, but somebody is there."""
+async def test_a_slow_reader_gets_the_whole_answer(start_proxy: StartProxy, minute: Minute, paused: PausedFor) -> None:
+    """A sip every 50 s: far too little for the kernel to ask the proxy for more, but the caller is there."""
     proxy = await start_proxy(speaking=talkative(), concurrency=1, queue=0)
     told, full = outcomes(proxy.app), paused(proxy.url)
     async with calling(proxy.url, story("1.0"), room=ROOM) as caller:
@@ -155,10 +141,9 @@ async def test_who_pauses_and_goes_on_gets_all_of_it(
     assert len(caller.taken.partition(b"\r\n\r\n")[2]) == len(wav_header(22_050)) + 2 * samples
 
 
-async def test_a_language_model_does_not_talk_to_nobody(
+async def test_a_relayed_answer_that_is_not_read_is_cut(
     start_proxy: StartProxy, minute: Minute, paused: PausedFor
 ) -> None:
-    """What is relayed is cut off as well."""
     async with running(endless()) as llm:
         proxy = await start_proxy(llm_url=llm.url)
         told, full = outcomes(proxy.app), paused(proxy.url)
@@ -168,8 +153,8 @@ async def test_a_language_model_does_not_talk_to_nobody(
             await until_gone(told, CHAT)
 
 
-async def test_the_end_has_to_be_taken_as_well(minute: Minute) -> None:
-    """Where nobody takes it, it is no answer that somebody got."""
+async def test_the_end_of_an_answer_has_to_be_read_as_well(minute: Minute) -> None:
+    """An answer whose end is not read did not arrive."""
     full = asyncio.Event()
 
     async def handler(request: web.Request) -> web.StreamResponse:

@@ -2,17 +2,14 @@
 
 import asyncio
 import logging
-import os
 import re
-import signal
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from aiohttp import ClientSession
-from spark_audio_proxy import __main__, announce
+from spark_audio_proxy import announce
 from spark_audio_proxy.announce import SERVICE, announcing, machine_addresses, reachable
 from spark_audio_proxy.identity import lasting_id
 from spark_audio_proxy.logs import TextFormatter, start_logging
@@ -20,7 +17,8 @@ from spark_engine import __version__
 from zeroconf import ServiceStateChange
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
-from tests.helpers.proxy.settings import proxy_settings
+from tests.helpers.proxy.program import serving
+from tests.helpers.proxy.settings import ProxySettings
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +28,7 @@ OTHER_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 
 
 class Listener:
-    """Somebody on the network who looks for proxies."""
+    """A browser for proxies on the network."""
 
     def __init__(self, zeroconf: AsyncZeroconf) -> None:
         """Look from now on."""
@@ -75,7 +73,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 ADDED = ServiceStateChange.Added
 
 
-async def test_what_everybody_may_know(listener: Listener) -> None:
+async def test_what_is_announced(listener: Listener) -> None:
     """Id, version and path, the port and the address; and a goodbye at the end."""
     async with announcing(ID, 40_001, lambda: LOOPBACK):
         info = await listener.next(ADDED, 40_001)
@@ -135,18 +133,17 @@ async def test_new_addresses_are_announced(listener: Listener, monkeypatch: pyte
     ],
 )
 def test_addresses(bound: list[str], expected: tuple[str, ...]) -> None:
-    """All of the machine's where all are listened on; never those that nobody else can use."""
+    """All of the machine's where all are listened on; never those that no other machine can use."""
     machine = ["192.0.2.7", "127.0.0.1", "172.17.0.1", "169.254.1.1", "::1", "fd00::7", "2001:db8::7", "fe80::7"]
     assert reachable(bound, machine) == expected
 
 
 def test_addresses_of_this_machine() -> None:
-    """Loopback at least."""
     assert "127.0.0.1" in machine_addresses()
 
 
 class Failing:
-    """A zeroconf that cannot be."""
+    """A zeroconf that cannot be started."""
 
     def __init__(self, errors: list[Exception], failed: asyncio.Event) -> None:
         """Raise these, one at each attempt; after the last, say so and go on raising it."""
@@ -174,7 +171,7 @@ async def test_trouble_is_told_once(monkeypatch: pytest.MonkeyPatch, caplog: pyt
 
 
 async def test_no_address_at_all(caplog: pytest.LogCaptureFixture) -> None:
-    """A cable that is not plugged in."""
+    """The cable is not plugged in."""
     looked = asyncio.Event()
 
     def look() -> tuple[str, ...]:
@@ -201,26 +198,8 @@ def test_zeroconfs_own_lines_have_no_traceback(caplog: pytest.LogCaptureFixture)
     )
 
 
-@asynccontextmanager
-async def serving(monkeypatch: pytest.MonkeyPatch, folder: Path, **settings: object) -> AsyncGenerator[str]:
-    """The URL of a whole proxy in this process, which takes loopback for a network; stopped as `kill` does it."""
-    started = asyncio.Queue[str]()
-    monkeypatch.setattr(__main__, "print", lambda line, **_: started.put_nowait(line), raising=False)
-    monkeypatch.setattr(__main__, "reachable", lambda bound, _: tuple(bound))
-    usual: dict[str, object] = {"magpie_url": "http://127.0.0.1:9", "port": 0, "watch": False, "api_key": ("key",)}
-    usual |= {"zeroconf": True, "state_dir": str(folder)}
-    running = asyncio.create_task(__main__.serve(proxy_settings(**usual | settings)))
-    try:
-        yield (await started.get()).split()[-1]
-    finally:
-        os.kill(os.getpid(), signal.SIGTERM)
-        await running
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().remove_signal_handler(number)
-
-
 def announcements() -> list[str]:
-    """Whether anything is being announced here."""
+    """The names of the announcements that are under way."""
     return [task.get_name() for task in asyncio.all_tasks() if task.get_name() == "announcement"]
 
 
@@ -249,19 +228,18 @@ async def test_a_proxy_is_found_and_says_goodbye(
     ids=["loopback", "off", "no place for an id"],
 )
 async def test_a_proxy_that_is_not_announced(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: dict[str, object]
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: ProxySettings
 ) -> None:
-    """It serves all the same."""
     async with serving(monkeypatch, tmp_path, **settings) as url, ClientSession() as client:
         async with client.get(f"{url}/healthz") as response:
             assert response.status == 200
         assert announcements() == []
 
 
-async def test_a_failing_zeroconf_stops_nobody(
+async def test_a_failing_zeroconf_does_not_stop_the_proxy(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The proxy serves, one line tells why nobody finds it, and it stops as it should."""
+    """One line in the log says why it cannot be found, and the proxy stops as it should."""
     failed = asyncio.Event()
     monkeypatch.setattr(announce, "AsyncZeroconf", Failing([OSError(98, "Address already in use")], failed))
     async with serving(monkeypatch, tmp_path) as url, ClientSession() as client:

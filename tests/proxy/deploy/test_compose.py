@@ -13,8 +13,9 @@ from spark_audio_proxy.config import OPTIONS, PREFIX, Settings, read_settings
 from spark_audio_proxy.restarts.targets import RestartSettings, create_target
 from spark_engine.healing.restart import DockerTarget
 
+from tests.helpers.documents import at, items, mapping, string
 from tests.helpers.proxy import dockerfile
-from tests.proxy.deploy.test_package import ROOT
+from tests.helpers.repository import ROOT
 
 pytestmark = pytest.mark.build
 
@@ -48,7 +49,7 @@ def interpolated(text: str, variables: Mapping[str, str]) -> str:
     return text
 
 
-def compose(**variables: str) -> dict:
+def compose(**variables: str) -> dict[str, object]:
     """The file with these variables in .env, beside those of the example."""
     variables = example() | {"SPARK_AUDIO_API_KEY": "key"} | variables
 
@@ -59,7 +60,18 @@ def compose(**variables: str) -> dict:
             return [fill(item) for item in node]
         return interpolated(node, variables) if isinstance(node, str) else node
 
-    return fill(yaml.safe_load(COMPOSE.read_text()))  # type: ignore[return-value]
+    return mapping(fill(yaml.safe_load(COMPOSE.read_text())))
+
+
+def container_of(service: str, **variables: str) -> dict[str, object]:
+    """What the file says of one service."""
+    return mapping(compose(**variables), "services", service)
+
+
+def networks_of(container: dict[str, object]) -> set[object]:
+    """The names of its networks, which are a list, or a mapping with options for each."""
+    networks = container.get("networks", [])
+    return set(networks if isinstance(networks, list) else mapping(networks))
 
 
 def example() -> dict[str, str]:
@@ -70,11 +82,10 @@ def example() -> dict[str, str]:
 
 def settings(service: str, **variables: str) -> Settings:
     """What the proxy in this container makes of its variables."""
-    container = compose(**variables)["services"][service]
+    container = container_of(service, **variables)
     assert container["env_file"] == ".env"
-    return read_settings(
-        [], example() | variables | {name: str(value) for name, value in container["environment"].items()}
-    )
+    own = {name: str(value) for name, value in mapping(container, "environment").items()}
+    return read_settings([], example() | variables | own)
 
 
 def check(path: Path) -> subprocess.CompletedProcess[str]:
@@ -84,7 +95,6 @@ def check(path: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_it_keeps_to_the_schema() -> None:
-    """That of the Compose specification."""
     done = check(COMPOSE)
     assert done.returncode == 0, done.stdout
 
@@ -136,7 +146,7 @@ class TestStart:
 
     def test_the_profiles_are_those_of_the_example(self) -> None:
         """Open WebUI is always there; the two proxies are never there together by one profile."""
-        profiles = {name: item.get("profiles", []) for name, item in compose()["services"].items()}
+        profiles = {name: mapping(item).get("profiles", []) for name, item in mapping(compose(), "services").items()}
         assert profiles == {
             "spark-audio-proxy": ["spark"],
             "embedded": ["embedded"],
@@ -156,19 +166,20 @@ class TestStart:
     @pytest.mark.parametrize("service", OURS)
     def test_the_images_can_be_built_from_the_repository(self, service: str) -> None:
         """Until they can be pulled."""
-        build = compose()["services"][service]["build"]
-        assert (COMPOSE.parent / build["context"]).resolve() == ROOT
-        assert (ROOT / build["dockerfile"]).exists()
-        assert build.get("target", "runtime") in dockerfile.stages(ROOT / build["dockerfile"])
+        build = mapping(container_of(service), "build")
+        path = ROOT / string(build, "dockerfile")
+        assert (COMPOSE.parent / string(build, "context")).resolve() == ROOT
+        assert path.exists()
+        assert build.get("target", "runtime") in dockerfile.stages(path)
 
 
 class TestSecurity:
     """Little is reachable, and little can be done from there."""
 
     def test_only_this_machine_reaches_it(self) -> None:
-        """Until LISTEN_ADDRESS says something else."""
         for address in ("127.0.0.1", "192.168.1.20"):
-            services = compose(**({} if address == "127.0.0.1" else {"LISTEN_ADDRESS": address}))["services"]
+            given = {} if address == "127.0.0.1" else {"LISTEN_ADDRESS": address}
+            services = {name: mapping(item) for name, item in mapping(compose(**given), "services").items()}
             ports = {name: item["ports"] for name, item in services.items() if "ports" in item}
             assert ports == {
                 "spark-audio-proxy": [f"{address}:8600:8600"],
@@ -179,7 +190,7 @@ class TestSecurity:
     @pytest.mark.parametrize("service", [*OURS, "socket-proxy"])
     def test_containers_have_no_rights_that_they_do_not_need(self, service: str) -> None:
         """And come back by themselves."""
-        container = compose()["services"][service]
+        container = container_of(service)
         assert container["read_only"] is True
         assert container["cap_drop"] == ["ALL"]
         assert container["security_opt"] == ["no-new-privileges"]
@@ -189,19 +200,19 @@ class TestSecurity:
     @pytest.mark.parametrize("service", OURS)
     def test_the_image_is_used_as_it_is_meant(self, service: str) -> None:
         """Its folder for state is a volume, its port is the one that its HEALTHCHECK asks."""
-        container = compose()["services"][service]
+        container = container_of(service)
         assert container["volumes"] == ["state:/state"]
         assert settings(service).state_dir == "/state"
         assert (settings(service).host, settings(service).port) == ("0.0.0.0", 8600)
         assert not settings(service).announced
         assert container["stop_grace_period"] == "45s"
 
-    def test_nobody_but_the_proxy_reaches_the_socket_proxy(self) -> None:
-        """A network of their own, without a way out; the socket itself is nobody else's."""
+    def test_only_the_proxy_reaches_the_socket_proxy(self) -> None:
+        """They share a network without a way out; only the socket proxy has the socket."""
         found = compose()
-        assert found["networks"]["restart"] == {"internal": True}
-        services = found["services"]
-        members = {name for name, item in services.items() if "restart" in item.get("networks", [])}
+        assert at(found, "networks", "restart") == {"internal": True}
+        services = {name: mapping(item) for name, item in mapping(found, "services").items()}
+        members = {name for name, item in services.items() if "restart" in networks_of(item)}
         assert members == {"spark-audio-proxy", "socket-proxy"}
         assert services["socket-proxy"]["networks"] == ["restart"]
         assert [name for name, item in services.items() if "docker.sock" in str(item["volumes"])] == ["socket-proxy"]
@@ -223,7 +234,7 @@ class TestSecurity:
                     assert target.address == "http://socket-proxy:2375"
                     sent.append(f"/{target.api_version}/containers/{target.container}/restart")
         assert len(sent) == len(named)
-        command = compose(**named)["services"]["socket-proxy"]["command"]
+        command = [string(word) for word in items(container_of("socket-proxy", **named), "command")]
         (allowed,) = (item.partition("=")[2] for item in command if item.startswith("-allowPOST"))
         assert [item.partition("=")[0] for item in command if item.startswith("-allow")] == [
             *("-allowfrom", "-allowPOST", "-allowhealthcheck"),
@@ -238,7 +249,7 @@ class TestOpenWebui:
 
     def test_it_hears_and_speaks_through_the_proxy(self) -> None:
         """Each with the URL, the key and the engine that a custom URL needs."""
-        environment = compose()["services"]["open-webui"]["environment"]
+        environment = mapping(container_of("open-webui"), "environment")
         for direction in ("STT", "TTS"):
             assert environment[f"AUDIO_{direction}_ENGINE"] == "openai"
             assert environment[f"AUDIO_{direction}_OPENAI_API_BASE_URL"] == "http://spark-audio-proxy:8600/v1"
@@ -246,6 +257,6 @@ class TestOpenWebui:
             assert environment[f"AUDIO_{direction}_MODEL"]
 
     def test_it_waits_for_whichever_proxy_there_is(self) -> None:
-        """The other one is not an error."""
-        waits = compose()["services"]["open-webui"]["depends_on"]
+        """The proxy that is not started is no error."""
+        waits = container_of("open-webui")["depends_on"]
         assert waits == {name: {"condition": "service_healthy", "required": False} for name in OURS}

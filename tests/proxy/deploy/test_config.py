@@ -17,7 +17,6 @@ def test_the_environment_sets_what_the_command_line_does_not() -> None:
 
 
 def test_sizes_and_switches_are_read_as_people_write_them() -> None:
-    """100MiB, yes."""
     environment = {
         "SPARK_AUDIO_MAX_UPLOAD": "20 MiB",
         "SPARK_AUDIO_EMBEDDED": "yes",

@@ -19,8 +19,9 @@ from spark_engine.servers.deadlines import Deadlines
 
 from tests.fakes import parakeet
 from tests.fakes.server import running, text
+from tests.helpers.documents import at, items, mapping, string
+from tests.helpers.proxy.running_proxy import Proxy
 from tests.helpers.repository import ROOT
-from tests.proxy.conftest import Proxy
 
 pytestmark = pytest.mark.build
 
@@ -35,39 +36,40 @@ type Manifest = dict[str, object]
 def manifest(name: str, kind: str) -> Manifest:
     """One object of one file."""
     (found,) = [item for item in yaml.safe_load_all((KUBERNETES / name).read_text()) if item["kind"] == kind]
-    return found
+    return mapping(found)
 
 
-def pod(name: str) -> dict:
+def pod(name: str) -> Manifest:
     """The pod of a Deployment."""
-    return manifest(name, "Deployment")["spec"]["template"]  # type: ignore[index]
+    return mapping(manifest(name, "Deployment"), "spec", "template")
 
 
-def container(name: str) -> dict:
+def container(name: str) -> Manifest:
     """Its only container."""
-    (found,) = pod(name)["spec"]["containers"]
-    return found
+    (found,) = items(pod(name), "spec", "containers")
+    return mapping(found)
 
 
 def environment(name: str) -> dict[str, str]:
     """Its variables; one from a Secret gets a value of its own."""
-    return {item["name"]: item.get("value", "from-a-secret") for item in container(name)["env"]}
+    variables = [mapping(item) for item in items(container(name), "env")]
+    return {string(item, "name"): string({"value": "from-a-secret"} | item, "value") for item in variables}
 
 
 @pytest.mark.parametrize("version", [OLDEST, kubernetes_validate.latest_version()])
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
 def test_manifests_keep_to_the_schemas(path: Path, version: str) -> None:
     """Strictly: no field that Kubernetes does not know."""
-    items = list(yaml.safe_load_all(path.read_text()))
-    assert len(items) == 2
-    for item in items:
+    parts = list(yaml.safe_load_all(path.read_text()))
+    assert len(parts) == 2
+    for item in parts:
         kubernetes_validate.validate(item, version, strict=True)
 
 
 def test_a_misspelt_field_would_be_found() -> None:
     """The schemas are there, and are strict."""
     wrong = copy.deepcopy(manifest("parakeet.yaml", "Deployment"))
-    probe = wrong["spec"]["template"]["spec"]["containers"][0]["livenessProbe"]  # type: ignore[index]
+    probe = mapping(wrong, "spec", "template", "spec", "containers", 0, "livenessProbe")
     probe["periodSecond"] = probe.pop("periodSeconds")
     with pytest.raises(kubernetes_validate.ValidationError, match="periodSecond"):
         kubernetes_validate.validate(wrong, OLDEST, strict=True)
@@ -76,14 +78,14 @@ def test_a_misspelt_field_would_be_found() -> None:
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
 def test_parts_of_a_manifest_find_each_other(path: Path) -> None:
     """Labels, selectors and ports by name: no schema knows about these."""
-    labels = pod(path.name)["metadata"]["labels"]
-    service = manifest(path.name, "Service")["spec"]
-    assert manifest(path.name, "Deployment")["spec"]["selector"] == {"matchLabels": labels}  # type: ignore[index]
-    assert service["selector"] == labels  # type: ignore[index]
-    ports = {port["name"] for port in container(path.name)["ports"]}
-    assert {port["targetPort"] for port in service["ports"]} == ports  # type: ignore[index]
-    probes = [value for key, value in container(path.name).items() if key.endswith("Probe")]
-    assert {probe["httpGet"]["port"] for probe in probes if "httpGet" in probe} <= ports
+    labels = at(pod(path.name), "metadata", "labels")
+    service = at(manifest(path.name, "Service"), "spec")
+    assert at(manifest(path.name, "Deployment"), "spec", "selector") == {"matchLabels": labels}
+    assert at(service, "selector") == labels
+    ports = {at(port, "name") for port in items(container(path.name), "ports")}
+    assert {at(port, "targetPort") for port in items(service, "ports")} == ports
+    probes = [mapping(value) for key, value in container(path.name).items() if key.endswith("Probe")]
+    assert {at(probe, "httpGet", "port") for probe in probes if "httpGet" in probe} <= ports
 
 
 def test_the_proxys_variables_are_settings() -> None:
@@ -93,23 +95,25 @@ def test_the_proxys_variables_are_settings() -> None:
     settings = read_settings([], variables)
     assert settings.auto_restart is False
     assert settings.api_key == ("from-a-secret",)
-    assert settings.port == container("proxy.yaml")["ports"][0]["containerPort"]
-    assert settings.state_dir == container("proxy.yaml")["volumeMounts"][0]["mountPath"]
+    assert settings.port == at(container("proxy.yaml"), "ports", 0, "containerPort")
+    assert settings.state_dir == at(container("proxy.yaml"), "volumeMounts", 0, "mountPath")
 
 
 def test_no_service_can_be_taken_for_a_setting() -> None:
     """Kubernetes would set SPARK_AUDIO_PORT=tcp://... for a Service called spark-audio."""
-    assert pod("proxy.yaml")["spec"]["enableServiceLinks"] is False
+    assert at(pod("proxy.yaml"), "spec", "enableServiceLinks") is False
 
 
 def test_the_proxy_has_no_rights_that_it_does_not_need() -> None:
     """No root, no writing but to its state, no key to the cluster."""
-    spec, security = pod("proxy.yaml")["spec"], container("proxy.yaml")["securityContext"]
+    spec = mapping(pod("proxy.yaml"), "spec")
     assert spec["automountServiceAccountToken"] is False
-    assert spec["securityContext"]["runAsNonRoot"] is True
-    assert spec["securityContext"]["runAsUser"] > 0
-    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert security == {
+    assert at(spec, "securityContext", "runAsNonRoot") is True
+    user = at(spec, "securityContext", "runAsUser")
+    assert isinstance(user, int)
+    assert user > 0
+    assert at(spec, "securityContext", "seccompProfile") == {"type": "RuntimeDefault"}
+    assert container("proxy.yaml")["securityContext"] == {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
@@ -117,9 +121,8 @@ def test_the_proxy_has_no_rights_that_it_does_not_need() -> None:
 
 
 async def test_the_proxys_probes_are_answered(proxy: Proxy) -> None:
-    """By the proxy as it is."""
     for name in ("livenessProbe", "readinessProbe"):
-        path = container("proxy.yaml")[name]["httpGet"]["path"]
+        path = string(container("proxy.yaml"), name, "httpGet", "path")
         async with proxy.client.get(proxy.url + path) as response:
             assert (path, response.status) == (path, 200)
 
@@ -127,8 +130,8 @@ async def test_the_proxys_probes_are_answered(proxy: Proxy) -> None:
 @pytest.mark.parametrize("probe", ["startupProbe", "livenessProbe"])
 async def test_parakeets_probe_is_our_canary(probe: str) -> None:
     """Run as it stands there, but for the port; the kubelet waits longer than the canary does."""
-    wanted = container("parakeet.yaml")[probe]
-    program, *arguments = wanted["exec"]["command"]
+    wanted = mapping(container("parakeet.yaml"), probe)
+    program, *arguments = [string(word) for word in items(wanted, "exec", "command")]
     assert program == "spark-audio-proxy"
     assert wanted["timeoutSeconds"] >= Deadlines().canary + 3
     fake = parakeet.openai()
@@ -145,7 +148,6 @@ async def test_parakeets_probe_is_our_canary(probe: str) -> None:
 
 
 def test_everything_names_this_version() -> None:
-    """One release, one number."""
     image = r"ghcr\.io/spark-audio/spark-audio-proxy:([\d.]+)"
     app = ROOT / "proxy/deploy/home-assistant-app"
     versioned = {
@@ -173,7 +175,6 @@ class TestDocumentation:
 
     @pytest.mark.parametrize("name", ["self-healing.md", "scaling.md"])
     def test_every_yaml_block_can_be_read(self, name: str) -> None:
-        """Two on each page."""
         assert len([yaml.safe_load(block) for block in blocks(name, "yaml")]) == 2
 
     async def test_the_socket_proxy_lets_through_what_is_sent_and_nothing_else(self) -> None:

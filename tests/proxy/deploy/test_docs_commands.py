@@ -11,7 +11,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,8 @@ from spark_audio_proxy.config import OPTIONS, PREFIX, read_settings
 from bench.__main__ import parse as parse_bench
 from screenshots.__main__ import parse as parse_screenshots
 from tests.helpers.proxy.browser import serving
-from tests.helpers.proxy.pages import PAGES, ROOT, Block, anchors, blocks, links
+from tests.helpers.proxy.pages import PAGES, Block, anchors, blocks, links
+from tests.helpers.repository import ROOT
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.engines]
 
@@ -96,8 +97,8 @@ async def real_proxy(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator
     # An answer of 400 or more ends the command, and so the example.
     (folder / ".curlrc").write_text("silent\nshow-error\nfail-with-body\n")
     async with EmbeddedSpark() as spark:
-        urls = {"parakeet_url": spark.parakeet_url, "magpie_url": spark.magpie_url}
-        async with serving(**urls, state_dir=str(folder / "state")) as url:
+        state = str(folder / "state")
+        async with serving(parakeet_url=spark.parakeet_url, magpie_url=spark.magpie_url, state_dir=state) as url:
             yield Desk(
                 folder,
                 {
@@ -110,7 +111,6 @@ async def real_proxy(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator
 
 @pytest.mark.parametrize("block", RUN, ids=str)
 async def test_a_command_does_what_the_page_says(desk: Desk, block: Block) -> None:
-    """As somebody runs it who copies it."""
     foreign = [command for command in commands(block) if not command.startswith(SAFE)]
     assert foreign == [], "neither safe to run here nor marked"
     assert await desk.run("bash", "-euo", "pipefail", "-c", text=block.text)
@@ -133,7 +133,11 @@ async def test_a_program_does_what_the_page_says(desk: Desk, block: Block) -> No
 @pytest.mark.parametrize("block", SCRIPTS, ids=str)
 async def test_a_script_knows_its_options(block: Block, capsys: pytest.CaptureFixture[str]) -> None:
     """Most take minutes: they are asked whether they would take these arguments."""
-    parsers = {"bench": parse_bench, "screenshots": parse_screenshots, "proxy": lambda given: read_settings(given, {})}
+    parsers: dict[str, Callable[[list[str]], object]] = {
+        "bench": parse_bench,
+        "screenshots": parse_screenshots,
+        "proxy": lambda given: read_settings(given, {}),
+    }
     for command in commands(block):
         match = SCRIPT.fullmatch(command)
         assert match is not None
@@ -148,7 +152,6 @@ async def test_a_script_knows_its_options(block: Block, capsys: pytest.CaptureFi
 
 @pytest.mark.parametrize("block", SETTINGS, ids=str)
 async def test_settings_are_taken(block: Block) -> None:
-    """By the program's own reader."""
     given = {match["name"]: match["value"] for line in commands(block) if (match := SETTING.fullmatch(line))}
     base = {f"{PREFIX}PARAKEET_URL": "http://127.0.0.1:8000"}
     usual, taken = read_settings([], base), read_settings([], base | given)
@@ -167,7 +170,6 @@ async def test_a_mark_is_true(block: Block) -> None:
 
 @pytest.mark.parametrize("block", blocks("yaml", "json"), ids=str)
 async def test_an_example_parses(block: Block) -> None:
-    """And holds something."""
     assert json.loads(block.text) if block.language == "json" else list(yaml.safe_load_all(block.text))
 
 
@@ -186,7 +188,6 @@ async def test_links_lead_somewhere(page: Path) -> None:
 
 
 async def test_every_guide_is_in_the_index() -> None:
-    """Nobody has to guess that a page exists."""
     index = ROOT / "docs/README.md"
     assert {page for page in PAGES if page.parent == index.parent} - {index} <= {
         (index.parent / link).resolve() for link in links(index)

@@ -6,6 +6,7 @@ import struct
 import subprocess
 from pathlib import Path
 from types import ModuleType
+from typing import TypedDict
 
 import pytest
 import voluptuous as vol
@@ -13,7 +14,7 @@ import yaml
 from spark_audio_proxy.config import OPTIONS, PREFIX, SettingsError, read_settings
 
 from tests.helpers.proxy import dockerfile
-from tests.proxy.deploy.test_package import ROOT
+from tests.helpers.repository import ROOT
 
 APP = ROOT / "proxy/deploy/home-assistant-app"
 LANGUAGES = ["de", "en", "es", "fr", "it"]
@@ -74,10 +75,21 @@ TRANSLATION = vol.Schema({vol.Required("configuration"): {str: {vol.Required("na
 type Options = dict[str, str | int | bool]
 
 
+class AppConfig(TypedDict):
+    """What the tests read of the app's config.yaml."""
+
+    slug: str
+    webui: str
+    host_network: bool
+    options: Options
+    schema: dict[str, str]
+
+
 @pytest.fixture(scope="module")
-def config() -> dict:
+def config() -> AppConfig:
     """The app's config.yaml."""
-    return yaml.safe_load((APP / "config.yaml").read_text())
+    found: AppConfig = yaml.safe_load((APP / "config.yaml").read_text())
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +126,6 @@ class TestRepository:
     """Supervisor takes the address of this repository and looks for apps in it."""
 
     def test_it_is_an_app_repository(self) -> None:
-        """By its repository.yaml."""
         found = yaml.safe_load((ROOT / "repository.yaml").read_text())
         vol.Schema({vol.Required("name"): str, "url": vol.Url(), "maintainer": str})(found)
 
@@ -139,8 +150,7 @@ class TestRepository:
 class TestConfig:
     """What Supervisor reads."""
 
-    def test_it_keeps_to_the_rules(self, config: dict) -> None:
-        """Each key and each value."""
+    def test_it_keeps_to_the_rules(self, config: AppConfig) -> None:
         CONFIG(config)
 
     @pytest.mark.parametrize(
@@ -153,31 +163,29 @@ class TestConfig:
             ("webui", "http://homeassistant.local:8600/"),
         ],
     )
-    def test_a_mistake_would_be_found(self, config: dict, key: str, value: object) -> None:
-        """The rules say no."""
+    def test_a_mistake_would_be_found(self, config: AppConfig, key: str, value: object) -> None:
         with pytest.raises(vol.Invalid, match=key):
-            CONFIG(config | {key: value})
+            CONFIG({**config, key: value})
 
-    def test_what_is_set_is_allowed(self, config: dict) -> None:
-        """The options as they are at first fit their own schema, and none of them is a riddle: all have a default."""
+    def test_what_is_set_is_allowed(self, config: AppConfig) -> None:
+        """The initial options fit their own schema, and all of them have a default."""
         assert all(accepts(config["schema"][name], value) for name, value in config["options"].items())
         assert {name for name, kind in config["schema"].items() if not kind.endswith("?")} == set(config["options"])
 
-    def test_every_option_is_a_setting(self, config: dict) -> None:
+    def test_every_option_is_a_setting(self, config: AppConfig) -> None:
         """And none is one that means nothing in there."""
         assert set(config["schema"]) <= set(OPTIONS)
         assert not {"host", "port", "state_dir", "embedded"} & set(config["schema"])
         assert not [name for name in config["schema"] if name.endswith("_command")]
 
-    def test_it_leads_to_the_port_that_the_proxy_has(self, config: dict, run: ModuleType) -> None:
+    def test_it_leads_to_the_port_that_the_proxy_has(self, config: AppConfig, run: ModuleType) -> None:
         """On the host's network a port cannot be mapped."""
         started = read_settings([], run.environment({"magpie_url": "http://spark.local:9000"}))
         assert config["webui"] == f"http://[HOST]:[PORT:{started.port}]/"
         assert config["host_network"] is True
 
     @pytest.mark.parametrize("language", LANGUAGES)
-    def test_every_option_has_a_name_and_a_description(self, config: dict, language: str) -> None:
-        """In every language."""
+    def test_every_option_has_a_name_and_a_description(self, config: AppConfig, language: str) -> None:
         found = yaml.safe_load((APP / f"translations/{language}.yaml").read_text())
         TRANSLATION(found)
         assert list(found["configuration"]) == list(config["schema"])
@@ -198,8 +206,7 @@ class TestConfig:
         assert head[:8] == b"\x89PNG\r\n\x1a\n"
         assert struct.unpack(">II", head[16:]) == size
 
-    def test_the_documentation_names_options_that_there_are(self, config: dict) -> None:
-        """All that look like one."""
+    def test_the_documentation_names_options_that_there_are(self, config: AppConfig) -> None:
         page = (APP / "DOCS.md").read_text()
         named = {name for name in re.findall(r"`(\w+)`", page) if "_" in name}
         assert {"parakeet_restart_ssh", "auto_restart"} <= named
@@ -209,8 +216,7 @@ class TestConfig:
 class TestOptions:
     """What the proxy is started with."""
 
-    def test_nothing_filled_in_is_a_sentence_in_the_log(self, config: dict, run: ModuleType) -> None:
-        """And the proxy's own."""
+    def test_nothing_filled_in_is_a_sentence_in_the_log(self, config: AppConfig, run: ModuleType) -> None:
         with pytest.raises(SettingsError, match="nothing to serve"):
             read_settings([], run.environment(config["options"]))
 
@@ -219,14 +225,12 @@ class TestOptions:
         [({}, "127.0.0.1"), ({"api_key": "key"}, "0.0.0.0"), ({"allow_anonymous": True}, "0.0.0.0")],
     )
     def test_the_network_reaches_it_with_a_key_alone(self, run: ModuleType, options: Options, host: str) -> None:
-        """Unless that is asked for."""
         given = {"parakeet_url": "http://spark.local:8000", "magpie_url": "", "api_key": ""} | options
         found = read_settings([], run.environment(given))
         assert (found.host, found.magpie) == (host, ())
         assert found.announced is ("api_key" in options)
 
-    def test_every_kind_of_option_arrives(self, config: dict, run: ModuleType) -> None:
-        """As the setting of the same name."""
+    def test_every_kind_of_option_arrives(self, config: AppConfig, run: ModuleType) -> None:
         options: Options = {
             "parakeet_url": "http://spark.local:8000,http://desktop.local:8000",
             "magpie_url": "http://spark.local:9000",
@@ -256,8 +260,7 @@ class TestOptions:
             ("unknown_voice", "none"),
         ],
     )
-    def test_what_cannot_work_is_refused_in_the_form(self, config: dict, name: str, value: str | int) -> None:
-        """Before the app is started."""
+    def test_what_cannot_work_is_refused_in_the_form(self, config: AppConfig, name: str, value: str | int) -> None:
         assert not accepts(config["schema"][name], value)
 
 
@@ -275,7 +278,7 @@ class TestContainer:
         (user,) = (step.rest for step in dockerfile.stages(ROOT / "proxy/Dockerfile")["base"][1] if step.word == "USER")
         assert user == f"{run.USER}:{run.USER}"
 
-    def test_its_apparmor_profile_is_its_own(self, config: dict) -> None:
+    def test_its_apparmor_profile_is_its_own(self, config: AppConfig) -> None:
         """Supervisor wants one profile, named like the app; its rights are these and no more."""
         text = (APP / "apparmor.txt").read_text()
         assert re.findall(r"^profile ([^ ]+)", text, re.MULTILINE) == [config["slug"]]
@@ -286,7 +289,6 @@ class TestContainer:
             assert f"  {place}," in text
 
     def test_variables_that_it_names_are_settings(self) -> None:
-        """In run.py."""
         named = set(re.findall(rf"{PREFIX}([A-Z_]+)", (APP / "run.py").read_text()))
         assert {"HOST", "STATE_DIR"} <= named
         assert {name.lower() for name in named} <= set(OPTIONS)

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from spark_audio_proxy.identity import lasting_id
 
-from tests.proxy.conftest import Proxy, StartProxy
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
 
 
 def test_it_lasts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -22,7 +22,6 @@ def test_it_lasts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.mark.parametrize("document", [b"", b"\xff", b"[]", b'{"id": 1}', b'{"id": "../../etc"}'])
 def test_a_damaged_one_is_replaced(tmp_path: Path, caplog: pytest.LogCaptureFixture, document: bytes) -> None:
-    """Once, and not in silence."""
     (tmp_path / "proxy.json").write_bytes(document)
     first = lasting_id(tmp_path)
     assert first is not None
@@ -49,7 +48,7 @@ async def status_id(proxy: Proxy) -> object:
 
 
 async def test_the_status_tells_it(start_proxy: StartProxy, tmp_path: Path) -> None:
-    """The same after a restart; null where there is none. Nobody has to watch for it."""
+    """The same after a restart; null where there is none."""
     first, again = [await start_proxy(state_dir=str(tmp_path / "kept")) for _ in range(2)]
     assert await status_id(first) == await status_id(again) == lasting_id(tmp_path / "kept")
     (tmp_path / "file").write_text("in the way")

@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Generator
 from dataclasses import fields
 from pathlib import Path
+from typing import NotRequired, TypedDict
 from urllib.request import Request, urlopen
 
 import pytest
@@ -20,7 +21,8 @@ from yarl import URL
 from tests.fakes.server import FakeServer, running
 from tests.helpers.proxy import dockerfile
 from tests.helpers.proxy.dockerfile import Image
-from tests.proxy.deploy.test_package import ROOT, started
+from tests.helpers.proxy.program import started
+from tests.helpers.repository import ROOT
 
 pytestmark = pytest.mark.build
 
@@ -54,7 +56,7 @@ def image() -> Generator[Image]:
 
 
 def free_port() -> str:
-    """A port that nobody listens on."""
+    """A port that is free now."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return str(server.getsockname()[1])
 
@@ -71,17 +73,13 @@ def run(image: Image, *arguments: str, **given: str) -> subprocess.CompletedProc
 
 
 class TestDockerfiles:
-    """As text."""
-
     @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.parent.name)
     def test_hadolint_finds_nothing(self, path: Path) -> None:
-        """Not even a hint."""
         hadolint = Path(sys.executable).with_name("hadolint")
         done = subprocess.run([str(hadolint), str(path)], capture_output=True, text=True, check=False)
         assert (done.stdout + done.stderr, done.returncode) == ("", 0)
 
     def test_hadolint_would_find_something(self, tmp_path: Path) -> None:
-        """It is there, and works."""
         wrong = tmp_path / "Dockerfile"
         wrong.write_text("FROM python\nRUN cd /tmp\n")
         hadolint = Path(sys.executable).with_name("hadolint")
@@ -102,7 +100,6 @@ class TestDockerfiles:
         assert {line.removeprefix("!") for line in ignored if line.startswith("!")} == copied
 
     def test_its_variables_are_settings(self) -> None:
-        """In every Dockerfile."""
         named = {name for path in DOCKERFILES for name in re.findall(rf"{PREFIX}(\w+)", path.read_text())}
         assert {"HOST", "PORT", "STATE_DIR", "EMBEDDED"} <= named
         assert {name.lower() for name in named} <= {item.name for item in fields(Settings)}
@@ -114,7 +111,6 @@ class TestDockerfiles:
         assert stages["runtime"][0] == stages["embedded"][0] == "base"
 
     def test_uv_is_the_one_that_the_project_uses(self) -> None:
-        """In all of them."""
         wanted = re.findall(r"^uv_version=(.*)$", (ROOT / "scripts/setup").read_text(), re.MULTILINE)
         for path in (DOCKERFILE, ROOT / "proxy/deploy/kubernetes/parakeet.Dockerfile"):
             assert re.findall(r"ghcr\.io/astral-sh/uv:([\d.]+)", path.read_text()) == wanted
@@ -131,7 +127,24 @@ class TestDockerfiles:
         assert lacking == []
 
 
-def closure(packages: dict[str, dict], *extras: str) -> set[str]:
+class Requirement(TypedDict):
+    """What a package needs, as uv.lock writes it."""
+
+    name: str
+    marker: NotRequired[str]
+    extra: NotRequired[list[str]]
+
+
+Package = TypedDict(
+    "Package",
+    {
+        "dependencies": NotRequired[list[Requirement]],
+        "optional-dependencies": NotRequired[dict[str, list[Requirement]]],
+    },
+)
+
+
+def closure(packages: dict[str, Package], *extras: str) -> set[str]:
     """Everything that the image installs, by name, without the project itself."""
     own = packages["spark-audio-proxy"]
     waiting = [*own["dependencies"], *(item for extra in extras for item in own["optional-dependencies"][extra])]
@@ -159,7 +172,7 @@ class TestContainer:
     """The RUN steps were run, and this starts what they made."""
 
     def test_it_starts_and_is_healthy(self, image: Image) -> None:
-        """Asked by its own HEALTHCHECK, which notices as well when nobody answers."""
+        """By its own HEALTHCHECK, which fails before the start."""
         given = {
             "SPARK_AUDIO_HOST": "127.0.0.1",
             "SPARK_AUDIO_PORT": free_port(),
@@ -185,7 +198,7 @@ class TestContainer:
 
     @pytest.mark.parametrize("place", ["opt/spark-audio/x", "opt/spark-audio/bin/spark-audio-proxy", "etc/passwd", "x"])
     def test_nothing_else_can_be_written(self, image: Image, place: str) -> None:
-        """So that the test above means something."""
+        """The test above relies on it."""
         command = image.command(
             [sys.executable, "-c", "import sys; open(sys.argv[1], 'w')", str(image.root / place)], {}
         )
@@ -217,7 +230,7 @@ class TestContainer:
         assert "No connection to 127.0.0.1:9" in done.stdout
 
     def test_it_runs_as_a_user_of_its_own(self, image: Image) -> None:
-        """Who is in its list of users, and owns the state."""
+        """The user is in its list of users, and owns the state."""
         assert image.user == "65532:65532"
         assert "spark-audio:x:65532:65532:" in (image.root / "etc/passwd").read_text()
         assert "spark-audio:x:65532:" in (image.root / "etc/group").read_text()

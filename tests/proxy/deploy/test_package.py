@@ -2,12 +2,10 @@
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 import zipfile
-from collections.abc import AsyncGenerator, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -17,31 +15,12 @@ from aiohttp import ClientSession, web
 
 from tests.fakes import magpie
 from tests.fakes.server import running
+from tests.helpers.proxy.program import started
 from tests.helpers.repository import ROOT
 
 pytestmark = pytest.mark.build
 
 PROGRAM = [sys.executable, "-m", "spark_audio_proxy"]
-
-
-@contextmanager
-def started(program: list[str], **environment: str) -> Generator[str]:
-    """The URL of a proxy that was started like this; stopped with SIGTERM, which must end it with status 0."""
-    with subprocess.Popen(
-        program,
-        env=os.environ | {"SPARK_AUDIO_MAGPIE_URL": "http://127.0.0.1:9", "SPARK_AUDIO_PORT": "0"} | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        try:
-            assert line.startswith("Spark Audio proxy listening on "), process.stderr.read() if process.stderr else ""
-            yield line.split()[-1]
-        finally:
-            process.send_signal(signal.SIGTERM)
-        assert process.wait() == 0
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +95,6 @@ def test_it_says_where_it_listens_and_stops_when_told() -> None:
 
 
 async def test_a_request_in_flight_is_finished_on_stop() -> None:
-    """A graceful stop."""
     arrived, go = asyncio.Event(), asyncio.Event()
 
     async def answer(request: web.Request) -> web.StreamResponse:

@@ -102,7 +102,6 @@ def test_a_place_without_a_version_is_not_released(checkout: Path, place: str) -
 
 
 def test_notes_are_the_changelogs() -> None:
-    """Of that version alone."""
     assert notes(CHANGELOG, "v1.2.0", "1.2.0") == "- Hears.\n- Speaks.\n"
     assert notes(CHANGELOG, "v1.1.0", "1.1.0") == "- Began.\n"
 
@@ -118,7 +117,6 @@ def test_notes_are_the_changelogs() -> None:
     ],
 )
 def test_what_is_not_ready_is_not_released(changelog: str, tag: str, complaint: str) -> None:
-    """With the reason."""
     with pytest.raises(ReleaseError, match=re.escape(complaint)):
         notes(changelog, tag, "1.2.0")
 

@@ -55,14 +55,12 @@ def test_all_tests_of_the_integration_run_on_all() -> None:
 
 @pytest.mark.parametrize("page", ["README.md", "docs/home-assistant.md"])
 def test_users_are_told_which_one_they_need(page: str) -> None:
-    """As people write it."""
     text = " ".join((ROOT / page).read_text().split())
     assert re.findall(r"Home Assistant (\d+\.\d+) or newer", text) == [OLDEST.removesuffix(".0")]
 
 
 @pytest.mark.parametrize("page", ["docs/home-assistant.md", "CONTRIBUTING.md"])
 def test_which_ones_are_tested_is_told(page: str) -> None:
-    """Both, to the last digit."""
     text = (ROOT / page).read_text()
     assert OLDEST in text
     assert NEWEST in text

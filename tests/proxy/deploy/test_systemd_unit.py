@@ -10,7 +10,7 @@ import pytest
 from spark_audio_proxy.__main__ import SHUTDOWN_GRACE
 from spark_audio_proxy.config import PREFIX, Settings
 
-from tests.proxy.deploy.test_package import ROOT
+from tests.helpers.repository import ROOT
 
 pytestmark = pytest.mark.build
 
@@ -47,13 +47,11 @@ def settings_of(path: Path) -> dict[str, list[str]]:
 
 
 def test_systemd_understands_it(unit: Path) -> None:
-    """Every word of it."""
     done = analyze("verify", "--man=no", str(unit))
     assert (done.stdout + done.stderr, done.returncode) == ("", 0)
 
 
 def test_a_misspelt_setting_would_be_found(unit: Path) -> None:
-    """A sandbox with a hole."""
     unit.write_text(unit.read_text().replace("ProtectSystem=", "ProtectSystems="))
     assert "ProtectSystems" in analyze("verify", "--man=no", str(unit)).stderr
 
@@ -83,7 +81,6 @@ def test_its_user_is_the_one_that_may_restart() -> None:
 
 
 def test_variables_that_it_names_are_settings() -> None:
-    """In its comments too."""
     named = set(re.findall(rf"{PREFIX}(\w+)", UNIT.read_text()))
     assert named
     assert {name.lower() for name in named} <= {item.name for item in fields(Settings)}

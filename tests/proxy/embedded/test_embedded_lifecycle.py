@@ -68,8 +68,7 @@ async def test_while_loading_the_answer_is_503() -> None:
     assert after == {PROBES[0]: (200, "ok"), PROBES[1]: (200, "live"), PROBES[2]: (200, "ready")}
 
 
-async def test_after_leaving_nobody_listens() -> None:
-    """Both ports are free again."""
+async def test_both_ports_are_free_at_the_end() -> None:
     async with playing() as spark:
         pass
     async with ClientSession() as client:
@@ -140,7 +139,6 @@ async def test_the_command_serves_until_it_is_stopped(number: signal.Signals) ->
 
 
 async def test_a_taken_port_is_said() -> None:
-    """In one line."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         process = await start("-m", "embedded_spark", "--parakeet-port", "0", "--magpie-port", str(port))

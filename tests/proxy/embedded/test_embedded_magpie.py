@@ -188,7 +188,7 @@ async def test_a_stream_that_fails_breaks(client: ClientSession) -> None:
 
 
 async def test_a_listener_that_leaves_ends_the_speech(client: ClientSession) -> None:
-    """However much there is still to say. No other thread cleans up in the model, for it may be at work."""
+    """However much is left to say. No other thread cleans up in the model, which may be at work."""
     fake = FakeSynthesizer(sentences=repeat(FIRST * 10_000))
     async with playing(synthesizer=fake) as spark:
         async with client.post(spark.magpie_url + ONLINE, data=fields(text="Hi.")) as response:
@@ -198,7 +198,7 @@ async def test_a_listener_that_leaves_ends_the_speech(client: ClientSession) -> 
     assert fake.left_on.startswith("speech-engine")
 
 
-async def test_a_slow_listener_holds_nobody_up(client: ClientSession) -> None:
+async def test_a_slow_listener_does_not_delay_others(client: ClientSession) -> None:
     """Sentences of several requests take turns, so the second request is done while the first still listens."""
     long = FakeSynthesizer(sentences=(b"\x01\x00" * 4_000_000, SECOND))
     async with (

@@ -59,7 +59,6 @@ async def test_json_holds_the_text_alone(client: ClientSession, fields: dict[str
 
 
 async def test_text_is_plain(client: ClientSession) -> None:
-    """One line of text, like OpenAI's."""
     async with (
         playing() as spark,
         client.post(spark.parakeet_url + TRANSCRIPTIONS, data=upload(fields={"response_format": "text"})) as response,
@@ -179,7 +178,7 @@ async def test_a_large_upload_is_refused(client: ClientSession, *, chunked: bool
 
 
 async def test_an_upload_announced_too_large_is_refused_before_it_comes() -> None:
-    """Nobody sends 100 MiB for nothing."""
+    """The caller need not send 100 MiB in vain."""
     async with playing() as spark:
         host, port = spark.parakeet_url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))

@@ -36,12 +36,10 @@ def test_what_the_new_rate_cannot_hold_is_gone(step: float, hertz: float) -> Non
 
 
 def test_the_same_rate_changes_nothing() -> None:
-    """Not a sample."""
     samples = tone(440, RATE)
     assert resample(samples, 1.0) is samples
 
 
 @pytest.mark.parametrize("length", [0, 1, 2, BLOCK, BLOCK + 1])
 def test_any_length_will_do(length: int) -> None:
-    """Even none."""
     assert len(resample(np.ones(length, np.float32), 0.5)) == 2 * length

@@ -38,7 +38,6 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize("path", INFERENCE)
 async def test_a_hang_ends_with_the_restart(bench: Bench, path: str) -> None:
-    """Without an answer."""
     await bench.wedge(path, "hang")
     body, taken_on = (
         form_body({"text": TEXT}, AudioFile("file", "a.wav", "audio/wav", b"", Audio(SECOND, 16_000))),
@@ -102,7 +101,7 @@ def test_a_restart_during_a_start_begins_it_again() -> None:
 
 
 async def test_a_restart_cuts_what_is_under_way() -> None:
-    """A transcript that is half done, and speech that is half spoken: nobody takes it for the whole."""
+    """Half a transcript and half of the speech must not pass for the whole."""
     hearing, speaking = Gate(), Gate()
     spark = EmbeddedSpark(
         load_recognizer=lambda: FakeRecognizer((hearing, (Line("Hello.", 0.0, 1.0),))),

@@ -105,7 +105,6 @@ async def test_a_sample_rate_changes_neither_words_nor_length(
 
 
 async def test_both_routes_speak_the_same(client: ClientSession, spark: EmbeddedSpark) -> None:
-    """Sample for sample, every time."""
     text = f"{SENTENCE} Then lock the front door. Is anyone at home?"
     whole = read_wav(await speak(client, spark, text)).pcm
     assert await speak(client, spark, text, SYNTHESIZE + "_online") == whole
@@ -198,7 +197,6 @@ async def test_the_last_fraction_of_a_second_counts(client: ClientSession, spark
 
 @pytest.mark.parametrize("pcm", [b"", b"\0\0", b"\0\0" * 48_000])
 async def test_silence_is_no_words(client: ClientSession, spark: EmbeddedSpark, pcm: bytes) -> None:
-    """However long."""
     answer = await hear(client, spark, write_wav(pcm, 16_000))
     assert (answer["text"], answer["segments"]) == ("", [])
 

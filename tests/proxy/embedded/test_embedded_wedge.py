@@ -46,7 +46,7 @@ async def test_each_mode_fails_in_the_shape_of_its_server(
 
 @pytest.mark.parametrize("path", INFERENCE)
 async def test_an_opaque_failure_is_plain_text(bench: Bench, path: str) -> None:
-    """As web frameworks answer when nobody caught the error."""
+    """As web frameworks answer to an unhandled exception."""
     await bench.wedge(path, "opaque500")
     async with bench.client.post(bench.url(path), data=form_for(path)) as response:
         answer = response.status, response.content_type, await response.text()
@@ -64,7 +64,6 @@ async def test_garbage_speech_is_silence_of_the_right_length(bench: Bench) -> No
 
 
 async def test_empty_speech_is_cut_after_a_hundredth_of_a_second(bench: Bench) -> None:
-    """Nothing that anybody could say."""
     await bench.wedge(SYNTHESIZE, "empty")
     status, wav = await bench.infer(SYNTHESIZE)
     assert (status, read_wav(wav).duration) == (200, 0.01)
@@ -81,7 +80,7 @@ async def test_garbage_words_come_in_every_format(bench: Bench, answer_format: s
         assert GARBAGE_WORDS in await response.text()
 
 
-async def test_a_server_that_hangs_turns_nobody_away() -> None:
+async def test_a_hanging_server_admits_every_request() -> None:
     """A 429 would be an answer."""
     engine = WedgeableEngine(FakeRecognizer, HEARD)
     await engine.load()
@@ -99,7 +98,7 @@ async def test_a_server_that_hangs_turns_nobody_away() -> None:
 
 
 @pytest.mark.parametrize("mode", Mode)
-async def test_whatever_needs_no_inference_stays_green(bench: Bench, mode: Mode) -> None:
+async def test_what_needs_no_inference_stays_healthy(bench: Bench, mode: Mode) -> None:
     """Health, models and voices; and a wrong request is still refused for what it is."""
     before = await bench.pages()
     assert {status for status, _ in before} == {200}

@@ -7,6 +7,7 @@ import sys
 import pytest
 from aiohttp import web
 from spark_audio_proxy.canary_command import CanaryOptions, ask, read_options
+from spark_engine.healing.canary import CANARY_DEADLINE
 
 from tests.fakes import faults, magpie, parakeet
 from tests.fakes.faults import Fault, refused, serving
@@ -30,8 +31,6 @@ async def run(*arguments: str, **environment: str) -> tuple[int | None, str, str
 
 
 class TestProgram:
-    """As a process."""
-
     async def test_parakeet(self) -> None:
         """One sentence and status 0; when it is wedged, one sentence and status 1."""
         async with running(parakeet.openai()) as fake:
@@ -60,15 +59,16 @@ class TestProgram:
         assert "hunter2" not in output
 
     async def test_wrong_use_is_status_2_and_no_settings_are_needed(self) -> None:
-        """The usual status for it."""
         status, output, errors = await run("parakeet", "--url", "spark.local:8000")
         assert (status, output) == (2, "")
         assert "argument --url: one URL, which starts with http://" in errors
 
 
-def parakeet_at(url: str, **options: object) -> CanaryOptions:
+def parakeet_at(
+    url: str, token: str | None = None, *, deadline: float = CANARY_DEADLINE, any_words: bool = False
+) -> CanaryOptions:
     """Options for a Parakeet."""
-    return CanaryOptions(service="parakeet", url=url, **options)  # type: ignore[arg-type]
+    return CanaryOptions(service="parakeet", url=url, token=token, deadline=deadline, any_words=any_words)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,6 @@ async def test_a_server_that_hangs_is_not_healthy() -> None:
 
 @pytest.mark.parametrize("fault", [faults.silent, faults.reset_before_answer, faults.not_http, faults.html])
 async def test_a_server_that_is_no_parakeet_is_not_healthy(fault: Fault) -> None:
-    """Whatever it does on the wire."""
     async with serving(fault) as url:
         assert (await ask(parakeet_at(url, deadline=1.0))).healthy is False
 
@@ -194,7 +193,6 @@ class TestOptions:
         ],
     )
     def test_wrong_use(self, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
-        """Named, with status 2."""
         with pytest.raises(SystemExit) as ended:
             read_options(arguments, {})
         assert ended.value.code == 2

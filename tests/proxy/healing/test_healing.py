@@ -18,7 +18,8 @@ from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import FakeServer, Handler, data, json, running, text
 from tests.helpers.proxy.healing import RESTART, dog_of, hook, until, watched
 from tests.helpers.proxy.recordings import tone
-from tests.proxy.conftest import Proxy, StartProxy
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
+from tests.helpers.proxy.settings import ProxySettings
 
 HEAR = ("POST", TRANSCRIPTIONS)
 SPEAK = ("POST", SYNTHESIZE_ONLINE)
@@ -62,7 +63,7 @@ WEDGES: list[tuple[str, Handler]] = [
 async def test_a_wedged_parakeet_is_restarted_once_and_served_again(
     start_proxy: StartProxy, tmp_path: Path, name: str, fault: Handler
 ) -> None:
-    """503 to the one who notices, 503 at once to the rest, then as before."""
+    """503 to the caller who meets the fault, 503 at once to the rest, then as before."""
     hearing = parakeet.openai()
     good = hearing.answers[HEAR]
     restarts = hook((hearing, HEAR, good))
@@ -126,8 +127,9 @@ async def test_an_answer_that_looks_well_and_is_wrong_is_found_by_the_canary(
     assert fault is not None
     restarts = hook((server, route, server.answers[route]))
     async with running(restarts):
-        target = {f"{name}_restart_url": restarts.url + RESTART}
-        proxy = await watched(start_proxy, tmp_path, hearing, speaking, canary_interval=0.1, **target)
+        url = restarts.url + RESTART
+        target: ProxySettings = {"magpie_restart_url": url} if speaking_fault else {"parakeet_restart_url": url}
+        proxy = await watched(start_proxy, tmp_path, hearing, speaking, **target | {"canary_interval": 0.1})
         server.answers[route] = fault
         dog = dog_of(proxy, name)
         await until(dog, State.WEDGED)
@@ -207,7 +209,6 @@ async def test_a_box_that_is_off_is_unreachable_and_not_restarted(
 async def test_busy_and_refused_are_no_faults(
     start_proxy: StartProxy, tmp_path: Path, answer: Handler, status: int
 ) -> None:
-    """Nobody is shot for saying no."""
     hearing, restarts = parakeet.openai(), hook()
     async with running(restarts):
         proxy = await watched(start_proxy, tmp_path, hearing, parakeet_restart_url=restarts.url + RESTART)
@@ -219,17 +220,17 @@ async def test_busy_and_refused_are_no_faults(
 
 
 async def test_one_bad_recording_does_not_lock_others_out(start_proxy: StartProxy, tmp_path: Path) -> None:
-    """It fails for whoever sends it; the canary and everybody else pass."""
+    """It fails for each caller that sends it; the canary and other recordings pass."""
     hearing, restarts = parakeet.openai(), hook()
     good = hearing.answers[HEAR]
     bad_size = len(write_wav(tone(0.3)))
 
-    async def picky(request: object) -> object:
+    async def picky(request: web.Request) -> web.StreamResponse:
         size = len(hearing.asked[-1].file or b"")
         answer = json({"detail": "CUDA error: padding"}, status=500) if size == bad_size else good
-        return await answer(request)  # type: ignore[arg-type]
+        return await answer(request)
 
-    hearing.answers[HEAR] = picky  # type: ignore[assignment]
+    hearing.answers[HEAR] = picky
     async with running(restarts):
         proxy = await watched(start_proxy, tmp_path, hearing, parakeet_restart_url=restarts.url + RESTART)
         for _ in range(5):

@@ -37,7 +37,7 @@ async def test_the_last_save_counts(store: FileStore) -> None:
 
 
 async def test_whole_seconds_are_taken_as_well(store: FileStore) -> None:
-    """Somebody may have edited it."""
+    """A person may have edited it."""
     await store.save(())
     store.path.write_text('{"restarts": [1700000000, 1700000060.25], "note": "by hand"}')
     assert await store.load() == ATTEMPTS
@@ -114,7 +114,7 @@ class Crash(BaseException):
 async def test_a_crash_before_the_rename_keeps_the_old_record(
     store: FileStore, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    """And what is left over is in nobody's way."""
+    """The unfinished file that is left does no harm."""
 
     def crash(*_: object, **__: object) -> None:
         raise Crash

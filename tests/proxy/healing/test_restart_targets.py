@@ -23,10 +23,7 @@ async def session() -> AsyncGenerator[ClientSession]:
 
 
 class TestSettings:
-    """What is written, and what it means."""
-
     async def test_nothing_set_is_no_target(self, session: ClientSession) -> None:
-        """Nobody restarts then."""
         assert create_target(session, RestartSettings()) is None
 
     @pytest.mark.parametrize(
@@ -106,12 +103,11 @@ class TestSettings:
         ("command", "message"), [("restart 'parakeet", "No closing quotation"), ("  ", "is empty"), ("''  ", "empty")]
     )
     async def test_a_command_misspelt(self, session: ClientSession, command: str, message: str) -> None:
-        """Said at the start."""
         with pytest.raises(TargetError, match=message):
             create_target(session, RestartSettings(command=command))
 
     async def test_one_kind_for_each_server(self, session: ClientSession) -> None:
-        """Nobody could say which of two it should be."""
+        """Two would be ambiguous."""
         with pytest.raises(TargetError, match="more than one"):
             create_target(session, RestartSettings(url=HOOK, command="true"))
 
@@ -150,11 +146,8 @@ def python(script: str, *arguments: str) -> CommandTarget:
 
 
 class TestCommand:
-    """Real processes."""
-
     @pytest.mark.parametrize("status", [0, 3])
     async def test_its_status_is_the_answer(self, status: int) -> None:
-        """Zero is yes."""
         reply = await python(f"sys.exit({status})").restart()
         assert reply == RestartReply(status == 0, f"The restart command ended with status {status}.")
 
@@ -162,7 +155,6 @@ class TestCommand:
         ("name", "reason"), [("/no/such/program", "No such file or directory"), ("/etc", "Permission denied")]
     )
     async def test_a_program_that_cannot_be_run_is_said_to_be_so(self, name: str, reason: str) -> None:
-        """No traceback."""
         reply = await CommandTarget((name,)).restart()
         assert reply == RestartReply(False, f"The restart command cannot be run: {reason}.")
 

@@ -97,7 +97,7 @@ async def test_a_host_pinned_without_its_port_is_accepted(session: ClientSession
 
 
 async def test_another_host_key_is_refused_before_anything_is_sent(session: ClientSession, tmp_path: Path) -> None:
-    """Somebody in between, or a new installation: a person has to look."""
+    """A man in the middle, or a new installation: a person has to look."""
     async with listening(SshHost(tmp_path)) as host:
         host.pin(asyncssh.generate_private_key("ssh-ed25519"))
         reply = await host.target(session).restart()
@@ -108,7 +108,7 @@ async def test_another_host_key_is_refused_before_anything_is_sent(session: Clie
 async def test_a_key_that_the_host_does_not_know_is_refused(
     session: ClientSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nor is any other one tried: the agent of whoever started the proxy is not asked."""
+    """No other key is tried: the user's SSH agent is not asked."""
     asked = []
 
     def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -178,7 +178,6 @@ async def test_a_host_that_says_nothing_is_left_after_the_deadline(session: Clie
 
 
 async def test_a_host_that_is_off(session: ClientSession, tmp_path: Path) -> None:
-    """Refused."""
     async with listening(SshHost(tmp_path)) as host:
         target = host.target(session)
     assert await target.restart() == RestartReply(False, "SSH failed (ConnectionRefusedError).")
@@ -219,7 +218,7 @@ async def test_files_that_cannot_be_used_are_found_at_the_start(
 
 
 async def test_a_key_with_a_passphrase_is_refused_at_the_start(session: ClientSession, tmp_path: Path) -> None:
-    """Nobody is there to type it."""
+    """A passphrase cannot be typed."""
     async with listening(SshHost(tmp_path)) as host:
         key = asyncssh.generate_private_key("ecdsa-sha2-nistp256")
         key.write_private_key(str(tmp_path / "key"), "pkcs8-pem", passphrase="hunter2")

@@ -21,6 +21,7 @@ from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import FakeServer, json, running
 from tests.helpers.proxy.browser import serving, visiting
 from tests.helpers.proxy.healing import RESTART, hook
+from tests.helpers.proxy.settings import ProxySettings
 from tests.helpers.repository import NODE
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.browser]
@@ -34,7 +35,7 @@ HEAR = ("POST", TRANSCRIPTIONS)
 
 @pytest.fixture(scope="module", name="clip")
 def recorded_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Somebody says "Turn on the kitchen light."."""
+    """A recording of "Turn on the kitchen light."."""
     path = tmp_path_factory.mktemp("clip") / "clip.wav"
     path.write_bytes(write_wav(canary_clip()))
     return path
@@ -84,7 +85,11 @@ async def replay_length(page: Page) -> float:
 
 async def test_a_text_is_spoken_and_heard(browser: Browser, spark: EmbeddedSpark, tmp_path: Path) -> None:
     """The speech comes with its time to first sound, has a plausible length, and can be played again."""
-    settings = {"parakeet_url": spark.parakeet_url, "magpie_url": spark.magpie_url, "state_dir": str(tmp_path)}
+    settings: ProxySettings = {
+        "parakeet_url": spark.parakeet_url,
+        "magpie_url": spark.magpie_url,
+        "state_dir": str(tmp_path),
+    }
     async with serving(**settings) as url, visiting(browser, url) as visit:
         page = visit.page
         await page.get_by_label("Text", exact=True).fill(TEXT)
@@ -127,7 +132,6 @@ async def test_voices_are_grouped_by_language_and_emotion(browser: Browser, spea
 
 
 async def test_stop_ends_the_speech(browser: Browser, speaks: FakeServer) -> None:
-    """In the middle of it, and without an error."""
     async with serving(magpie_url=speaks.url, watch=False) as url, visiting(browser, url) as visit:
         await visit.page.get_by_label("Text", exact=True).fill(f"{TEXT} " * 40)
         await visit.page.get_by_role("button", name="Speak").click()
@@ -139,7 +143,11 @@ async def test_stop_ends_the_speech(browser: Browser, speaks: FakeServer) -> Non
 
 async def test_what_the_microphone_hears_is_read(browser: Browser, spark: EmbeddedSpark, tmp_path: Path) -> None:
     """Through MediaRecorder, the proxy's decoder and a real recogniser, by keyboard alone."""
-    settings = {"parakeet_url": spark.parakeet_url, "magpie_url": spark.magpie_url, "state_dir": str(tmp_path)}
+    settings: ProxySettings = {
+        "parakeet_url": spark.parakeet_url,
+        "magpie_url": spark.magpie_url,
+        "state_dir": str(tmp_path),
+    }
     async with serving(**settings) as url, visiting(browser, url) as visit:
         page, talk = visit.page, visit.page.locator("#talk")
         await talk.press("Enter")
@@ -155,7 +163,6 @@ async def test_what_the_microphone_hears_is_read(browser: Browser, spark: Embedd
 
 
 async def test_hold_to_talk(browser: Browser, hears: FakeServer) -> None:
-    """The recording ends when the button is let go."""
     async with serving(parakeet_url=hears.url, watch=False) as url, visiting(browser, url) as visit:
         page, talk = visit.page, visit.page.locator("#talk")
         await talk.hover()
@@ -272,7 +279,7 @@ async def test_a_restart_needs_the_key(browser: Browser, hears: FakeServer, spea
     assert len(restarts.posts(RESTART)) == 1
 
 
-async def test_a_restart_can_be_thought_over(browser: Browser, hears: FakeServer, tmp_path: Path) -> None:
+async def test_a_restart_can_be_cancelled(browser: Browser, hears: FakeServer, tmp_path: Path) -> None:
     """Cancel sends nothing; without a target there is no button to press."""
     restarts = hook()
     async with (
@@ -296,7 +303,7 @@ async def test_a_restart_can_be_thought_over(browser: Browser, hears: FakeServer
 
 
 async def test_what_the_servers_are_is_shown(browser: Browser, hears: FakeServer, speaks: FakeServer) -> None:
-    """Dialect, model, voices, address; and that nobody watches here."""
+    """Dialect, model, voices, address; and that the server is not watched."""
     async with (
         serving(parakeet_url=hears.url, magpie_url=speaks.url, watch=False) as url,
         visiting(browser, url) as visit,
@@ -314,7 +321,7 @@ async def test_a_proxy_that_stops_and_comes_back_is_noticed(
     browser: Browser, hears: FakeServer, tmp_path: Path
 ) -> None:
     """The page says so, and follows again by itself."""
-    settings = {"parakeet_url": hears.url, "state_dir": str(tmp_path)}
+    settings: ProxySettings = {"parakeet_url": hears.url, "state_dir": str(tmp_path)}
     stack = AsyncExitStack()
     url = await stack.enter_async_context(serving(**settings))
     async with stack, visiting(browser, url) as visit:
@@ -322,15 +329,15 @@ async def test_a_proxy_that_stops_and_comes_back_is_noticed(
         await expect(link).to_have_text("Live")
         await stack.aclose()
         await expect(link).to_have_text("No connection, trying again")
-        async with serving(int(url.rpartition(":")[2].strip("/")), **settings):
+        async with serving(**settings | {"port": int(url.rpartition(":")[2].strip("/"))}):
             await expect(link).to_have_text("Live")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_nothing_stands_in_the_way_of_anyone(
+async def test_axe_core_finds_no_accessibility_problem(
     browser: Browser, hears: FakeServer, speaks: FakeServer, tmp_path: Path, scheme: str, clip: Path
 ) -> None:
-    """No finding of axe-core, with everything on the page that can be there, dialogs included."""
+    """With everything on the page that can be there, dialogs included."""
     hears.answers[HEAR] = json({"detail": "CUDA error"}, status=500)
     async with (
         serving(parakeet_url=hears.url, magpie_url=speaks.url, state_dir=str(tmp_path)) as url,

@@ -10,9 +10,11 @@ from aiohttp import ClientResponse
 
 from tests.fakes import parakeet
 from tests.fakes import server as fakes
+from tests.helpers.documents import at, items
 from tests.helpers.proxy.healing import dog_of, watched
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
+from tests.helpers.proxy.settings import ProxySettings
 from tests.helpers.repository import ROOT
-from tests.proxy.conftest import Proxy, StartProxy
 
 WEB = ROOT / "proxy/spark_audio_proxy/web"
 PARTS = sorted(path.name for path in WEB.iterdir())
@@ -49,7 +51,6 @@ def test_no_part_refers_to_another_host(name: str) -> None:
     "path", ["/web/../app.py", "/web/..%2fapp.py", "/web/%2e%2e%2fapp.py", "/web/app.py", "/web/", "/web", "/web/x.js"]
 )
 async def test_nothing_else_is_served(proxy: Proxy, path: str) -> None:
-    """Whatever the path looks like."""
     reader, writer = await asyncio.open_connection("127.0.0.1", int(proxy.url.rpartition(":")[2]))
     writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
     answer = (await reader.read()).decode()
@@ -77,9 +78,9 @@ async def test_events_tell_the_status_at_once_and_on_every_change(start_proxy: S
             assert await now.json() == first
         proxy.parakeet.answers["POST", parakeet.TRANSCRIPTIONS] = fakes.json({"detail": "CUDA error"}, status=500)
         await dog_of(proxy).check()
-        service = (await next_status(response))["services"][0]  # type: ignore[index]
-    assert service["state"] == "suspect"
-    assert [canary["outcome"] for canary in service["canaries"]] == ["success", "signed_fault"]
+        service = at(await next_status(response), "services", 0)
+    assert at(service, "state") == "suspect"
+    assert [at(canary, "outcome") for canary in items(service, "canaries")] == ["success", "signed_fault"]
 
 
 @pytest.mark.parametrize(
@@ -91,16 +92,15 @@ async def test_events_tell_the_status_at_once_and_on_every_change(start_proxy: S
         ({}, {"Host": "rebound.example"}, 403),
     ],
 )
-async def test_events_are_for_those_who_may_read_the_status(
-    start_proxy: StartProxy, settings: dict[str, object], headers: dict[str, str], status: int
+async def test_events_need_the_same_rights_as_the_status(
+    start_proxy: StartProxy, settings: ProxySettings, headers: dict[str, str], status: int
 ) -> None:
-    """By the same rules."""
     proxy = await start_proxy(**settings)
     async with proxy.client.get(f"{proxy.url}/api/events", headers=headers) as response:
         assert response.status == status
 
 
-async def test_a_stop_does_not_wait_for_those_who_listen(start_proxy: StartProxy, tmp_path: Path) -> None:
+async def test_a_stop_does_not_wait_for_event_streams(start_proxy: StartProxy, tmp_path: Path) -> None:
     """The stream ends cleanly when the proxy shuts down."""
     proxy = await watched(start_proxy, tmp_path)
     async with proxy.client.get(f"{proxy.url}/api/events") as response:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Unpack
 
 import pytest
 from aiohttp import web
@@ -14,8 +15,9 @@ from spark_audio_proxy.uploads import admission as limits
 from spark_audio_proxy.uploads import form, streamed_upload
 from spark_audio_proxy.uploads import multipart_reader as form_reader
 
-from tests.helpers.proxy.pages import ROOT
-from tests.proxy.conftest import Proxy, StartProxy
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
+from tests.helpers.proxy.settings import ProxySettings
+from tests.helpers.repository import ROOT
 
 KEY = {"Authorization": "Bearer first"}
 ANSWERS = {"yes": lambda status: status not in (401, 403), **{str(n): n.__eq__ for n in (401, 403, 404)}}
@@ -34,9 +36,10 @@ def table() -> Iterator[tuple[str, str, list[str]]]:
 TABLE = [pytest.param(*row, id=" ".join(row[:2])) for row in table()]
 
 
-async def everything(start_proxy: StartProxy, **settings: object) -> Proxy:
+async def everything(start_proxy: StartProxy, **settings: Unpack[ProxySettings]) -> Proxy:
     """A proxy that serves all that it can."""
-    return await start_proxy(metrics=True, llm_url="http://127.0.0.1:9", **settings)
+    usual: ProxySettings = {"metrics": True, "llm_url": "http://127.0.0.1:9"}
+    return await start_proxy(**usual | settings)
 
 
 @pytest.mark.parametrize(("method", "path", "cells"), TABLE)
@@ -59,7 +62,7 @@ async def test_the_table_is_true(
 
 
 async def test_no_endpoint_is_left_out(start_proxy: StartProxy) -> None:
-    """What is added has to be decided about."""
+    """A new endpoint needs a row of its own."""
     proxy = await everything(start_proxy)
     named = set()
     for method, path, _ in table():

@@ -21,10 +21,10 @@ from spark_engine.speech.audio import wav_header
 
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import FakeServer, running
+from tests.helpers.proxy.forms import error_in, send, upload
 from tests.helpers.proxy.recordings import recorded, tone
-from tests.proxy.api.test_transcriptions import error_in, send, upload
-from tests.proxy.conftest import Proxy
-from tests.proxy.deploy.test_package import ROOT
+from tests.helpers.proxy.running_proxy import Proxy
+from tests.helpers.repository import ROOT
 
 TRAP = "http://trap.invalid"
 """In the files below, in place of the address of a server that must hear nothing."""
@@ -70,16 +70,16 @@ async def test_nothing_else_could_be_opened_even_by_a_demuxer_that_tries() -> No
     """The second lock: a playlist taken for one. Without it the trap is asked, so that this test means something."""
     async with running(FakeServer()) as trap:
         playlist = PLAYLIST.replace(TRAP, trap.url).encode()
-        for arguments, asked in ({}, 1), ({"io_open": refuse}, 0):
+        for io_open, asked in (None, 1), (refuse, 0):
             trap.asked.clear()
             with pytest.raises((FFmpegError, PermissionError)):
-                await asyncio.to_thread(open_as, playlist, "hls", arguments)
+                await asyncio.to_thread(open_as, playlist, "hls", io_open)
             assert len(trap.asked) == asked
 
 
-def open_as(file: bytes, container: str, arguments: dict[str, object]) -> None:
+def open_as(file: bytes, container: str, io_open: Callable[[str, int, object], BytesIO] | None) -> None:
     """Open a file as a format that it does not have to be."""
-    with av.open(BytesIO(file), "r", format=container, **arguments) as media:  # type: ignore[call-overload]
+    with av.open(BytesIO(file), "r", format=container, io_open=io_open) as media:
         next(media.demux())
 
 
@@ -138,7 +138,7 @@ KNOWN = {"wav", "aiff", "mov", "matroska", "ogg", "flac", "mp3", "caf", "amr", "
         st.binary(max_size=60),
     )
 )
-def test_whatever_a_file_begins_with_it_is_opened_as_audio_or_not_at_all(head: bytes) -> None:
+def test_a_file_is_opened_as_audio_or_not_at_all(head: bytes) -> None:
     """No demuxer that reads other files can be named."""
     assert sniff(head) in {None, *KNOWN}
 
@@ -173,7 +173,7 @@ def one_packet(size: int) -> bytes:
         frame = av.AudioFrame(format="u8", layout="mono", samples=size)
         frame.planes[0].update(bytes(size))
         frame.sample_rate, frame.pts = 4000, 0
-        for packet in [*stream.encode(frame), *stream.encode(None)]:  # type: ignore[attr-defined]
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
             media.mux(packet)
     return file.getvalue()
 
@@ -239,7 +239,7 @@ def test_no_recording_unpacks_to_much_more_than_it_is(bomb: Callable[[], bytes])
 
 @pytest.mark.slow
 def test_hours_of_silence_in_a_few_kilobytes_come_a_block_at_a_time() -> None:
-    """Whoever reads them stops at the longest recording; the file's size says nothing."""
+    """The reader stops at the longest recording; the file's size says nothing."""
     silence = flac_of_silence(5 * 3600)
     assert len(silence) < 4 << 20
     largest = total = 0
@@ -260,9 +260,9 @@ def flac_of_silence(seconds: int) -> bytes:
         frame.sample_rate = 8000
         for minute in range(seconds // 60):
             frame.pts = minute * 8000 * 60
-            for packet in stream.encode(frame):  # type: ignore[attr-defined]
+            for packet in stream.encode(frame):
                 media.mux(packet)
-        for packet in stream.encode(None):  # type: ignore[attr-defined]
+        for packet in stream.encode(None):
             media.mux(packet)
     return file.getvalue()
 
@@ -311,7 +311,6 @@ async def test_a_wav_that_says_it_has_4_gigabytes_has_what_it_has(proxy: Proxy, 
     ["../../etc/passwd", "/etc/passwd", "a\\..\\b.wav", "x%22; name=%22model", "a%0D%0AX-Evil: 1", "a\0b", "%s%n"],
 )
 async def test_the_name_of_a_file_has_no_effect(proxy: Proxy, name: str) -> None:
-    """It opens nothing, and goes nowhere."""
     head = f'--x1\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
     body = head.encode() + recorded("mp3", "libmp3lame") + b"\r\n--x1--\r\n"
     headers = {"Content-Type": "multipart/form-data; boundary=x1"}

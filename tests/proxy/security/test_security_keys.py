@@ -1,4 +1,4 @@
-"""Keys: who has none gets nothing, and nobody learns one from a log, an answer or a message."""
+"""Keys: a caller without one gets nothing, and no log, answer or message tells one."""
 
 import asyncio
 import hmac
@@ -12,8 +12,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientSession, FormData
+from aiohttp import ClientSession, FormData, web
 from spark_audio_proxy import middlewares
+from spark_audio_proxy.app_state import SETTINGS
 from spark_audio_proxy.config import SettingsError, read_settings
 from spark_audio_proxy.logs import JsonFormatter, TextFormatter
 from spark_engine.healing.health import State
@@ -26,7 +27,8 @@ from tests.fakes.server import json as answering
 from tests.helpers.proxy.healing import RESTART, dog_of, hook, until
 from tests.helpers.proxy.raw_http import ask, request
 from tests.helpers.proxy.recordings import recorded
-from tests.proxy.conftest import StartProxy
+from tests.helpers.proxy.running_proxy import StartProxy
+from tests.helpers.proxy.settings import ProxySettings
 
 SPEAK = {"input": "Meet me at the harbour."}
 BEARER = {"Authorization": "Bearer first"}
@@ -49,7 +51,7 @@ async def test_keys_are_compared_in_constant_time_and_in_no_other_way(
     async with proxy.client.post(f"{proxy.url}/v1/audio/speech", json=SPEAK, headers=headers) as response:
         assert response.status == status
     assert compared == [(sent.encode(), b"first"), (sent.encode(), b"second")]
-    assert middlewares.hmac is hmac
+    assert vars(middlewares)["hmac"] is hmac
 
 
 @pytest.mark.parametrize(
@@ -89,7 +91,7 @@ async def test_a_wrong_key_is_not_logged_and_not_repeated(
     assert "hunter2" not in caplog.text
 
 
-SECRETS = {
+SECRETS: ProxySettings = {
     "api_key": ("secret-api", "secret-other"),
     "parakeet_token": "secret-parakeet",
     "magpie_token": "secret-magpie",
@@ -106,11 +108,11 @@ ENDPOINTS = [
 def refusing(server: FakeServer, path: str) -> FakeServer:
     """A server that repeats the token that it refuses, as some do."""
 
-    async def answer(asked: object) -> object:
-        token = asked.headers["Authorization"]  # type: ignore[attr-defined]
-        return await answering({"error": {"message": f"Wrong key: {token}"}}, status=401)(asked)  # type: ignore[arg-type]
+    async def answer(asked: web.Request) -> web.StreamResponse:
+        token = asked.headers["Authorization"]
+        return await answering({"error": {"message": f"Wrong key: {token}"}}, status=401)(asked)
 
-    server.answers["POST", path] = answer  # type: ignore[assignment]
+    server.answers["POST", path] = answer
     return server
 
 
@@ -122,13 +124,15 @@ async def test_no_answer_and_no_line_tells_a_key(
     told: list[str] = []
     restarts = hook()
     async with running(restarts), running(FakeServer()) as llm:
-        settings = SECRETS | {"llm_url": llm.url, "parakeet_restart_url": restarts.url + RESTART + "?secret-path"}
+        settings: ProxySettings = {**SECRETS, "llm_url": llm.url}
+        settings["parakeet_restart_url"] = restarts.url + RESTART + "?secret-path"
         speaking = refusing(magpie.nim(), SYNTHESIZE_ONLINE)
-        proxy = await start_proxy(speaking=speaking, watch=True, metrics=True, **settings)
+        proxy = await start_proxy(speaking=speaking, **settings | {"watch": True, "metrics": True})
         headers = {"Authorization": "Bearer secret-other"}
 
-        async def tell(method: str, path: str, **arguments: object) -> int:
-            async with proxy.client.request(method, proxy.url + path, headers=headers, **arguments) as response:  # type: ignore[arg-type]
+        async def tell(method: str, path: str, *, json: object = None, data: FormData | None = None) -> int:
+            url = proxy.url + path
+            async with proxy.client.request(method, url, headers=headers, json=json, data=data) as response:
                 told.append(f"{response.reason} {dict(response.headers)} {await response.text()}")
                 return response.status
 
@@ -142,7 +146,7 @@ async def test_no_answer_and_no_line_tells_a_key(
         assert await tell("POST", "/api/services/parakeet/restart") == 202
         for path in ENDPOINTS:
             await tell("GET", path)
-        told.append(str(proxy.app[middlewares.SETTINGS]))
+        told.append(str(proxy.app[SETTINGS]))
     (restarted,) = restarts.posts(RESTART)
     assert restarted.headers["Authorization"] == "Bearer secret-hook"
     assert proxy.parakeet.posts(TRANSCRIPTIONS)[-1].headers["Authorization"] == "Bearer secret-parakeet"
@@ -151,8 +155,8 @@ async def test_no_answer_and_no_line_tells_a_key(
     assert not [text for text in [*told, *own] if "secret" in text]
 
 
-def test_settings_that_are_printed_hide_whatever_may_hold_a_key() -> None:
-    """A command's arguments, too."""
+def test_printed_settings_hide_keys() -> None:
+    """A command's arguments may hold one, too."""
     for service in ("PARAKEET", "MAGPIE"):
         for kind in ("TOKEN", "RESTART_URL", "RESTART_TOKEN", "RESTART_DOCKER", "RESTART_COMMAND", "RESTART_SSH"):
             value = "http://hunter2/" if kind == "RESTART_URL" else "hunter2"
@@ -162,11 +166,15 @@ def test_settings_that_are_printed_hide_whatever_may_hold_a_key() -> None:
 
 async def test_a_password_where_none_belongs_is_not_repeated(start_proxy: StartProxy) -> None:
     """The sentence that ends the start is read in a log."""
-    for kind in ("docker", "ssh", "url"):
-        wrong = {f"parakeet_restart_{kind}": "http://user:hunter2@spark.local:2375/x#y", "watch": True}
-        wrong |= {"parakeet_restart_token": "hunter2"} if kind == "url" else {}
+    target = "http://user:hunter2@spark.local:2375/x#y"
+    each: list[ProxySettings] = [
+        {"parakeet_restart_docker": target},
+        {"parakeet_restart_ssh": target},
+        {"parakeet_restart_url": target, "parakeet_restart_token": "hunter2"},
+    ]
+    for wrong in each:
         with pytest.raises(SettingsError) as raised:
-            await start_proxy(**wrong)
+            await start_proxy(**wrong | {"watch": True})
         assert "hunter2" not in str(raised.value)
 
 

@@ -1,9 +1,10 @@
-"""What web pages of somebody else's can do with the browser of somebody in this house: nothing."""
+"""What foreign web pages can make a browser of this network do: nothing."""
 
 import asyncio
 import gzip
 import json
 from pathlib import Path
+from typing import Unpack
 
 import pytest
 from hypothesis import given
@@ -16,9 +17,10 @@ from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import FakeServer, running
 from tests.fakes.server import json as answering
 from tests.helpers.proxy.healing import RESTART, hook, watched
+from tests.helpers.proxy.program import serving
 from tests.helpers.proxy.raw_http import ask, request
-from tests.proxy.conftest import Proxy, StartProxy
-from tests.proxy.deploy.test_announce import serving
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
+from tests.helpers.proxy.settings import ProxySettings
 
 CHAT = "/v1/chat/completions"
 SPEAK = {"input": "Meet me at the harbour."}
@@ -48,9 +50,10 @@ FOREIGN_HOSTS = [
 ]
 
 
-async def opened(start_proxy: StartProxy, **settings: object) -> Proxy:
+async def opened(start_proxy: StartProxy, **settings: Unpack[ProxySettings]) -> Proxy:
     """A proxy without a key that would serve everything that there is."""
-    return await start_proxy(metrics=True, watch=True, llm_url="http://127.0.0.1:9", **settings)
+    usual: ProxySettings = {"metrics": True, "watch": True, "llm_url": "http://127.0.0.1:9"}
+    return await start_proxy(**usual | settings)
 
 
 @pytest.mark.parametrize("host", FOREIGN_HOSTS)
@@ -83,15 +86,15 @@ async def test_a_name_that_was_made_to_point_here_is_not_served(start_proxy: Sta
         "speech.example.com",
     ],
 )
-async def test_names_of_this_house_are_served(start_proxy: StartProxy, host: str) -> None:
-    """Addresses, names that nobody can register, and those of the settings."""
+async def test_local_names_are_served(start_proxy: StartProxy, host: str) -> None:
+    """Addresses, names that cannot be registered, and those of the settings."""
     proxy = await opened(start_proxy, allowed_hosts=("speech.example.com",))
     async with proxy.client.post(f"{proxy.url}/v1/audio/speech", json=SPEAK, headers={"Host": host}) as response:
         assert response.status == 200
 
 
-async def test_who_says_nothing_of_a_host_is_no_browser(start_proxy: StartProxy) -> None:
-    """HTTP/1.0, as simple probes and devices speak it."""
+async def test_a_request_without_a_host_is_served(start_proxy: StartProxy) -> None:
+    """HTTP/1.0, as simple probes and devices speak it: no browser sends it."""
     proxy = await opened(start_proxy)
     assert (await ask(proxy.url, b"GET /v1/models HTTP/1.0\r\n\r\n")).status == 200
 
@@ -116,8 +119,8 @@ async def test_a_page_of_another_origin_sends_nothing(
     """What browsers send without asking first (a form, a fetch of mode no-cors) reaches neither service nor hook."""
     restarts = hook()
     async with running(restarts), running(FakeServer({("POST", CHAT): answering({})})) as llm:
-        settings = {"llm_url": llm.url, "parakeet_restart_url": restarts.url + RESTART}
-        proxy = await watched(start_proxy, tmp_path, **settings)
+        restart_url = restarts.url + RESTART
+        proxy = await watched(start_proxy, tmp_path, llm_url=llm.url, parakeet_restart_url=restart_url)
         before = len(proxy.parakeet.asked), len(proxy.magpie.asked)
         sent = {name: value.replace("OWN", proxy.url) for name, value in headers.items()}
         for path in WRITES:
@@ -166,8 +169,9 @@ async def test_a_preflight_from_an_origin_that_is_not_named_is_not_granted(start
     """Restart and check have no other rule than the rest."""
     asked = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
     asked["Access-Control-Request-Headers"] = "authorization"
-    for settings in ({}, {"api_key": ("first",)}, {"cors_origins": ("https://chat.example",)}):
-        proxy = await start_proxy(llm_url="http://127.0.0.1:9", **settings)
+    each: list[ProxySettings] = [{}, {"api_key": ("first",)}, {"cors_origins": ("https://chat.example",)}]
+    for settings in each:
+        proxy = await start_proxy(**settings | {"llm_url": "http://127.0.0.1:9"})
         async with proxy.client.options(proxy.url + path, headers=asked) as response:
             assert response.status >= 400
             assert not [name for name in response.headers if name.startswith("Access-Control-")]
@@ -177,7 +181,7 @@ async def test_a_preflight_from_an_origin_that_is_not_named_is_not_granted(start
     "header", ["X-Forwarded-For: 203.0.113.9", "Forwarded: for=203.0.113.9", "X-Real-IP: 203.0.113.9"]
 )
 async def test_what_another_proxy_passes_on_does_not_come_from_here(start_proxy: StartProxy, header: str) -> None:
-    """nginx in front of a proxy without a key: everybody would be on loopback."""
+    """nginx in front of a proxy without a key: every caller would be on loopback."""
     proxy = await opened(start_proxy)
     for path in ("/api/status", "/api/events", "/metrics"):
         answer = await ask(proxy.url, request("GET", path, header))
@@ -286,7 +290,7 @@ async def test_no_path_leads_out_of_the_page(proxy: Proxy, path: str) -> None:
 async def test_a_connection_on_which_no_request_comes_is_closed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sent: bytes
 ) -> None:
-    """It needs no key, so nobody may hold many of them for long."""
+    """It needs no key, so no caller may hold many of them for long."""
     monkeypatch.setattr(__main__, "IDLE", 0.05)
     async with serving(monkeypatch, tmp_path, zeroconf=False) as url:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
@@ -322,7 +326,6 @@ def test_no_header_is_a_crash_and_no_website_is_ours(text: str) -> None:
 
 
 def test_names_are_set_as_they_stand_in_a_url() -> None:
-    """Without its other parts."""
     usual = ["--magpie-url", "http://spark:9000"]
     settings = read_settings([*usual, "--allowed-hosts", "Speech.Example.com., *"], {})
     assert settings.allowed_hosts == ("speech.example.com", "*")

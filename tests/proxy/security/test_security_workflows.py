@@ -5,7 +5,7 @@ import tomllib
 
 import yaml
 
-from tests.helpers.proxy.pages import ROOT
+from tests.helpers.repository import ROOT
 
 GROUPS: dict[str, list[str | dict[str, str]]] = tomllib.loads((ROOT / "pyproject.toml").read_text())[
     "dependency-groups"

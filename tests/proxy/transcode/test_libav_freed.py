@@ -26,10 +26,9 @@ from spark_audio_proxy.transcode.encode import FORMATS, AudioFormat, Encoder, cr
 from spark_audio_proxy.uploads.windows import cut_windows
 from spark_engine.models import Audio
 
-from tests.helpers.proxy.callers import SPEECH, calling, dictation, outcomes
+from tests.helpers.proxy.callers import SPEECH, calling, dictation, outcomes, talkative
 from tests.helpers.proxy.recordings import recorded, tone
-from tests.proxy.api.test_untaken import talkative
-from tests.proxy.conftest import Proxy, StartProxy
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
 
 pytestmark = pytest.mark.slow
 
@@ -79,7 +78,7 @@ def unused(_: Coder) -> None:
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("use", [whole, cut, unused])
 def test_a_coder_leaves_nothing(alive: Alive, use: Callable[[Coder], None], name: str, speed: float) -> None:
-    """However it ends, and whoever still knows it. It starts no threads either."""
+    """However it ends, and whatever still refers to it. It starts no threads either."""
     before = threads()
     with closing(Coder(FORMATS[name], speed)) as coder:
         use(coder)
@@ -99,8 +98,8 @@ def test_a_coder_that_fails_leaves_nothing(alive: Alive, name: str) -> None:
     assert alive() == {}
 
 
-def test_who_closes_does_not_wait_for_who_works(alive: Alive, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is taken away from under a thread: what it works with is freed by itself."""
+def test_closing_does_not_wait_for_a_working_thread(alive: Alive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is freed under a thread: it frees its own objects."""
     arrived, go = Event(), Event()
 
     class Slow(Encoder):
@@ -149,7 +148,7 @@ def test_a_recording_leaves_nothing(alive: Alive, recording: str, taken: int) ->
 
 
 def test_a_recording_that_is_too_long_leaves_nothing(alive: Alive) -> None:
-    """Nor one of which a window is left; nobody but the windows knows the decoder."""
+    """Nor one of which a window is left; only the windows refer to the decoder."""
     windows = cut_windows(decode(BytesIO(MP3)), 10.0, 100.0)
     next(windows)
     assert alive() != {}
@@ -163,13 +162,15 @@ def test_a_recording_that_is_too_long_leaves_nothing(alive: Alive) -> None:
 async def at_rest(proxy: Proxy) -> None:
     """Until no transcoding thread is at work."""
     pool, loop = proxy.app[TRANSCODERS], asyncio.get_running_loop()
-    everybody = Barrier(TRANSCODING)
-    await asyncio.gather(*(loop.run_in_executor(pool, everybody.wait) for _ in range(TRANSCODING)))
+    all_threads = Barrier(TRANSCODING)
+    await asyncio.gather(*(loop.run_in_executor(pool, all_threads.wait) for _ in range(TRANSCODING)))
 
 
 @pytest.mark.parametrize("response_format", FORMATS)
-async def test_listeners_who_go_leave_nothing(start_proxy: StartProxy, alive: Alive, response_format: str) -> None:
-    """Ten of them, in the middle of what they wanted to hear faster; and one who stays."""
+async def test_disconnected_listeners_leave_nothing(
+    start_proxy: StartProxy, alive: Alive, response_format: str
+) -> None:
+    """Ten of them, in the middle of sped-up speech; and one who stays."""
     proxy = await start_proxy(speaking=talkative())
     told = outcomes(proxy.app)
     text = " ".join(f"This is sentence number {number}." for number in range(20))
@@ -188,7 +189,7 @@ async def test_listeners_who_go_leave_nothing(start_proxy: StartProxy, alive: Al
     assert threads() <= before + TRANSCODING
 
 
-async def test_somebody_who_dictates_and_goes_leaves_nothing(start_proxy: StartProxy, alive: Alive) -> None:
+async def test_a_disconnected_transcription_leaves_nothing(start_proxy: StartProxy, alive: Alive) -> None:
     """Two windows of three are still to be heard."""
     proxy = await start_proxy(window=10.0)
     told = outcomes(proxy.app)

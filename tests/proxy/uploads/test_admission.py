@@ -53,7 +53,7 @@ class Uploads:
         return task
 
     async def end(self, name: str) -> None:
-        """Let one go, and whoever waited for that get in."""
+        """Let one go, and let those in that waited for it."""
         self._gone[name].set()
         await self._tasks[name]
         await settled()
@@ -66,7 +66,7 @@ class Uploads:
 
 
 async def settled() -> None:
-    """Until everybody who can go on has."""
+    """Wait until every upload that can go on has gone on."""
     for _ in range(10):
         await asyncio.sleep(0)
 
@@ -119,7 +119,7 @@ async def test_alone_an_upload_may_have_everything() -> None:
     assert str(ALL) in raised.value.message
 
 
-async def test_who_holds_much_already_goes_first() -> None:
+async def test_an_upload_that_holds_more_goes_first() -> None:
     """A body of unknown length grows while it comes, and gives nothing back before it is whole."""
     async with uploads() as they:
         await they.ask("first", MOST // 2)
@@ -166,8 +166,8 @@ async def test_only_so_many_may_wait() -> None:
         assert they.let_in[-1] == "the next one"
 
 
-async def test_who_leaves_the_line_blocks_nobody() -> None:
-    """A client that hangs up while it waits, first in line or later."""
+async def test_leaving_the_queue_blocks_no_other_upload() -> None:
+    """A client that hangs up while it waits, first in the queue or later."""
     async with uploads() as they:
         await they.ask("first", MOST)
         leaving = [await they.ask(f"leaving {number}", MOST) for number in range(2)]
@@ -180,7 +180,7 @@ async def test_who_leaves_the_line_blocks_nobody() -> None:
 
 
 async def test_turns_are_taken_in_order_and_one_after_the_other() -> None:
-    """Who takes several lets others through in between."""
+    """A request that takes several turns lets others through in between."""
     gate, order = Gate("Parakeet", 1, 10), list[str]()
 
     async def take(name: str, turns: int) -> None:
@@ -195,7 +195,7 @@ async def test_turns_are_taken_in_order_and_one_after_the_other() -> None:
 
 
 async def test_only_the_first_turn_may_be_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half a transcript is no use to anybody."""
+    """Half a transcript is of no use."""
     monkeypatch.setattr(limits, "PATIENCE", 0.0)
     gate, done = Gate("Parakeet", 1, 10), list[str]()
 

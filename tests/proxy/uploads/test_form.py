@@ -9,6 +9,8 @@ from spark_audio_proxy.problems import Problem
 from spark_audio_proxy.uploads.form import Form, read_form
 from spark_audio_proxy.uploads.multipart_reader import FormReader
 
+from tests.helpers.proxy.forms import part
+
 BOUNDARY = "x1"
 TYPE = f"multipart/form-data; boundary={BOUNDARY}"
 
@@ -24,12 +26,6 @@ async def cut(body: bytes, places: list[int]) -> AsyncGenerator[bytes]:
             yield body[start:end]
 
 
-def part(name: str, value: bytes, file_name: str | None = None) -> bytes:
-    """One part, as browsers write it."""
-    disposition = f'form-data; name="{name}"' + (f'; filename="{file_name}"' if file_name else "")
-    return b"--x1\r\nContent-Disposition: " + disposition.encode() + b"\r\n\r\n" + value + b"\r\n"
-
-
 @given(
     fields=st.lists(st.tuples(NAMES, TEXT), max_size=6),
     audio=st.binary(max_size=200),
@@ -39,7 +35,7 @@ def part(name: str, value: bytes, file_name: str | None = None) -> bytes:
 async def test_any_form_cut_anywhere_is_read_whole(
     fields: list[tuple[str, str]], audio: bytes, position: int, places: list[int]
 ) -> None:
-    """Every value in order, the file untouched, wherever it stands."""
+    """Every value in order, the file untouched, wherever it is."""
     parts = [part(name, value.encode()) for name, value in fields]
     parts.insert(position, part("file", audio, "a.wav"))
     form = await read_form(TYPE, cut(b"".join(parts) + b"--x1--\r\n", places))
@@ -53,7 +49,7 @@ async def test_any_form_cut_anywhere_is_read_whole(
 
 @given(body=st.binary(max_size=300), places=st.lists(st.integers(0, 300), max_size=4), framed=st.booleans())
 async def test_garbage_is_a_problem_and_nothing_else(body: bytes, places: list[int], *, framed: bool) -> None:
-    """Whatever is sent, the answer is a form or a 400."""
+    """The answer is a form or a 400."""
     try:
         answer: Form | Problem = await read_form(TYPE, cut(b"--x1\r\n" + body if framed else body, places))
     except Problem as problem:
@@ -86,7 +82,7 @@ async def test_a_boundary_that_cannot_be_one_is_a_problem() -> None:
 
 
 async def test_what_breaks_behind_a_file_that_is_read_as_it_comes() -> None:
-    """Another part begins, and is none: whoever listens already is told."""
+    """Another part begins that is invalid: the reader of the file gets the error."""
     body = part("file", b"RIFF" * 10, "a.wav")
     start = body.index(b"RIFF") + 8
     reader = FormReader(TYPE)

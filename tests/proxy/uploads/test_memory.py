@@ -13,7 +13,7 @@ from spark_engine.speech.audio import wav_header
 from bench.load import Request, run_block
 from bench.machine import used_memory
 from bench.processes import started
-from tests.proxy.uploads.test_form import part
+from tests.helpers.proxy.forms import part
 
 WINDOW = 300 * 32_000
 """Bytes of 16 kHz s16le mono that Parakeet gets at once."""

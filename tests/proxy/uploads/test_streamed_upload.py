@@ -1,75 +1,30 @@
 """A recording that Parakeet can have as it is goes on to it while it is still being received."""
 
-import asyncio
 import json
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientConnectionError, web
 from spark_audio_proxy.uploads import streamed_upload
 from spark_engine.healing.health import State
-from spark_engine.models import Audio
-from spark_engine.speech.audio import read_wav, write_wav
+from spark_engine.speech.audio import write_wav
 
 from tests.fakes import parakeet
 from tests.fakes.parakeet import TRANSCRIPTIONS
-from tests.fakes.server import FakeServer, running
 from tests.fakes.server import json as answering
+from tests.fakes.server import running
+from tests.helpers.proxy.forms import error_in, part, send, upload
 from tests.helpers.proxy.healing import dog_of, until, watched
 from tests.helpers.proxy.recordings import tone
-from tests.helpers.proxy.uploading import END, WRONG_ENDS, Hearing, calling, text_of
-from tests.proxy.api.test_transcriptions import error_in, send, upload
-from tests.proxy.conftest import StartProxy
-from tests.proxy.uploads.test_form import part
+from tests.helpers.proxy.running_proxy import StartProxy
+from tests.helpers.proxy.uploading import END, WRONG_ENDS, Hearing, Taking, calling, text_of
 
 SPEECH = tone(5.0)
 BODY = part("language", b"de") + part("file", write_wav(SPEECH), "a.wav") + END
 HALF = len(BODY) // 2
 
 
-class Taking(FakeServer):
-    """A Parakeet that takes recordings piece by piece, and shows how far each of them has come."""
-
-    def __init__(self) -> None:
-        """Nothing has come."""
-        super().__init__(parakeet.openai().answers)
-        self.taken: list[bytearray] = []
-        self.lengths: list[str | None] = []
-        self.begun = asyncio.Event()
-        self.let_go = asyncio.Event()
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Take a recording; everything else is answered as usual."""
-        if request.path != TRANSCRIPTIONS:
-            return await super().handle(request)
-        self.taken.append(taken := bytearray())
-        self.lengths.append(request.headers.get("Content-Length"))
-        try:
-            async for piece in request.content.iter_any():
-                taken += piece
-                # The form around it is less than a thousand bytes: samples have come.
-                if len(taken) > 1000:
-                    self.begun.set()
-        except ClientConnectionError, asyncio.CancelledError:
-            self.let_go.set()
-            raise
-        return web.json_response({"text": parakeet.TEXT})
-
-    def forget(self) -> None:
-        """Canaries, before what a test is about."""
-        self.taken.clear()
-        self.begun.clear()
-
-    @property
-    def heard(self) -> list[Audio]:
-        """The recordings in them, which have to be whole."""
-        return [
-            read_wav(bytes(taken).partition(b"audio/wav\r\n\r\n")[2].partition(b"\r\n--")[0]) for taken in self.taken
-        ]
-
-
 async def test_it_is_sent_on_while_it_is_still_received(start_proxy: StartProxy) -> None:
-    """Its second half is sent by somebody who knows that Parakeet has some of the first."""
+    """Its second half is sent only once Parakeet has some of the first."""
     taking = Taking()
     proxy = await start_proxy(taking)
     async with calling(proxy, len(BODY)) as caller:
@@ -84,7 +39,6 @@ async def test_it_is_sent_on_while_it_is_still_received(start_proxy: StartProxy)
 
 @pytest.mark.parametrize("size", [1, 700, 4096, 40_961])
 async def test_in_pieces_of_any_size(start_proxy: StartProxy, size: int) -> None:
-    """What Parakeet gets is what was sent."""
     taking = Taking()
     proxy = await start_proxy(taking)
     begun = HALF if size > 1 else len(BODY) - 300
@@ -142,7 +96,7 @@ async def test_a_caller_who_leaves_ends_it(start_proxy: StartProxy) -> None:
 async def test_an_end_that_comes_at_the_wrong_place_is_a_400(
     start_proxy: StartProxy, tail: bytes, message: str
 ) -> None:
-    """Parakeet has got it all but that; what it makes of it is nobody's transcript."""
+    """Parakeet has got all but that; its answer is not used."""
     taking = Taking()
     proxy = await start_proxy(taking)
     async with calling(proxy, len(BODY)) as caller:

@@ -5,12 +5,11 @@ from spark_audio_proxy.uploads.multipart_reader import FormReader
 from spark_engine.speech.audio import wav_header, write_wav
 
 from tests.fakes.parakeet import TRANSCRIPTIONS
+from tests.helpers.proxy.forms import part
 from tests.helpers.proxy.raw_http import ask, request
 from tests.helpers.proxy.recordings import tone
-from tests.helpers.proxy.uploading import END, Hearing, calling, text_of
-from tests.proxy.conftest import StartProxy
-from tests.proxy.uploads.test_form import part
-from tests.proxy.uploads.test_streamed_upload import Taking
+from tests.helpers.proxy.running_proxy import StartProxy
+from tests.helpers.proxy.uploading import END, Hearing, Taking, calling, text_of
 
 SPEECH = tone(5.0)
 

@@ -11,11 +11,10 @@ from spark_engine.models import Audio
 from spark_engine.speech.audio import write_wav
 
 from tests.fakes.parakeet import TRANSCRIPTIONS
+from tests.helpers.proxy.forms import error_in, part, send, upload
 from tests.helpers.proxy.recordings import tone
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
 from tests.helpers.proxy.uploading import END, LONG, WINDOW, Caller, Hearing, calling, text_of
-from tests.proxy.api.test_transcriptions import error_in, send, upload
-from tests.proxy.conftest import Proxy, StartProxy
-from tests.proxy.uploads.test_form import part
 
 
 async def test_a_slow_upload_keeps_no_turn(start_proxy: StartProxy) -> None:
@@ -47,10 +46,10 @@ async def test_a_long_recording_lets_a_short_one_through(start_proxy: StartProxy
     assert lengths.index(0.2) == 1
 
 
-async def test_who_was_heard_in_part_is_heard_to_the_end(
+async def test_a_recording_heard_in_part_is_heard_to_the_end(
     start_proxy: StartProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its later windows wait as long as it takes; who comes new is told to come back."""
+    """Its later windows wait as long as it takes; new callers are told to come back."""
     monkeypatch.setattr(limits, "PATIENCE", 0.05)
     hearing = Hearing(answers=0)
     proxy = await start_proxy(hearing.fake, window=WINDOW, concurrency=1)
@@ -91,7 +90,7 @@ async def test_an_upload_waits_unread_until_there_is_room(start_proxy: StartProx
 
 
 async def test_an_upload_that_waits_too_long_is_a_429(start_proxy: StartProxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the time to come back; those who have room are not disturbed."""
+    """With the time to come back; uploads that have room are not disturbed."""
     monkeypatch.setattr(limits, "PATIENCE", 0.05)
     hearing = Hearing(answers=0)
     proxy = await start_proxy(hearing.fake, bytes_in_flight=4_000_000)

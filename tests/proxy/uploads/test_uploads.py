@@ -10,11 +10,10 @@ from spark_engine.speech.audio import wav_header, write_wav
 
 from tests.fakes import parakeet
 from tests.fakes.parakeet import TRANSCRIPTIONS
+from tests.helpers.proxy.forms import error_in, part, send, upload
 from tests.helpers.proxy.recordings import tone
+from tests.helpers.proxy.running_proxy import StartProxy
 from tests.helpers.proxy.uploading import END, LONG, WINDOW, WRONG_ENDS, Hearing, calling, text_of
-from tests.proxy.api.test_transcriptions import error_in, send, upload
-from tests.proxy.conftest import StartProxy
-from tests.proxy.uploads.test_form import part
 
 
 async def test_a_long_wav_is_heard_while_it_is_still_sent(start_proxy: StartProxy) -> None:
@@ -33,7 +32,7 @@ async def test_a_long_wav_is_heard_while_it_is_still_sent(start_proxy: StartProx
 
 
 async def test_it_is_cut_where_it_would_have_been_cut_as_a_whole(start_proxy: StartProxy) -> None:
-    """Chunked, so that nobody knows how long it is, it is held."""
+    """A chunked upload, whose length is unknown, is held."""
     coming, held = Hearing(), Hearing()
     body = part("file", write_wav(LONG), "a.wav") + END
     proxy = await start_proxy(coming.fake, window=WINDOW)
@@ -92,7 +91,6 @@ def lying(announced: int) -> bytes:
     ids=["a chunk after the samples", "too little", "nothing", "a placeholder", "a byte more", "half a sample"],
 )
 async def test_sizes_that_do_not_add_up_are_no_harm(start_proxy: StartProxy, file: bytes, heard: bytes) -> None:
-    """Then the whole is looked at, as ever."""
     hearing = Hearing()
     proxy = await start_proxy(hearing.fake, window=WINDOW)
     body = part("file", file, "a.wav") + END
@@ -142,7 +140,6 @@ async def test_an_end_that_comes_at_the_wrong_place_is_a_400(
 
 
 async def test_a_recording_that_is_too_long_is_refused_before_it_is_sent(start_proxy: StartProxy) -> None:
-    """Its header tells."""
     hearing = Hearing()
     proxy = await start_proxy(hearing.fake, window=WINDOW, max_audio=39.0)
     body = part("file", write_wav(LONG), "a.wav") + END

@@ -1,7 +1,7 @@
 """What every kind of answer, or silence, makes of every state: soon after it was entered, and long after.
 
-Read a column downwards for all that leads out of a state; a dot means that it stays. Nothing but time and another answer
-is needed to leave a state: `test_no_state_waits_for_ever` has the times.
+Read a column downwards for all that leads out of a state; a dot means that it stays. Nothing but time and another
+answer is needed to leave a state: `test_no_state_waits_for_ever` has the times.
 """
 
 import pytest
@@ -27,71 +27,71 @@ SHORT = {
 FIVE_SECONDS_LATER = """
                         unk sta hea asl sus mem wed res awa wro gav
 success         canary  hea hea  .  hea hea hea hea hea hea hea hea
-success         traffic hea hea  .  hea hea  .   .  hea hea hea  . 
-signed_fault    canary  sus sus sus sus  .  sus  .   .  sus sus  . 
-signed_fault    traffic sus sus sus sus  .  sus  .   .  sus sus  . 
-ambiguous_fault canary  sus  .  sus sus  .   .   .   .  sta sus  . 
-ambiguous_fault traffic sus  .  sus sus  .   .   .   .  sta sus  . 
-fault           canary  sus  .  sus sus  .   .   .   .  sta sus  . 
-fault           traffic sus  .  sus sus  .   .   .   .  sta sus  . 
-killed          canary  sus  .  sus sus  .   .   .   .  sta sus  . 
-killed          traffic sus  .  sus sus  .   .   .   .  sta sus  . 
-wrong_answer    canary  hea hea sus sus  .   .   .   .  sus sus  . 
-wrong_answer    traffic hea hea sus sus  .   .   .   .  sus sus  . 
-timed_out       canary  sus  .  sus sus  .   .   .   .  sta sus  . 
-timed_out       traffic sus  .  sus sus  .   .   .   .  sta sus  . 
+success         traffic hea hea  .  hea hea  .   .  hea hea hea  .
+signed_fault    canary  sus sus sus sus  .  sus  .   .  sus sus  .
+signed_fault    traffic sus sus sus sus  .  sus  .   .  sus sus  .
+ambiguous_fault canary  sus  .  sus sus  .   .   .   .  sta sus  .
+ambiguous_fault traffic sus  .  sus sus  .   .   .   .  sta sus  .
+fault           canary  sus  .  sus sus  .   .   .   .  sta sus  .
+fault           traffic sus  .  sus sus  .   .   .   .  sta sus  .
+killed          canary  sus  .  sus sus  .   .   .   .  sta sus  .
+killed          traffic sus  .  sus sus  .   .   .   .  sta sus  .
+wrong_answer    canary  hea hea sus sus  .   .   .   .  sus sus  .
+wrong_answer    traffic hea hea sus sus  .   .   .   .  sus sus  .
+timed_out       canary  sus  .  sus sus  .   .   .   .  sta sus  .
+timed_out       traffic sus  .  sus sus  .   .   .   .  sta sus  .
 out_of_memory   canary  mem mem mem mem mem  .  mem  .  mem mem mem
-out_of_memory   traffic sus sus sus sus  .   .   .   .  sus sus  . 
-unreachable     canary  awa awa awa awa awa awa awa  .   .  awa  . 
-unreachable     traffic awa awa awa awa awa awa awa  .   .  awa  . 
-loading         canary  sta  .  sta sta sta sta sta  .  sta sta  . 
-loading         traffic sta  .   .  sta sta sta sta  .  sta sta  . 
-asleep          canary  asl asl asl  .   .   .   .   .  asl asl  . 
-asleep          traffic asl asl asl  .   .   .   .   .  asl asl  . 
+out_of_memory   traffic sus sus sus sus  .   .   .   .  sus sus  .
+unreachable     canary  awa awa awa awa awa awa awa  .   .  awa  .
+unreachable     traffic awa awa awa awa awa awa awa  .   .  awa  .
+loading         canary  sta  .  sta sta sta sta sta  .  sta sta  .
+loading         traffic sta  .   .  sta sta sta sta  .  sta sta  .
+asleep          canary  asl asl asl  .   .   .   .   .  asl asl  .
+asleep          traffic asl asl asl  .   .   .   .   .  asl asl  .
 wrong_server    canary  wro wro wro wro wro wro wro  .  wro  .  wro
 wrong_server    traffic wro wro wro wro wro wro wro  .  wro  .  wro
-unauthorized    canary   .  unk  .   .   .   .   .   .  unk unk  . 
-unauthorized    traffic  .  unk  .   .   .   .   .   .  unk unk  . 
-abandoned       canary   .   .   .   .   .   .   .   .   .   .   . 
-abandoned       traffic  .   .   .   .   .   .   .   .   .   .   . 
-queued          canary   .   .   .   .   .   .   .   .   .   .   . 
-queued          traffic  .   .   .   .   .   .   .   .   .   .   . 
-no_evidence     canary   .  unk  .   .   .   .   .   .  unk unk  . 
+unauthorized    canary   .  unk  .   .   .   .   .   .  unk unk  .
+unauthorized    traffic  .  unk  .   .   .   .   .   .  unk unk  .
+abandoned       canary   .   .   .   .   .   .   .   .   .   .   .
+abandoned       traffic  .   .   .   .   .   .   .   .   .   .   .
+queued          canary   .   .   .   .   .   .   .   .   .   .   .
+queued          traffic  .   .   .   .   .   .   .   .   .   .   .
+no_evidence     canary   .  unk  .   .   .   .   .   .  unk unk  .
 no_evidence     traffic  .  unk  .   .   .   .   .   .  unk unk  .
 """
 
 LONG_AFTER = """
                         unk sta hea asl sus mem wed res awa wro gav
 success         canary  hea hea  .  hea hea hea hea hea hea hea hea
-success         traffic hea hea  .  hea hea  .   .  hea hea hea  . 
-signed_fault    canary  sus sus sus sus  .  sus  .  wed sus sus  . 
-signed_fault    traffic sus sus sus sus  .  sus  .  wed sus sus  . 
-ambiguous_fault canary  sus sus sus sus  .   .   .  wed sta sus  . 
-ambiguous_fault traffic sus sus sus sus  .   .   .  wed sta sus  . 
-fault           canary  sus sus sus sus  .   .   .  wed sta sus  . 
-fault           traffic sus sus sus sus  .   .   .  wed sta sus  . 
-killed          canary  sus sus sus sus  .   .   .  wed sta sus  . 
-killed          traffic sus sus sus sus  .   .   .  wed sta sus  . 
-wrong_answer    canary  hea hea sus sus  .   .   .  wed sus sus  . 
-wrong_answer    traffic hea hea sus sus  .   .   .  wed sus sus  . 
-timed_out       canary  sus sus sus sus  .   .   .  wed sta sus  . 
-timed_out       traffic sus sus sus sus  .   .   .  wed sta sus  . 
+success         traffic hea hea  .  hea hea  .   .  hea hea hea  .
+signed_fault    canary  sus sus sus sus  .  sus  .  wed sus sus  .
+signed_fault    traffic sus sus sus sus  .  sus  .  wed sus sus  .
+ambiguous_fault canary  sus sus sus sus  .   .   .  wed sta sus  .
+ambiguous_fault traffic sus sus sus sus  .   .   .  wed sta sus  .
+fault           canary  sus sus sus sus  .   .   .  wed sta sus  .
+fault           traffic sus sus sus sus  .   .   .  wed sta sus  .
+killed          canary  sus sus sus sus  .   .   .  wed sta sus  .
+killed          traffic sus sus sus sus  .   .   .  wed sta sus  .
+wrong_answer    canary  hea hea sus sus  .   .   .  wed sus sus  .
+wrong_answer    traffic hea hea sus sus  .   .   .  wed sus sus  .
+timed_out       canary  sus sus sus sus  .   .   .  wed sta sus  .
+timed_out       traffic sus sus sus sus  .   .   .  wed sta sus  .
 out_of_memory   canary  mem mem mem mem mem wed mem mem mem mem mem
-out_of_memory   traffic sus sus sus sus  .   .   .   .  sus sus  . 
-unreachable     canary  awa awa awa awa awa awa awa awa  .  awa  . 
-unreachable     traffic awa awa awa awa awa awa awa awa  .  awa  . 
-loading         canary  sta  .  sta sta sta sta sta sta sta sta  . 
-loading         traffic sta  .   .  sta sta sta sta sta sta sta  . 
-asleep          canary  asl asl asl  .   .   .   .   .  asl asl  . 
-asleep          traffic asl asl asl  .   .   .   .   .  asl asl  . 
+out_of_memory   traffic sus sus sus sus  .   .   .   .  sus sus  .
+unreachable     canary  awa awa awa awa awa awa awa awa  .  awa  .
+unreachable     traffic awa awa awa awa awa awa awa awa  .  awa  .
+loading         canary  sta  .  sta sta sta sta sta sta sta sta  .
+loading         traffic sta  .   .  sta sta sta sta sta sta sta  .
+asleep          canary  asl asl asl  .   .   .   .   .  asl asl  .
+asleep          traffic asl asl asl  .   .   .   .   .  asl asl  .
 wrong_server    canary  wro wro wro wro wro wro wro wro wro  .  wro
 wrong_server    traffic wro wro wro wro wro wro wro wro wro  .  wro
 unauthorized    canary   .  unk  .   .   .  sus sus unk unk unk sus
-unauthorized    traffic  .  unk  .   .   .   .   .  unk unk unk  . 
-abandoned       canary   .   .   .   .   .   .   .   .   .   .   . 
-abandoned       traffic  .   .   .   .   .   .   .   .   .   .   . 
-queued          canary   .   .   .   .   .   .   .   .   .   .   . 
-queued          traffic  .   .   .   .   .   .   .   .   .   .   . 
+unauthorized    traffic  .  unk  .   .   .   .   .  unk unk unk  .
+abandoned       canary   .   .   .   .   .   .   .   .   .   .   .
+abandoned       traffic  .   .   .   .   .   .   .   .   .   .   .
+queued          canary   .   .   .   .   .   .   .   .   .   .   .
+queued          traffic  .   .   .   .   .   .   .   .   .   .   .
 no_evidence     canary   .  unk  .   .   .  sus sus unk unk unk sus
 no_evidence     traffic  .  unk  .   .   .   .   .  unk unk unk  .
 """

@@ -164,15 +164,16 @@ async def test_a_form_arrives_as_written(session: ClientSession) -> None:
 @pytest.mark.parametrize("size", [JOINED // 2, 3 * JOINED], ids=["in one piece", "in parts"])
 async def test_a_file_of_any_size_arrives_whole_and_announced(session: ClientSession, size: int) -> None:
     """A long one is not copied; servers that know no chunks are told how long it is all the same."""
-    file = AudioFile("file", "audio.wav", "audio/wav", b"header", Audio(bytes(range(256)) * (size // 256), 16_000))
+    samples = Audio(bytes(range(256)) * (size // 256), 16_000)
+    file = AudioFile("file", "audio.wav", "audio/wav", b"header", samples)
     body = form_body({"model": "x"}, file)
     async with running(FakeServer({("POST", "/x"): json({})})) as fake:
         await Transport(session, fake.url).post("/x", body, deadline=5)
         (asked,) = fake.asked
-    assert asked.file == file.header + file.samples.pcm
+    assert asked.file == file.header + samples.pcm
     assert asked.headers["Content-Length"] == str(body.size) == str(len(body.held() or b""))
     assert "Transfer-Encoding" not in asked.headers
-    assert any(part is file.samples for part in body.parts)
+    assert any(part is samples for part in body.parts)
 
 
 async def test_json_arrives_as_written(session: ClientSession) -> None:

@@ -1,7 +1,7 @@
 """A server that works, fails, loads, sleeps or is away, with its callers and its watchdog, in virtual time."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -59,6 +59,20 @@ class Mode(Enum):
     """Ends at the next request, and is away from then on."""
 
 
+_ERRORS: Mapping[Mode, Callable[[], SparkError]] = {
+    Mode.CUDA: lambda: ServerFault("CUDA error", status=500, signature="cuda error"),
+    Mode.FAULT: lambda: ServerFault("Internal Server Error", status=500),
+    Mode.HALF: lambda: ServerFault("Internal Server Error", status=500),
+    Mode.MEMORY: lambda: OutOfMemory("CUDA out of memory", status=500),
+    Mode.LOADING: lambda: Busy("Loading.", status=503),
+    Mode.OTHER_LANGUAGE: lambda: Rejected("Only German.", status=400),
+    Mode.OTHER_LANGUAGE_CUDA: lambda: Rejected("Only German.", status=400),
+    Mode.WRONG_KEY: lambda: Unauthorized("No.", status=401),
+    Mode.WRONG_SERVER: lambda: WrongServer("It is a web page."),
+    Mode.DIES: lambda: ServerFault("The connection was cut.", killed=True),
+}
+
+
 class Callers(Enum):
     """What real traffic does."""
 
@@ -86,7 +100,7 @@ class SimulatedServer(ServerCheck, RestartTarget, LedgerStore):
     mode: Mode = Mode.WORKS
     cure: Cure = Cure.HEALS
     kind: str = "simulated"
-    ledger: Ledger = Ledger()
+    ledger: Ledger = field(default_factory=Ledger)
     restarts: list[float] = field(default_factory=list)
     """When it was restarted."""
     served: list[float] = field(default_factory=list)
@@ -132,28 +146,16 @@ class SimulatedServer(ServerCheck, RestartTarget, LedgerStore):
 
     def _error(self, *, canary: bool) -> SparkError | None:
         match self.mode:
-            case Mode.CUDA:
-                return ServerFault("CUDA error", status=500, signature="cuda error")
+            case Mode.OTHER_LANGUAGE if not canary:
+                return None
             case Mode.OTHER_LANGUAGE_CUDA if not canary:
-                return ServerFault("CUDA error", status=500, signature="cuda error")
-            case Mode.OTHER_LANGUAGE_CUDA | Mode.OTHER_LANGUAGE if canary:
-                return Rejected("Only German.", status=400)
-            case Mode.FAULT:
-                return ServerFault("Internal Server Error", status=500)
-            case Mode.HALF if canary or self.asked % 2:
-                return ServerFault("Internal Server Error", status=500)
-            case Mode.MEMORY:
-                return OutOfMemory("CUDA out of memory", status=500)
-            case Mode.LOADING:
-                return Busy("Loading.", status=503)
-            case Mode.WRONG_KEY:
-                return Unauthorized("No.", status=401)
-            case Mode.WRONG_SERVER:
-                return WrongServer("It is a web page.")
-            case Mode.DIES:
-                self.mode = Mode.AWAY
-                return ServerFault("The connection was cut.", killed=True)
-        return None
+                return _ERRORS[Mode.CUDA]()
+            case Mode.HALF if not canary and self.asked % 2 == 0:
+                return None
+        error = _ERRORS.get(self.mode)
+        if self.mode is Mode.DIES:
+            self.mode = Mode.AWAY
+        return error() if error else None
 
     @override
     async def canary(self, language: str | None) -> Observation:

@@ -48,7 +48,7 @@ async def start_proxy(tmp_path: Path) -> AsyncGenerator[StartProxy]:
             await server.start_server()
             stack.push_async_callback(server.close)
             client = await stack.enter_async_context(ClientSession())
-            return Proxy(str(server.make_url("")).rstrip("/"), hears, speaks, client, app)
+            return Proxy(str(server.make_url("")).rstrip("/"), hears, speaks, client, app, server.close)
 
         yield start
 

@@ -17,7 +17,15 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
-from spark_engine.healing.restart import Answer, DockerTarget, HookTarget, RestartReply, RestartTarget
+from spark_engine.healing.restart import (
+    Answer,
+    DockerTarget,
+    HookTarget,
+    RestartReply,
+    RestartTarget,
+    Trial,
+    TrialResult,
+)
 
 from tests.fakes import faults
 from tests.fakes.faults import Fault, refused, serving
@@ -132,6 +140,30 @@ class TestDocker:
         assert reply == RestartReply(Answer.UNCONFIRMED, "The restart target's answer broke off or is not HTTP.")
         assert len(docker.asked) == 1
 
+    @BOTH
+    @pytest.mark.parametrize(
+        ("status", "trial", "said"),
+        [
+            (200, Trial.WORKS, "knows the container parakeet."),
+            (404, Trial.FAILS, "knows no container parakeet."),
+            (403, Trial.UNTRIED, "answers 403 when asked for the container. Only a restart tells"),
+            (500, Trial.UNTRIED, "answers 500"),
+        ],
+    )
+    async def test_a_dry_run_asks_for_the_container(
+        self, session: ClientSession, tmp_path: Path, listening: Listening, status: int, trial: Trial, said: str
+    ) -> None:
+        """A socket proxy that allows nothing but the restart tells nothing."""
+        docker = DockerApi(text("{}", status=status))
+        async with listening(docker, tmp_path) as address:
+            result = await docker_target(session, address).try_out()
+        assert (result.trial, said in result.detail) == (trial, True)
+        assert docker.asked == ["GET /v1.44/containers/parakeet/json"]
+
+    async def test_a_dry_run_finds_a_missing_socket(self, tmp_path: Path) -> None:
+        result = await DockerTarget(None, str(tmp_path / "docker.sock"), "parakeet").try_out()
+        assert result == TrialResult(Trial.FAILS, "The Docker API cannot be reached: No such file or directory.")
+
     async def test_a_socket_that_is_not_there_is_named(self, tmp_path: Path) -> None:
         """It is not mounted, say."""
         reply = await DockerTarget(None, str(tmp_path / "docker.sock"), "parakeet").restart()
@@ -203,6 +235,15 @@ class TestHook:
         assert "hunter2" not in repr(target)
         assert HOOK not in repr(target)
         assert headers == {"Authorization": "Bearer hunter2"}
+
+    async def test_a_dry_run_connects_and_sends_nothing(self, session: ClientSession) -> None:
+        """Some hooks restart on any request."""
+        async with running(FakeServer()) as fake:
+            result = await HookTarget(session, fake.url + HOOK).try_out()
+            assert (result.trial, fake.asked) == (Trial.UNTRIED, [])
+        assert "Only a restart tells whether the hook works." in result.detail
+        away = await HookTarget(session, refused()).try_out()
+        assert (away.trial, "cannot be reached" in away.detail) == (Trial.FAILS, True)
 
     async def test_a_refused_connection(self, session: ClientSession) -> None:
         reply = await HookTarget(session, refused()).restart()

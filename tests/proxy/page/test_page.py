@@ -210,7 +210,7 @@ async def test_a_wedge_appears_and_heals_live(
     browser: Browser, spark: EmbeddedSpark, tmp_path: Path, clip: Path
 ) -> None:
     """Nothing is reloaded: the page follows, with evidence, history, restarts left and the failed canary."""
-    settings = {
+    settings: ProxySettings = {
         "parakeet_url": spark.parakeet_url,
         "magpie_url": spark.magpie_url,
         "parakeet_restart_url": spark.parakeet_restart_url,

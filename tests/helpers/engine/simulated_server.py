@@ -107,6 +107,8 @@ class SimulatedServer(ServerCheck, RestartTarget, LedgerStore):
     """When a request of real traffic was served."""
     asked: int = 0
     boots: int = 0
+    processes: int = 0
+    """That were ended by a restart."""
     wakes: asyncio.Task[None] | None = None
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -117,6 +119,7 @@ class SimulatedServer(ServerCheck, RestartTarget, LedgerStore):
     async def work(self, *, canary: bool) -> None:
         """Answer one request. Raises SparkError."""
         self.asked += 1
+        process = self.processes
         match self.mode:
             case Mode.ASLEEP:
                 # The load goes on where its caller leaves.
@@ -130,6 +133,8 @@ class SimulatedServer(ServerCheck, RestartTarget, LedgerStore):
             case Mode.AWAY:
                 raise Unreachable("No connection.")
         await asyncio.sleep(ANSWER)
+        if process != self.processes:
+            raise ServerFault("The connection was cut.", killed=True)
         if error := self._error(canary=canary):
             raise error
 
@@ -200,7 +205,7 @@ class SimulatedServer(ServerCheck, RestartTarget, LedgerStore):
         if not booting:
             self.mode = mode
             return
-        self.mode = Mode.AWAY
+        self.mode, self.processes = Mode.AWAY, self.processes + 1
         loop, boot = asyncio.get_running_loop(), self.boots
 
         def then(next_mode: Mode) -> None:

@@ -232,7 +232,7 @@ async def test_a_wedge_appears_and_heals_live(
         await expect(card.locator(".budget")).to_contain_text("2 of 3 within 30 min")
         await expect(card).to_have_attribute("data-state", "healthy")
         await expect(page.locator("#overall")).to_have_text("Everything works")
-        await expect(card.locator(".evidence")).to_have_text("The canary was heard right.")
+        await expect(card.locator(".evidence")).to_have_text("The canary was transcribed right.")
         steps = await card.locator(".timeline .what").all_text_contents()
         assert steps == ["Healthy", "Restarting", "Wedged", "Suspect", "Healthy"]
         assert await card.locator(".bar.failed .cross").count() >= 2

@@ -202,6 +202,7 @@ class SimulatedServer(ServerCheck, RestartTarget, LedgerStore):
     def become(self, mode: Mode, *, booting: bool = False) -> None:
         """Be like that from now on; booting first where the process was restarted."""
         self.boots += 1
+        self.turn = asyncio.Lock()
         if not booting:
             self.mode = mode
             return

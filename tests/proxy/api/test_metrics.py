@@ -43,6 +43,7 @@ NAMES = {
     *("spark_upstream_errors_total", "spark_requests_in_flight", "spark_service_state"),
     *("spark_canary_duration_seconds", "spark_canaries_total", "spark_last_success_timestamp_seconds"),
     *("spark_restarts_total", "spark_restart_budget_remaining", "spark_audio_seconds_total", "spark_build_info"),
+    "spark_restart_answers_total",
 }
 
 

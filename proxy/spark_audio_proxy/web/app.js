@@ -12,7 +12,9 @@ import { stateOf, title } from "./words.js";
 const LINKS = {
   connecting: "Connecting", live: "Live", lost: "No connection, trying again", locked: "Locked", refused: "States only",
 };
-const WORST_FIRST = ["gave_up", "wedged", "unreachable", "restarting", "starting", "suspect", "unknown", "healthy"];
+const WORST_FIRST = [
+  "gave_up", "wrong_server", "wedged", "out_of_memory", "unreachable", "restarting", "starting", "suspect", "unknown", "asleep", "healthy",
+];
 
 const cards = new Map();
 const playground = startSpeaking();
@@ -40,7 +42,7 @@ function showOverall(services) {
   const worst = services.toSorted((a, b) => rank(a) - rank(b))[0];
   if (!worst) return;
   const state = worst.state ?? "unknown";
-  const text = state === "healthy" ? "Everything works" : `${title(worst.name)}: ${stateOf(state).label.toLowerCase()}`;
+  const text = state === "healthy" || state === "asleep" ? "Everything works" : `${title(worst.name)}: ${stateOf(state).label.toLowerCase()}`;
   const line = find("overall");
   if (line.textContent === text) return;
   line.dataset.tone = stateOf(state).tone;

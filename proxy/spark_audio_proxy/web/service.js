@@ -14,6 +14,7 @@ export function createCard(name) {
   const part = {
     badge: h("div", { class: "badge" }),
     since: h("p", { class: "since" }),
+    headline: h("p", { class: "headline" }),
     evidence: h("p", { class: "evidence" }),
     chart: svg("svg", { viewBox: "0 0 480 64", class: "chart", role: "img" }),
     caption: h("figcaption"),
@@ -27,6 +28,7 @@ export function createCard(name) {
     restart: h("button", { type: "button", "aria-describedby": id }, "Restart…"),
   };
   part.more = h("details", { class: "more" }, h("summary", {}, "Earlier"), part.older);
+  part.reason = h("details", { class: "more" }, h("summary", {}, "Details"), part.evidence);
   part.details = h(
     "div",
     { class: "details" },
@@ -40,7 +42,8 @@ export function createCard(name) {
     "article",
     { class: "card service", "aria-labelledby": id, "data-name": name },
     h("div", { class: "card-head" }, heading, h("div", { class: "condition" }, part.badge, part.since)),
-    part.evidence,
+    part.headline,
+    part.reason,
     part.details,
     h("div", { class: "actions" }, part.check, part.restart),
     part.problem,
@@ -61,7 +64,10 @@ function update(element, part, service, all) {
   part.sinceMoment = service.since;
   showSince(part);
   const watched = service.history !== undefined;
-  say(part.evidence, service.server_error ?? (service.evidence || defaultEvidence(all, watched)));
+  say(part.headline, all && !watched ? "This proxy does not monitor this server." : stateOf(state).sentence);
+  const evidence = service.server_error ?? service.evidence ?? "";
+  say(part.evidence, evidence);
+  part.reason.hidden = !evidence;
   part.details.hidden = !all;
   part.check.disabled = Boolean(all) && !watched;
   part.restart.disabled = Boolean(all) && (!watched || !service.restart_target);
@@ -70,11 +76,6 @@ function update(element, part, service, all) {
   showBudget(part, service, all);
   showHistory(part, service.history ?? []);
   part.facts.replaceChildren(...facts(service));
-}
-
-function defaultEvidence(all, watched) {
-  if (!all) return "";
-  return watched ? "No request has reached this server yet." : "This proxy does not monitor this server.";
 }
 
 function showSince(part) {
@@ -86,7 +87,8 @@ function showBudget(part, service, all) {
   const limit = all.restart_limit;
   part.pips.replaceChildren(...Array.from({ length: Math.min(limit, 12) }, (_, n) => h("i", { class: n < left ? "pip" : "pip spent" })));
   const span = duration(all.restart_window);
-  if (!service.restart_target) say(part.restarts, "No restart target is set.");
+  if (service.restart_problem) say(part.restarts, `No restart is possible now. ${service.restart_problem}`);
+  else if (!service.restart_target) say(part.restarts, "No restart target is set.");
   else if (!all.automatic_restarts) say(part.restarts, "Automatic restarts are off.");
   else say(part.restarts, `${left} of ${limit} within ${span}`);
 }
@@ -97,13 +99,18 @@ function showHistory(part, history) {
       "li",
       { "data-tone": stateOf(change.to).tone },
       shape(change.to),
-      h("div", {}, h("span", { class: "what" }, stateOf(change.to).label), h("time", { datetime: change.at }, clock(change.at)),
+      h("div", {}, h("span", { class: "what" }, step(change)), h("time", { datetime: change.at }, clock(change.at)),
         change.evidence ? h("p", { title: change.evidence }, change.evidence) : null),
     ),
   );
   part.recent.replaceChildren(...(items.length ? items.slice(0, RECENT) : [h("li", { class: "none" }, "Nothing yet.")]));
   part.older.replaceChildren(...items.slice(RECENT));
   part.more.hidden = items.length <= RECENT;
+}
+
+function step(change) {
+  if (change.refused) return "Restart refused";
+  return change.by_hand ? "Restarting, by hand" : stateOf(change.to).label;
 }
 
 function facts(service) {

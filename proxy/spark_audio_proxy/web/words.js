@@ -1,14 +1,17 @@
 // The words for numbers, times and states.
 
 export const STATES = {
-  unknown: { label: "Unknown", tone: "quiet" },
-  starting: { label: "Starting", tone: "busy" },
-  healthy: { label: "Healthy", tone: "good" },
-  suspect: { label: "Suspect", tone: "warn" },
-  wedged: { label: "Wedged", tone: "bad" },
-  restarting: { label: "Restarting", tone: "busy" },
-  unreachable: { label: "Unreachable", tone: "bad" },
-  gave_up: { label: "Gave up", tone: "bad" },
+  unknown: { label: "Unknown", tone: "quiet", sentence: "Nothing is known about it yet." },
+  starting: { label: "Starting", tone: "busy", sentence: "It is loading its model, and answers once that is done." },
+  healthy: { label: "Healthy", tone: "good", sentence: "It works." },
+  asleep: { label: "Asleep", tone: "quiet", sentence: "It has unloaded its model. The next request loads it again, which takes a while." },
+  suspect: { label: "Suspect", tone: "warn", sentence: "Something failed. A canary is finding out whether it still works." },
+  out_of_memory: { label: "Out of memory", tone: "bad", sentence: "The GPU's memory is full: another program has taken it. It works again once there is room." },
+  wedged: { label: "Wedged", tone: "bad", sentence: "It answers, but no request succeeds any more. Only a restart helps." },
+  restarting: { label: "Restarting", tone: "busy", sentence: "It is being restarted." },
+  unreachable: { label: "Unreachable", tone: "bad", sentence: "There is no connection to it: it is off, or still starting, or the address is wrong." },
+  wrong_server: { label: "Wrong server", tone: "bad", sentence: "Something else answers at its address." },
+  gave_up: { label: "Gave up", tone: "bad", sentence: "Restarts did not help. A person has to look at it." },
 };
 
 export const TARGETS = {

@@ -64,3 +64,8 @@ async def serving(policy: Policy | None = None, **settings: Unpack[ProxySettings
         yield str(server.make_url("/"))
     finally:
         await server.close()
+
+
+def state(page: Page, name: str = "parakeet") -> str:
+    """Where the page tells the state of a server."""
+    return f"article[data-name={name}]"

@@ -57,6 +57,29 @@ async def test_a_healthy_service_costs_one_canary_an_interval() -> None:
     assert len(busy.server.canaries) == 4
 
 
+async def test_a_server_that_sleeps_is_asked_whether_it_still_does() -> None:
+    """And is not woken, unless the user wants it kept warm."""
+    it = scene()
+    await it.live(1)
+    it.server.sleeps = True
+    await it.live(3600)
+    assert (it.dog.health.state, len(it.server.canaries)) == (State.ASLEEP, 1)
+    warm = scene(keep_warm=True)
+    warm.server.sleeps = True
+    await warm.live(3600)
+    assert (warm.dog.health.state, len(warm.server.canaries)) == (State.HEALTHY, 13)
+
+
+async def test_the_canary_speaks_the_language_that_was_served() -> None:
+    it = scene()
+    await it.live(1)
+    with it.dog.watching("de-DE"):
+        pass
+    await it.live(1300)
+    assert it.server.languages[0] is None
+    assert set(it.server.languages[1:]) == {"de-DE"}
+
+
 async def test_no_canary_while_a_young_request_tells() -> None:
     """Busy is not wedged; an old one does not count."""
     it = scene(policy=Policy(interval=10))

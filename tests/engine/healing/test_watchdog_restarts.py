@@ -8,7 +8,18 @@ from spark_engine.healing.budget import Budget, Ledger
 from spark_engine.healing.health import State
 from spark_engine.healing.watchdog import RestartUnderWay
 
-from tests.helpers.engine.watchdog_scene import FAULT, GONE, GOOD, LOADING, MemoryStore, scene, wedge
+from tests.helpers.engine.watchdog_scene import (
+    CUDA,
+    FAULT,
+    GONE,
+    GOOD,
+    LOADING,
+    SIGNED,
+    FakeClock,
+    MemoryStore,
+    scene,
+    wedge,
+)
 
 
 async def test_a_wedge_is_restarted_at_once_and_verified() -> None:
@@ -171,6 +182,40 @@ class TestRecord:
         assert it.target.sent == []
         assert it.dog.health.state is State.WEDGED
         assert [record.levelname for record in caplog.records if "Permission denied" in record.message] == ["ERROR"]
+
+    async def test_a_write_that_failed_is_tried_again_each_round(self, caplog: pytest.LogCaptureFixture) -> None:
+        """The disk was full for a moment: the restart comes once it is not, and the log says it once."""
+        it = scene(store=MemoryStore(fails_to_save=OSError(28, "No space left on device")))
+        await wedge(it)
+        await it.live(60)
+        problem = it.dog.restarter.problem
+        it.store.fails_to_save = None
+        await it.live(20)
+        assert len(it.target.sent) == 1
+        sentence = "No restarts: the ledger of restarts cannot be written (No space left on device)."
+        assert (problem, it.dog.restarter.problem) == (sentence, None)
+        assert len([record for record in caplog.records if "No space left" in record.message]) == 1
+
+    async def test_restarts_in_the_future_are_rewritten_as_now_and_saved(self) -> None:
+        """The clock was wrong: without a battery, say. They must not count until then."""
+        clock = FakeClock()
+        year = 365 * 86_400.0
+        it = scene(store=MemoryStore(Ledger((clock.time() + year, clock.time() + year, clock.time() + year))))
+        await it.live(1)
+        assert it.store.ledger == Ledger((clock.time(),) * 3)
+        await it.live(Budget().window + 1)
+        it.server.answer = CUDA
+        it.dog.report(SIGNED)
+        await it.live(1)
+        assert len(it.target.sent) == 1
+
+    async def test_a_recovery_is_written_down(self) -> None:
+        """So that the next process knows what to tell its callers."""
+        it = scene()
+        await wedge(it)
+        await it.live(400)
+        [seconds] = it.store.ledger.recoveries
+        assert it.store.ledger.expected_recovery == seconds
 
     @pytest.mark.parametrize("hours", [-5, 5])
     async def test_a_stepped_clock_gives_no_more_restarts(self, hours: int) -> None:

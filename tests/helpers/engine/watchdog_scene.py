@@ -160,6 +160,7 @@ def scene(
     store: MemoryStore | None = None,
     *,
     automatic: bool = True,
+    keep_warm: bool = False,
     has_target: bool = True,
     policy: Policy | None = None,
     budget: Budget | None = None,
@@ -172,7 +173,9 @@ def scene(
         server,
         record,
         target=target if has_target else None,
-        settings=WatchdogSettings(policy=policy or Policy(), budget=budget or Budget(), automatic=automatic),
+        settings=WatchdogSettings(
+            policy=policy or Policy(), budget=budget or Budget(), automatic=automatic, keep_warm=keep_warm
+        ),
         clock=server.clock,
     )
     return Scene(server, record, target, dog)

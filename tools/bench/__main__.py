@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tools.stack.command import line
 from tools.stack.command import run as run_command
+
 from . import heal, pauses, proxy, scale, soak, turn
 from .machine import this_machine
 from .report import Findings, Report, as_json, as_text

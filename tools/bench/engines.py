@@ -39,9 +39,9 @@ class PacedSynthesizer:
 
     def speak(self, text: str, delivery: Delivery, sample_rate: int) -> Generator[bytes]:  # noqa: ARG002 - the protocol
         """s16le mono PCM at `sample_rate` Hz."""
-        left, size = round(SECONDS_PER_CHARACTER * len(text) * sample_rate), round(PIECE * sample_rate)
+        left = round(SECONDS_PER_CHARACTER * len(text) * sample_rate)
+        size = round(PIECE * sample_rate) if self.pace else left
         while left > 0:
-            if self.pace:
-                time.sleep(PIECE / self.pace)
+            time.sleep(PIECE / self.pace if self.pace else 0)
             yield _LOUD * min(size, left)
             left -= size

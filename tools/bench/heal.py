@@ -17,7 +17,21 @@ from tools.stack.http import ask, new_session
 from tools.stack.processes import PROXY
 from tools.stack.services import Spark, proxy
 from tools.stack.tables import Cell, Table
-from tools.stack.wedge import MAGPIE, PACE, PARAKEET, Ask, Call, Callers, Control, Outage, hear, history, speak, until_healthy
+from tools.stack.wedge import (
+    MAGPIE,
+    PACE,
+    PARAKEET,
+    Ask,
+    Call,
+    Callers,
+    Control,
+    Outage,
+    hear,
+    history,
+    speak,
+    until_healthy,
+)
+
 from .engines import CountingRecognizer, PacedSynthesizer
 from .report import Aim, Findings
 

@@ -12,6 +12,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 from tools.stack.errors import ToolError
 from tools.stack.http import ask, items, new_session, number
 from tools.stack.processes import Server
+
 from .load import Block, Request, run_block
 from .upstream import COUNTS, Counts
 
@@ -80,8 +81,10 @@ async def read_counts(upstream: Server) -> Counts:
     """Return what was asked of the upstream so far. Raises ToolError."""
     async with new_session() as session:
         told = await ask(session, "GET", upstream.url + COUNTS, "The upstream")
-    counts = (number(told, name) for name in ("requests", "at_once", "most_at_once", "spoken"))
-    return Counts(*counts, [float(str(at)) for at in items(told, "transcriptions")])
+    requests, at_once, most_at_once, spoken = (
+        number(told, name) for name in ("requests", "at_once", "most_at_once", "spoken")
+    )
+    return Counts(requests, at_once, most_at_once, spoken, [float(str(at)) for at in items(told, "transcriptions")])
 
 
 @contextmanager

@@ -1,24 +1,27 @@
 """The load: requests made beforehand, on kept-alive connections, sent and clocked with as little work as possible.
 
-What is measured must not be the client, so this is no HTTP client: it knows what the two servers here answer with.
+What is measured must not be the client, so this is no HTTP client: it knows what the servers here answer with.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from asyncio import StreamReader, StreamWriter
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
-from typing import cast, override
 
 from yarl import URL
 
 from tools.stack.errors import ToolError
 
-BLOCK_DEADLINE = 60.0
-"""Seconds for one block of requests."""
+BLOCK_SECONDS = 60.0
+"""For one block of requests."""
 
 SLICE = 0.002
 """Seconds of a slow line that are sent in one piece."""
+
+_LIMIT = 1 << 20
+"""Bytes of an answer that may wait to be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,158 +65,78 @@ class Block:
     seconds: float
 
 
-class Answer:
-    """Reads one HTTP/1.1 answer, with a length or in chunks; its body is counted and thrown away."""
+async def run_block(
+    url: str, request: Request, callers: int, each: int, begin: Callable[[], None] = lambda: None
+) -> Block:
+    """Send `each` requests on each of `callers` connections; `begin` is called when they are open and the clock starts.
 
-    def __init__(self) -> None:
-        """Before the status line."""
-        self.status = 0
-        self.received = 0
-        self.complete = False
-        self._head: bytes | None = b""
-        self._chunked = False
-        self._line = b""
-        self._left = 0
-        self._is_last = False
+    Raises ToolError.
+    """
+    address = URL(url)
+    head = request.head(address)
 
-    def feed(self, data: bytes) -> None:
-        """Take what came. Raises ValueError for what is no such answer."""
-        if self._head is not None:
-            self._head, found, data = (self._head + data).partition(b"\r\n\r\n")
-            if not found:
-                return
-            self._read_head(self._head.decode("latin-1").lower())
-            self._head = None
-        if self._chunked:
-            self._feed_chunks(data)
-        else:
-            self.received += len(data)
-            self.complete = self.received >= self._left
+    async def call(reader: StreamReader, writer: StreamWriter) -> list[Exchange]:
+        return [await _exchange(reader, writer, head, request) for _ in range(each)]
 
-    def _read_head(self, head: str) -> None:
-        status_line, *lines = head.split("\r\n")
-        self.status = int(status_line.split(" ")[1])
-        headers = {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        self._chunked = headers.get("transfer-encoding") == "chunked"
-        if not self._chunked:
-            self._left = int(headers["content-length"])
-
-    def _feed_chunks(self, data: bytes) -> None:
-        while data:
-            if self._left:
-                taken = min(self._left, len(data))
-                # The line end behind a chunk is none of its bytes.
-                self.received += max(0, min(taken, self._left - 2))
-                self._left -= taken
-                data = data[taken:]
-                self.complete = self._is_last and not self._left
-            else:
-                size, found, rest = (self._line + data).partition(b"\r\n")
-                if not found:
-                    self._line = size
-                    return
-                self._line, data = b"", rest
-                self._left = int(size, 16) + 2
-                self._is_last = self._left == 2
+    try:
+        async with asyncio.timeout(BLOCK_SECONDS), AsyncExitStack() as stack:
+            streams = []
+            for _ in range(callers):
+                reader, writer = await asyncio.open_connection(address.host, address.port, limit=_LIMIT)
+                stack.callback(writer.transport.abort)
+                streams.append((reader, writer))
+            begin()
+            begun = time.perf_counter()
+            answered = await asyncio.gather(*(call(*stream) for stream in streams))
+            seconds = time.perf_counter() - begun
+    except TimeoutError:
+        raise ToolError(f"{url} did not answer {callers} callers within {BLOCK_SECONDS:.0f} s.") from None
+    except asyncio.IncompleteReadError as err:
+        raise ToolError(f"{url}: a connection was cut before its answer was complete.") from err
+    except (ValueError, asyncio.LimitOverrunError) as err:
+        raise ToolError(f"{url}: an answer is not HTTP as expected: {err}.") from err
+    except OSError as err:
+        raise ToolError(f"No connection to {url}: {err.strerror or err}.") from err
+    return Block(tuple(exchange for exchanges in answered for exchange in exchanges), seconds)
 
 
-class Connection(asyncio.Protocol):
-    """One caller's connection: one request at a time."""
-
-    def __init__(self) -> None:
-        """Not connected yet."""
-        self._transport: asyncio.Transport | None = None
-        self._answer = Answer()
-        self._done: asyncio.Future[Exchange] | None = None
-        self._preamble = 0
-        self._begun = 0.0
-        self._first = 0.0
-
-    @override
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-
-    @override
-    def data_received(self, data: bytes) -> None:
-        if self._done is None or self._done.done():
-            return
-        try:
-            self._answer.feed(data)
-        except (ValueError, KeyError, IndexError) as err:
-            self._done.set_exception(ToolError(f"An answer is not HTTP as expected: {err}."))
-            return
-        now = time.perf_counter()
-        if not self._first and self._answer.received > self._preamble:
-            self._first = now
-        if self._answer.complete:
-            first = self._first or now
-            answer = self._answer
-            self._done.set_result(Exchange(answer.status, first - self._begun, now - self._begun, answer.received))
-
-    @override
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._done is not None and not self._done.done():
-            self._done.set_exception(ToolError(f"A connection was cut before its answer was complete ({exc})."))
-
-    async def exchange(self, head: bytes, request: Request) -> Exchange:
-        """Send a request and wait for the whole answer. Raises ToolError."""
-        if self._transport is None:
-            raise RuntimeError("not connected")
-        self._answer, self._preamble, self._first = Answer(), request.preamble, 0.0
-        self._done = asyncio.get_running_loop().create_future()
-        self._begun = time.perf_counter()
-        if request.line is None:
-            self._transport.writelines([head, request.body])
-        else:
-            self._transport.write(head)
-            await _send_slowly(self._transport, request.body, request.line)
-        return await self._done
-
-    def close(self) -> None:
-        """Hang up."""
-        if self._transport is not None:
-            self._transport.abort()
+async def _exchange(reader: StreamReader, writer: StreamWriter, head: bytes, request: Request) -> Exchange:
+    begun = time.perf_counter()
+    if request.line is None:
+        writer.writelines([head, request.body])
+    else:
+        writer.write(head)
+        await _send_slowly(writer, request.body, request.line)
+    answer = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+    first, received = 0.0, 0
+    async with aclosing(_body(reader, answer)) as pieces:
+        async for size in pieces:
+            received += size
+            if not first and received > request.preamble:
+                first = time.perf_counter()
+    now = time.perf_counter()
+    return Exchange(int(answer.split(" ")[1]), (first or now) - begun, now - begun, received)
 
 
-async def _send_slowly(transport: asyncio.Transport, body: bytes, line: float) -> None:
+async def _body(reader: StreamReader, head: str) -> AsyncGenerator[int]:
+    """The sizes of an answer's pieces, as they come: it has a length or comes in chunks. Raises ValueError."""
+    if "transfer-encoding: chunked" in head:
+        while size := int(await reader.readuntil(b"\r\n"), 16):
+            await reader.readexactly(size + 2)
+            yield size
+        await reader.readexactly(2)
+        return
+    _, found, rest = head.partition("content-length:")
+    if not found:
+        raise ValueError("it tells no length")
+    left = int(rest.split("\r\n")[0])
+    yield len(await reader.readexactly(left))
+
+
+async def _send_slowly(writer: StreamWriter, body: bytes, line: float) -> None:
     """As a line lets it through, counted from the start, so that a late piece does not delay those behind it."""
     size, begun = round(line * SLICE), time.perf_counter()
     for at in range(0, len(body), size):
         piece = body[at : at + size]
         await asyncio.sleep(begun + (at + len(piece)) / line - time.perf_counter())
-        transport.write(piece)
-
-
-async def run_block(
-    url: str, request: Request, callers: int, each: int, begin: Callable[[], None] = lambda: None
-) -> Block:
-    """`callers` connections, each sending `each` requests; `begin` is called when they are open and the clock starts.
-
-    Raises ToolError.
-    """
-    address = URL(url)
-    host, port = address.host, address.port
-    if host is None or port is None:
-        raise ValueError(f"{url} names no host and port")
-    head = request.head(address)
-
-    async def call(connection: Connection) -> list[Exchange]:
-        return [await connection.exchange(head, request) for _ in range(each)]
-
-    loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(BLOCK_DEADLINE), AsyncExitStack() as stack:
-            connections = []
-            for _ in range(callers):
-                _, connection = await loop.create_connection(Connection, host, port)
-                stack.callback(connection.close)
-                connections.append(connection)
-            begin()
-            begun = time.perf_counter()
-            answered = await asyncio.gather(*map(call, connections))
-            seconds = time.perf_counter() - begun
-    except TimeoutError:
-        raise ToolError(f"{url} did not answer {callers} callers within {BLOCK_DEADLINE:.0f} s.") from None
-    except OSError as err:
-        raise ToolError(f"No connection to {url}: {err.strerror or err}.") from err
-    return Block(tuple(exchange for exchanges in answered for exchange in exchanges), seconds)
+        writer.write(piece)

@@ -6,7 +6,6 @@ It is fetched on demand into `.tools`; where it cannot be had it gets no figure.
 import shutil
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from yarl import URL
@@ -48,28 +47,21 @@ http {{
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Nginx:
-    """A program that is there."""
-
-    program: Path
-    version: str
-
-    @asynccontextmanager
-    async def start(self, upstream: Server) -> AsyncGenerator[Server]:
-        """Run a fresh one in front of an upstream. Raises ToolError."""
-        async with temporary_processes() as processes:
-            folder, port = processes.logs, free_port()
-            config = folder / "nginx.conf"
-            config.write_text(_CONFIG.format(folder=folder, port=port, upstream=URL(upstream.url).authority))
-            child = await processes.start(NAME, self.program, "-p", folder, "-e", "stderr", "-c", config)
-            await child.reached(port)
-            yield Server(child.process.pid, f"http://127.0.0.1:{port}")
-
-
-async def find_nginx() -> Nginx:
-    """Return the one on this machine, else Debian's. Raises NotInstalled."""
+async def find_nginx() -> tuple[Path, str]:
+    """Return the program, of this machine or else Debian's, and its version. Raises NotInstalled."""
     there = shutil.which(NAME) or shutil.which(NAME, path="/usr/sbin:/usr/local/sbin")
     program = Path(there) if there else await unpack_debian(NAME, "usr/sbin/nginx")
     # It says `nginx version: nginx/1.22.1`.
-    return Nginx(program, (await said(str(program), "-v")).rpartition("/")[2])
+    return program, (await said(str(program), "-v")).rpartition("/")[2]
+
+
+@asynccontextmanager
+async def start_nginx(program: Path, upstream: Server) -> AsyncGenerator[Server]:
+    """Run a fresh one in front of an upstream. Raises ToolError."""
+    async with temporary_processes() as processes:
+        folder, port = processes.logs, free_port()
+        config = folder / "nginx.conf"
+        config.write_text(_CONFIG.format(folder=folder, port=port, upstream=URL(upstream.url).authority))
+        child = await processes.start(NAME, program, "-p", folder, "-e", "stderr", "-c", config)
+        await child.reached(port)
+        yield Server(child.process.pid, f"http://127.0.0.1:{port}")

@@ -4,23 +4,25 @@ The embedded Spark speaks the commands and is the recogniser; the clock stands s
 rules are compared and a slow machine measures the same.
 """
 
+import asyncio
 import json
-import tempfile
+import subprocess
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from embedded_spark import EmbeddedSpark
 from embedded_spark.engines import load_synthesizer
 from embedded_spark.speakers import DEFAULT_VOICE, VOICES
+from spark_engine.models import SAMPLE_RATE
 
 from tools.stack.errors import ToolError
-from tools.stack.fetched import NotInstalled, said
 from tools.stack.folders import HOME_ASSISTANT, REPOSITORY
 from tools.stack.tables import Cell, Table, percentile
 
 from .report import Findings
-from .spoken_turns import FRAME, SAMPLE_RATE, SpokenTurn, phrases, turns
+from .spoken_turns import FRAME, SpokenTurn, phrases, turns
 
 QUESTION = "How often is a speaker cut off, and how long does it take to notice that nobody goes on?"
 
@@ -28,6 +30,8 @@ WAYS = {"home_assistant": "Home Assistant", "balanced": "balanced", "fast": "fas
 
 READINGS = ("beckett", "two_cities")
 """Recordings of people, in the recogniser's package; each is read by one person."""
+
+ENDS_COMMAND = (HOME_ASSISTANT / "bin/python", "-m", "tools.bench.home_assistant.turn_ends")
 
 EARLY = 5
 """Frames by which an end may come before the last sound: its echo is no word."""
@@ -38,46 +42,38 @@ type Ends = Mapping[str, int]
 
 async def measure(*, quick: bool) -> Findings:
     """Compare on the whole set, in about three minutes, or on a tenth of it. Raises ToolError."""
-    spoken = _spoken()[:: 10 if quick else 1]
+    voice = load_synthesizer()
+    said = {text: b"".join(voice.speak(text, VOICES[DEFAULT_VOICE], SAMPLE_RATE)) for text in phrases()}
+    spoken = list(turns(said))[:: 10 if quick else 1]
     sounds = {f"turn-{number:03}": turn.pcm for number, turn in enumerate(spoken)}
-    with tempfile.TemporaryDirectory() as folder:
-        for name, pcm in sounds.items():
-            Path(folder, f"{name}.pcm").write_bytes(pcm)
-        for name in () if quick else READINGS:
-            await _decode(name, Path(folder, f"reading-{name}.pcm"))
+    readings = {f"reading-{name}": _decoded(name) for name in (() if quick else READINGS)}
+    with TemporaryDirectory() as folder:
         async with EmbeddedSpark() as spark:
-            ends = await _ends(folder, spark.parakeet_url)
+            ends = await asyncio.to_thread(_ends, Path(folder), sounds | readings, spark.parakeet_url)
     found = [(turn, ends[name]) for turn, name in zip(spoken, sounds, strict=True)]
-    cuts = [each for name, each in ends.items() if name not in sounds]
-    return Findings((summary(found, cuts), by_kind(found)))
+    return Findings((summary(found, [ends[name] for name in readings]), by_kind(found)))
 
 
-def _spoken() -> list[SpokenTurn]:
-    voice, delivery = load_synthesizer(), VOICES[DEFAULT_VOICE]
-    return list(turns({text: b"".join(voice.speak(text, delivery, SAMPLE_RATE)) for text in phrases()}))
-
-
-async def _decode(name: str, file: Path) -> None:
-    """Write a recording as 16 kHz s16le mono, whole frames."""
+def _decoded(name: str) -> bytes:
+    """A recording as 16 kHz s16le mono, whole frames."""
     wav = Path(import_module("moonshine_voice").get_assets_path(), f"{name}.wav")
-    try:
-        output = ("-ac", "1", "-ar", str(SAMPLE_RATE), "-f", "s16le", str(file))
-        await said("ffmpeg", "-loglevel", "error", "-i", str(wav), *output)
-    except NotInstalled as err:
-        raise ToolError(f"The recording {name} cannot be decoded: {err}") from err
-    pcm = file.read_bytes()
-    file.write_bytes(pcm[: len(pcm) // FRAME * FRAME])
+    pcm = _run("ffmpeg", "-loglevel", "error", "-i", wav, "-ac", "1", "-ar", str(SAMPLE_RATE), "-f", "s16le", "-")
+    return pcm[: len(pcm) // FRAME * FRAME]
 
 
-async def _ends(folder: str, parakeet_url: str) -> Mapping[str, Ends]:
+def _ends(folder: Path, sounds: Mapping[str, bytes], parakeet_url: str) -> Mapping[str, Ends]:
     """Where each way ends each turn, asked in Home Assistant's environment. Raises ToolError."""
-    python, module = HOME_ASSISTANT / "bin/python", "tools.bench.home_assistant.turn_ends"
-    try:
-        output = await said(str(python), "-m", module, folder, parakeet_url, folder=str(REPOSITORY))
-    except NotInstalled as err:
-        raise ToolError(f"{module} failed: {err}") from err
-    ends: Mapping[str, Ends] = json.loads(output)
+    for name, pcm in sounds.items():
+        (folder / f"{name}.pcm").write_bytes(pcm)
+    ends: Mapping[str, Ends] = json.loads(_run(*ENDS_COMMAND, folder, parakeet_url))
     return ends
+
+
+def _run(*command: str | Path) -> bytes:
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=False)  # noqa: S603 - our own words
+    if done.returncode:
+        raise ToolError(f"{command[0]} failed: {done.stderr.decode().strip().rpartition('\n')[2]}")
+    return done.stdout
 
 
 def summary(found: Sequence[tuple[SpokenTurn, Ends]], cuts: Sequence[Ends]) -> Table:

@@ -5,8 +5,9 @@ the first one changes, so that a machine that slows down slows all of them.
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 from spark_engine import __version__
 
@@ -14,10 +15,11 @@ from tools.stack.errors import ToolError
 from tools.stack.fetched import NotInstalled
 from tools.stack.processes import Server, started
 from tools.stack.services import proxy
-from . import nginx
+
 from .health_under_load import Health, many_files, probe_under_load
 from .load import Request, run_block
 from .machine import used_cpu, used_memory
+from .nginx import find_nginx, start_nginx
 from .proxy_report import DIRECT, LINE_SECONDS, NGINX, OURS, RECORDING_SECONDS, Case, Memory, aims, tables
 from .report import Findings
 from .requests import BYTES_PER_SECOND, make_wav, speech, transcription
@@ -72,37 +74,28 @@ QUICK = Plan(2, ((1, 30), (32, 6)), ((1, 1), (32, 1)), 1, 32, 5_000_000, 200, 40
 
 
 @dataclass(frozen=True, slots=True)
-class Peer:
-    """Something that can stand between callers and a Spark. `start` starts a fresh one in front of an upstream.
+class Way:
+    """How requests get to an upstream. `start` starts what stands in between, and yields where to send them.
 
-    `translates` where it takes OpenAI's requests for speech; else it takes the upstream's own.
+    `translates` where that takes OpenAI's requests for speech; else it takes the upstream's own.
     """
 
     name: str
     start: Callable[[Server], AbstractAsyncContextManager[Server]]
-    translates: bool
+    translates: bool = False
+
+    def request(self, case: Case) -> Request:
+        """Return what is sent on this way."""
+        return case.pair.proxied if self.translates else case.pair.direct
 
 
-def ours(*settings: str) -> Peer:
-    """Return the proxy of this project, with these settings."""
+def ours(*settings: str) -> Way:
+    """Return the way through the proxy of this project, with these settings."""
 
     def start(upstream: Server) -> AbstractAsyncContextManager[Server]:
         return proxy("--parakeet-url", upstream.url, "--magpie-url", upstream.url, *settings)
 
-    return Peer(OURS, start, translates=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How requests get to the upstream: directly (`peer` is None) or through something that runs."""
-
-    name: str
-    server: Server
-    peer: Peer | None = None
-
-    def request(self, case: Case) -> Request:
-        """Return what is sent on this way."""
-        return case.pair.proxied if self.peer is not None and self.peer.translates else case.pair.direct
+    return Way(OURS, start, translates=True)
 
 
 async def measure(plan: Plan) -> Findings:
@@ -113,70 +106,69 @@ async def measure(plan: Plan) -> Findings:
     spoken = [Case(name, speech(text), *load) for name, text in TEXTS.items() for load in plan.speeches]
     lines = [Case(name, transcription(wav_on_line, line), 1, plan.lines) for name, line in LINES.items()]
     others, version = await _others()
-    peers = [*others, ours(*ROOMY)]
+    ways = [Way(DIRECT, nullcontext), *others, ours(*ROOMY)]
     with many_files():
         async with started(UPSTREAM) as upstream:
-            await _measure_in_turn([*heard, *spoken], plan.rounds, upstream, peers)
+            await _measure_in_turn([*heard, *spoken], plan.rounds, upstream, ways)
             memory = await _measure_memories(plan, others, upstream)
         for case in lines:
             async with started(UPSTREAM, "--line", str(LINES[case.name])) as upstream:
-                await _measure_in_turn([case], plan.rounds, upstream, peers)
+                await _measure_in_turn([case], plan.rounds, upstream, ways)
         health = await _measure_health(plan)
     compared = (("Spark Audio proxy", __version__), (NGINX, version))
     return Findings(tables(compared, heard, lines, spoken, memory, health), aims(heard, spoken, memory, health))
 
 
-async def _others() -> tuple[list[Peer], str]:
-    """nginx and its version, or why it cannot be had."""
+async def _others() -> tuple[list[Way], str]:
+    """The way through nginx and its version, or why it cannot be had."""
     try:
-        found = await nginx.find_nginx()
+        program, version = await find_nginx()
     except NotInstalled as err:
         return [], f"not measured, it cannot be had here: {err}"
-    return [Peer(NGINX, found.start, translates=False)], found.version
+    return [Way(NGINX, partial(start_nginx, program))], version
 
 
-async def _measure_in_turn(cases: Sequence[Case], rounds: int, upstream: Server, peers: Sequence[Peer]) -> None:
+async def _measure_in_turn(cases: Sequence[Case], rounds: int, upstream: Server, ways: Sequence[Way]) -> None:
     """Every way of every case, one after the other in each round."""
     async with AsyncExitStack() as stack:
-        between = [Way(peer.name, await stack.enter_async_context(peer.start(upstream)), peer) for peer in peers]
+        running = [(way, await stack.enter_async_context(way.start(upstream))) for way in ways]
         # Beforehand, for them to open their connections to the upstream.
         for case in cases:
-            for way in between:
-                await run_block(way.server.url, way.request(case), case.callers, each=1)
-        ways = (Way(DIRECT, upstream), *between)
+            for way, server in running:
+                await run_block(server.url, way.request(case), case.callers, each=1)
         for number in range(rounds):
             for case in cases:
-                first = number % len(ways)
-                for way in (*ways[first:], *ways[:first]):
-                    await measure_round(case, way)
+                first = number % len(running)
+                for way, server in (*running[first:], *running[:first]):
+                    await measure_round(case, way, server)
 
 
-async def measure_round(case: Case, way: Way) -> None:
+async def measure_round(case: Case, way: Way, server: Server) -> None:
     """Add a block. Raises ToolError where one request failed: what a refusal costs says nothing."""
-    before = used_cpu(way.server.pid)
-    block = await run_block(way.server.url, way.request(case), case.callers, case.each)
-    case.add(way.name, block, used_cpu(way.server.pid) - before)
+    before = used_cpu(server.pid)
+    block = await run_block(server.url, way.request(case), case.callers, case.each)
+    case.add(way.name, block, used_cpu(server.pid) - before)
     if failed := [exchange.status for exchange in block.exchanges if exchange.status != OK]:
         raise ToolError(f"{case.name}, {way.name}: {len(failed)} requests failed, the first with status {failed[0]}.")
 
 
-async def _measure_memories(plan: Plan, others: Sequence[Peer], upstream: Server) -> list[Memory]:
-    """Of each peer, and of the proxy with each of the limits."""
+async def _measure_memories(plan: Plan, others: Sequence[Way], upstream: Server) -> list[Memory]:
+    """Of each other way, and of the proxy with each of the limits."""
     request = transcription(make_wav(plan.upload_bytes / BYTES_PER_SECOND)).proxied
-    variants = [("", peer) for peer in others]
+    variants = [("", way) for way in others]
     variants += [(limits, ours(*settings)) for limits, settings in MEMORY_LIMITS.items()]
-    return [await _measure_memory(plan.uploads, peer, limits, request, upstream) for limits, peer in variants]
+    return [await _measure_memory(plan.uploads, way, limits, request, upstream) for limits, way in variants]
 
 
-async def _measure_memory(uploads: int, peer: Peer, limits: str, request: Request, upstream: Server) -> Memory:
-    async with peer.start(upstream) as server:
+async def _measure_memory(uploads: int, way: Way, limits: str, request: Request, upstream: Server) -> Memory:
+    async with way.start(upstream) as server:
         idle = used_memory(server.pid, "VmRSS")
         block = await run_block(server.url, request, uploads, each=1)
         peak = used_memory(server.pid, "VmHWM")
     statuses = [exchange.status for exchange in block.exchanges]
     if unexpected := set(statuses) - {OK, BUSY}:
-        raise ToolError(f"{uploads} uploads at once, {peer.name}: one failed with status {min(unexpected)}.")
-    return Memory(peer.name, limits, uploads, len(request.body), statuses.count(BUSY), idle, peak)
+        raise ToolError(f"{uploads} uploads at once, {way.name}: one failed with status {min(unexpected)}.")
+    return Memory(way.name, limits, uploads, len(request.body), statuses.count(BUSY), idle, peak)
 
 
 async def _measure_health(plan: Plan) -> Health:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tools.stack.tables import Cell, Spread, Table, percentile, spread
+
 from .health_under_load import DEADLINE, Health
 from .load import Block, Exchange
 from .machine import MIB
@@ -189,9 +190,7 @@ def _health(health: Health) -> Table:
     )
 
 
-def aims(
-    heard: Sequence[Case], spoken: Sequence[Case], memory: Sequence[Memory], health: Health
-) -> tuple[Aim, ...]:
+def aims(heard: Sequence[Case], spoken: Sequence[Case], memory: Sequence[Memory], health: Health) -> tuple[Aim, ...]:
     """Return what is printed as held or not; only of what was measured."""
     peak = max(each.peak for each in memory if each.way == OURS)
     return (

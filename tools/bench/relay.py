@@ -22,7 +22,7 @@ class Relay:
         """When, in monotonic seconds."""
         self._server = URL(url)
         self._is_armed = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._connections: set[asyncio.Task[None]] = set()
 
     def arm(self) -> None:
         """Cut the next answer to a POST: a reset, as from a process that crashes."""
@@ -37,33 +37,30 @@ class Relay:
             yield f"http://{host}:{port}"
         finally:
             server.close()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            for connection in self._connections:
+                connection.cancel()
+            await asyncio.gather(*self._connections, return_exceptions=True)
 
-    async def _connected(self, reader: StreamReader, writer: StreamWriter) -> None:
-        if task := asyncio.current_task():
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+    def _connected(self, reader: StreamReader, writer: StreamWriter) -> None:
+        connection = asyncio.create_task(self._relay(reader, writer))
+        self._connections.add(connection)
+        connection.add_done_callback(self._connections.discard)
+
+    async def _relay(self, reader: StreamReader, writer: StreamWriter) -> None:
+        """What breaks on one side breaks on the other."""
+        ends, pumps, is_post = [writer], list[asyncio.Task[None]](), asyncio.Event()
         try:
-            there, back = await asyncio.open_connection(self._server.host, self._server.port)
-        except OSError:
-            writer.transport.abort()
-            return
-        is_post = asyncio.Event()
-        pumps = [
-            asyncio.create_task(_pass_requests(reader, back, is_post)),
-            asyncio.create_task(self._pass_answers(there, writer, is_post)),
-        ]
-        # What breaks on one side breaks on the other.
-        try:
-            with suppress(asyncio.CancelledError):
+            with suppress(OSError):
+                there, back = await asyncio.open_connection(self._server.host, self._server.port)
+                ends.append(back)
+                pumps.append(asyncio.create_task(_pass_requests(reader, back, is_post)))
+                pumps.append(asyncio.create_task(self._pass_answers(there, writer, is_post)))
                 await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for pump in pumps:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
-            for end in (writer, back):
+            for end in ends:
                 end.transport.abort()
 
     async def _pass_answers(self, reader: StreamReader, writer: StreamWriter, is_post: asyncio.Event) -> None:
@@ -73,7 +70,9 @@ class Relay:
                 self.cuts.append(time.monotonic())
                 writer.write(data[: len(data) // 2])
                 await writer.drain()
-                _reset(writer)
+                # Closed by RST.
+                sock: socket.socket = writer.get_extra_info("socket")
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 return
             writer.write(data)
             await writer.drain()
@@ -91,11 +90,3 @@ async def _pass_requests(reader: StreamReader, writer: StreamWriter, is_post: as
             is_post.clear()
         writer.write(data)
         await writer.drain()
-
-
-def _reset(writer: StreamWriter) -> None:
-    """Close with RST."""
-    sock: socket.socket = writer.get_extra_info("socket")
-    if sock.fileno() != -1:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()

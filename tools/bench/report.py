@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tools.stack.tables import Spread, Table, lay_out
+
 from .machine import Machine
 
 

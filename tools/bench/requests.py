@@ -10,6 +10,7 @@ from spark_engine.servers.bodies import Body, FilePart, form_body, json_body
 from spark_engine.speech.audio import wav_header, write_wav
 
 from tools.stack.errors import ToolError
+
 from . import upstream
 from .load import Request
 

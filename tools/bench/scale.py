@@ -9,14 +9,15 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from aiohttp import ClientSession, FormData
+from aiohttp import FormData
 from spark_engine.speech.audio import wav_header
 
 from tools.stack.errors import ToolError
 from tools.stack.http import ask, new_session, pick
 from tools.stack.processes import PROXY, Server, started
 from tools.stack.services import proxy
-from tools.stack.tables import Table, percentile
+from tools.stack.tables import Cell, Table, percentile
+
 from . import upstream
 from .health_under_load import many_files, read_counts
 from .load import run_block
@@ -71,70 +72,27 @@ QUICK = Plan(((1, 20), (16, 10), (64, 5)), (1.0, 900.0, 3600.0), 60.0, (10, 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Callers:
-    """So many callers at once. `served` are seconds of the answers; `peak` in bytes, None where no proxy was asked."""
+class Grown:
+    """A row about work of some size, and the figures of it that must not grow: MiB, and seconds to the first audio."""
 
-    way: str
-    callers: int
-    served: tuple[float, ...]
-    refused: int
-    seconds: float
-    peak: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """One recording: seconds of audio, bytes of the file, seconds to the answer and of CPU, bytes of memory.
-
-    `requests` are the pieces that the upstream got.
-    """
-
-    audio_format: str
-    seconds: float
-    size: int
-    whole: float
-    cpu: float
-    idle: int
-    peak: int
-    requests: int
-
-    @property
-    def beyond_upload(self) -> float:
-        """MiB taken in all, less what was there and the file itself."""
-        return max(0.0, (self.peak - self.idle - self.size) / MIB)
-
-    @property
-    def length(self) -> str:
-        """The seconds, in the largest unit that leaves no fraction."""
-        for unit, size in (("h", 3600), ("min", 60)):
-            if self.seconds >= size and self.seconds % size == 0:
-                return f"{self.seconds / size:.0f} {unit}"
-        return f"{self.seconds:.0f} s"
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """One text: seconds that it sounds, seconds to the first audio and to the last, bytes of memory at the peak."""
-
-    characters: int
-    sounding: float
-    first: float
-    whole: float
-    requests: int
-    peak: int
+    name: str
+    size: float
+    row: tuple[Cell, ...]
+    memory: float
+    first: float = 0.0
 
 
 async def measure(plan: Plan) -> Findings:
     """Measure by this plan, the full one in about three minutes. Raises ToolError."""
     with many_files():
-        callers = [await _measure_callers(name, *load) for name in ("direct", *SETTINGS) for load in plan.callers]
+        callers = [await _measure_callers(way, *load) for way in ("direct", *SETTINGS) for load in plan.callers]
         recordings = [
-            await measure_recording(name, make, seconds, max(1, round(plan.worth / seconds)))
-            for name, make in FORMATS.items()
+            await measure_recording(name, seconds, max(1, round(plan.worth / seconds)))
+            for name in FORMATS
             for seconds in plan.recordings
         ]
         texts = [await _measure_text(characters) for characters in plan.texts]
-    return Findings((_callers(callers), _recordings(recordings), _texts(texts)), aims(recordings, texts))
+    return Findings(tables(callers, recordings, texts), aims(recordings, texts))
 
 
 @asynccontextmanager
@@ -147,120 +105,108 @@ async def _fresh(*settings: str, pace: float = upstream.PACE) -> AsyncGenerator[
             yield spark, server
 
 
-async def _measure_callers(way: str, callers: int, each: int) -> Callers:
-    """A 5 s WAV from each, one after the other; a caller who is refused asks again at once."""
+async def _measure_callers(way: str, callers: int, each: int) -> tuple[Cell, ...]:
+    """A 5 s WAV from each, one after the other; a caller who is refused asks again at once. Raises ToolError."""
     pair = transcription(make_wav(5.0))
     async with _fresh(*SETTINGS.get(way, ())) as (spark, server):
         asked, request = (server, pair.proxied) if way in SETTINGS else (spark, pair.direct)
         await run_block(asked.url, request, 1, each=1)
         block = await run_block(asked.url, request, callers, each)
-        peak = used_memory(server.pid, "VmHWM") if way in SETTINGS else None
-    statuses = {exchange.status for exchange in block.exchanges}
-    if unexpected := statuses - {OK, BUSY}:
+        peak = used_memory(server.pid, "VmHWM") / MIB if way in SETTINGS else None
+    if unexpected := {exchange.status for exchange in block.exchanges} - {OK, BUSY}:
         raise ToolError(f"{callers} callers, {way}: a request failed with status {min(unexpected)}.")
-    served = tuple(exchange.whole for exchange in block.exchanges if exchange.status == OK)
-    return Callers(way, callers, served, len(block.exchanges) - len(served), block.seconds, peak)
+    served = [1000 * exchange.whole for exchange in block.exchanges if exchange.status == OK]
+    refused = len(block.exchanges) - len(served)
+    times = (percentile(served, 50), percentile(served, 95), len(served) / block.seconds)
+    return way, callers, *times, len(served), refused, peak
 
 
-async def measure_recording(name: str, make: Callable[[float], bytes], seconds: float, times: int) -> Recording:
+async def measure_recording(name: str, seconds: float, times: int) -> Grown:
     """Send a recording so many times, one after the other. Raises ToolError where a part of it was not heard."""
-    content = await asyncio.to_thread(make, seconds)
-    async with _fresh(*LONG) as (spark, server):
+    content = await asyncio.to_thread(FORMATS[name], seconds)
+    async with _fresh(*LONG) as (spark, server), new_session(DEADLINE) as session:
         idle, before, begun = used_memory(server.pid, "VmRSS"), used_cpu(server.pid), time.monotonic()
-        async with new_session(DEADLINE) as session:
-            for _ in range(times):
-                heard = await _transcribe(session, server.url, name, content)
+        for _ in range(times):
+            form = FormData({"model": "whisper-1"})
+            form.add_field("file", content, filename=f"recording.{name}", content_type=f"audio/{name}")
+            answer = await ask(session, "POST", f"{server.url}{upstream.TRANSCRIPTIONS}", PROXY, form)
         whole = (time.monotonic() - begun) / times
-        cpu, peak = used_cpu(server.pid) - before, used_memory(server.pid, "VmHWM")
+        cpu, peak = (used_cpu(server.pid) - before) / times, used_memory(server.pid, "VmHWM")
         requests = (await read_counts(spark)).requests // times
+    heard = pick(answer, "usage", "seconds")
     # What a codec adds at the ends of its pieces is more, never less.
-    if heard < seconds - 0.1:
-        raise ToolError(f"Of {seconds:.0f} s of {name} only {heard:.1f} s were heard.")
-    return Recording(name, seconds, len(content), whole, cpu / times, idle, peak, requests)
+    if not isinstance(heard, int | float) or heard < seconds - 0.1:
+        raise ToolError(f"Of {seconds:.0f} s of {name} only {heard} s were heard.", PROXY)
+    beyond = max(0.0, (peak - idle - len(content)) / MIB)
+    figures = (len(content) / MIB, whole, 60_000 * cpu / seconds, requests, idle / MIB, peak / MIB, beyond)
+    return Grown(name, seconds, (name, length(seconds), *figures), beyond)
 
 
-async def _transcribe(session: ClientSession, url: str, name: str, content: bytes) -> float:
-    """Return the seconds that the proxy says it heard. Raises ToolError."""
-    form = FormData({"model": "whisper-1"})
-    form.add_field("file", content, filename=f"recording.{name}", content_type=f"audio/{name}")
-    seconds = pick(await ask(session, "POST", f"{url}{upstream.TRANSCRIPTIONS}", PROXY, form), "usage", "seconds")
-    if not isinstance(seconds, int | float):
-        raise ToolError("The proxy does not say how much of a recording it heard.")
-    return float(seconds)
-
-
-async def _measure_text(characters: int) -> Text:
+async def _measure_text(characters: int) -> Grown:
     """One text as WAV. Raises ToolError where not all that the upstream spoke came out."""
     async with _fresh(pace=PACE) as (spark, server):
         await run_block(server.url, speech("Hello.").proxied, 1, each=1)
         before = await read_counts(spark)
         block = await run_block(server.url, speech(make_text(characters)).proxied, 1, each=1)
-        peak, after = used_memory(server.pid, "VmHWM"), await read_counts(spark)
+        peak, after = used_memory(server.pid, "VmHWM") / MIB, await read_counts(spark)
     (exchange,) = block.exchanges
     spoken = after.spoken - before.spoken
     if exchange.status != OK:
         raise ToolError(f"A text of {characters} characters was refused with status {exchange.status}.")
     if exchange.received != spoken + len(wav_header(upstream.SAMPLE_RATE)):
         raise ToolError(f"A text of {characters} characters: {exchange.received} bytes came of {spoken} spoken.")
-    sounding = spoken / 2 / upstream.SAMPLE_RATE
-    return Text(characters, sounding, exchange.first, exchange.whole, after.requests - before.requests, peak)
+    times = (spoken / 2 / upstream.SAMPLE_RATE, 1000 * exchange.first, exchange.whole)
+    row = (characters, *times, after.requests - before.requests, peak)
+    return Grown("characters", characters, row, peak, exchange.first)
 
 
-def _callers(measured: Sequence[Callers]) -> Table:
-    return Table(
-        "Callers at once, each sending a 5 s WAV again and again; the upstream answers after 20 ms",
-        ("way", "callers", "p50 ms", "p95 ms", "served/s", "served", "refused with 429", "peak MiB"),
-        tuple(
-            (
-                *(each.way, each.callers, 1000 * percentile(each.served, 50), 1000 * percentile(each.served, 95)),
-                *(len(each.served) / each.seconds, len(each.served), each.refused),
-                None if each.peak is None else each.peak / MIB,
-            )
-            for each in measured
+def length(seconds: float) -> str:
+    """Return it in the largest unit that leaves no fraction."""
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def tables(
+    callers: Sequence[tuple[Cell, ...]], recordings: Sequence[Grown], texts: Sequence[Grown]
+) -> tuple[Table, ...]:
+    """Return callers, recordings, texts."""
+    recording_columns = (
+        *("format", "length", "file MiB", "answer after s", "CPU ms for a minute of audio"),
+        *("requests to the upstream", "idle MiB", "peak MiB", "beyond idle and file MiB"),
+    )
+    return (
+        Table(
+            "Callers at once, each sending a 5 s WAV again and again; the upstream answers after 20 ms",
+            ("way", "callers", "p50 ms", "p95 ms", "served/s", "served", "refused with 429", "peak MiB"),
+            tuple(callers),
+        ),
+        Table(
+            "Recordings, one at a time, with room for large uploads; the upstream answers each piece after 20 ms",
+            recording_columns,
+            tuple(each.row for each in recordings),
+        ),
+        Table(
+            f"Texts, as WAV; the upstream's first audio comes after 80 ms, the rest at {PACE:.0f} times real time",
+            ("characters", "sounds s", "first audio ms", "whole s", "requests to the upstream", "peak MiB"),
+            tuple(each.row for each in texts),
         ),
     )
 
 
-def _recordings(measured: Sequence[Recording]) -> Table:
-    return Table(
-        "Recordings, one at a time, with room for large uploads; the upstream answers each piece after 20 ms",
-        (
-            *("format", "length", "file MiB", "answer after s", "CPU ms for a minute of audio"),
-            *("requests to the upstream", "idle MiB", "peak MiB", "beyond idle and file MiB"),
-        ),
-        tuple(
-            (
-                *(each.audio_format, each.length, each.size / MIB, each.whole, 60_000 * each.cpu / each.seconds),
-                *(each.requests, each.idle / MIB, each.peak / MIB, each.beyond_upload),
-            )
-            for each in measured
-        ),
-    )
-
-
-def _texts(measured: Sequence[Text]) -> Table:
-    return Table(
-        f"Texts, as WAV; the upstream's first audio comes after 80 ms, the rest at {PACE:.0f} times real time",
-        ("characters", "sounds s", "first audio ms", "whole s", "requests to the upstream", "peak MiB"),
-        tuple(
-            (each.characters, each.sounding, 1000 * each.first, each.whole, each.requests, each.peak / MIB)
-            for each in measured
-        ),
-    )
-
-
-def aims(recordings: Sequence[Recording], texts: Sequence[Text]) -> tuple[Aim, ...]:
-    """Return that memory does not grow with the length of what is decoded or spoken, nor the wait for the first audio."""
+def aims(recordings: Sequence[Grown], texts: Sequence[Grown]) -> tuple[Aim, ...]:
+    """Return growth with the length of what is decoded or spoken: of memory, and of the wait for the first audio."""
     found = []
     for name in FORMATS:
-        in_pieces = [each for each in recordings if each.seconds >= SEVERAL_PIECES and each.audio_format == name]
+        in_pieces = [each for each in recordings if each.size >= SEVERAL_PIECES and each.name == name]
         if len(in_pieces) > 1:
-            first, last = in_pieces[0], in_pieces[-1]
-            claim = f"{last.length} of {name}: memory beyond the file, more than for {first.length}, MiB"
-            found.append(Aim(claim, GROWTH, last.beyond_upload - first.beyond_upload))
-    shortest, short, longest = texts[0], texts[1], texts[-1]
-    claim = f"{longest.characters} characters: memory, more than for {shortest.characters}, MiB"
-    found.append(Aim(claim, GROWTH, (longest.peak - shortest.peak) / MIB))
-    claim = f"{longest.characters} characters: first audio, times that of {short.characters}"
-    found.append(Aim(claim, 1.5, longest.first / short.first))
+            short, long = in_pieces[0], in_pieces[-1]
+            claim = f"{length(long.size)} of {name}: memory beyond the file, more than for {length(short.size)}, MiB"
+            found.append(Aim(claim, GROWTH, long.memory - short.memory))
+    shortest, short, long = texts[0], texts[1], texts[-1]
+    claim = f"{long.size} characters: memory, more than for {shortest.size}, MiB"
+    found.append(Aim(claim, GROWTH, long.memory - shortest.memory))
+    claim = f"{long.size} characters: first audio, times that of {short.size}"
+    found.append(Aim(claim, 1.5, long.first / short.first))
     return tuple(found)

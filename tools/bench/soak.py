@@ -19,22 +19,18 @@ from tools.stack.errors import ToolError
 from tools.stack.processes import PROXY, Server
 from tools.stack.services import proxy
 from tools.stack.wedge import MAGPIE, PARAKEET, Control, healthy, until_healthy
+
 from .engines import CountingRecognizer, PacedSynthesizer
 from .machine import Vitals, vitals
 from .relay import Relay
 from .report import Findings
-from .soak_calls import Call, Client
-from .soak_plan import Break, Phase, make_phase, one_of_each
+from .soak_calls import HALF_OPEN, KINDS, Ask, Call, call
+from .soak_plan import Break, Phase, make_phases
 from .soak_report import Fault, Soaked, findings
 
 QUESTION = "Under mixed traffic with faults in it, is anything lost, and does anything grow?"
 
 MINUTES, QUICK_MINUTES = 10.0, 1.0
-
-WARM_UP = 1 / 3
-"""Of the whole time: what is loaded once and kept has been by then."""
-
-SEED = 1
 
 START_DELAY = 2.0
 """Seconds that a restart takes."""
@@ -60,13 +56,6 @@ async def measure(minutes: float) -> Findings:
     return await soak(*make_phases(60 * minutes))
 
 
-def make_phases(seconds: float) -> tuple[Phase, Phase]:
-    """Return the warm-up, and what is compared with it."""
-    warm_up = make_phase(seconds * WARM_UP, SEED)
-    wedges = sum(fault.wedge is not None for fault in warm_up.breaks)
-    return warm_up, make_phase(seconds - warm_up.seconds, SEED + 1, wedges)
-
-
 async def soak(warm_up: Phase, main: Phase) -> Findings:
     """Soak by this plan. Raises ToolError."""
     async with _soaking() as running:
@@ -75,9 +64,7 @@ async def soak(warm_up: Phase, main: Phase) -> Findings:
             warm = await running.run(warm_up)
             end = await running.run(main)
             await running.ask_one_of_each()
-    return findings(
-        Soaked(tuple(running.calls), tuple(running.faults), (at_start, warm, end), tuple(running.sampled))
-    )
+    return findings(Soaked(tuple(running.calls), tuple(running.faults), (at_start, warm, end), tuple(running.sampled)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +111,6 @@ class Soak:
         self.faults: list[Fault] = []
         self.sampled: list[Vitals] = []
         self._session = session
-        self._client = Client(session, server.url)
         self._services = services
 
     async def run(self, phase: Phase) -> Vitals:
@@ -140,7 +126,8 @@ class Soak:
 
     async def ask_one_of_each(self) -> None:
         """Once all is over: every kind has to be served."""
-        self.calls += [await self._client.call(ask) for ask in one_of_each()]
+        asks = (Ask(0.0, kind, 0.5) for kind in KINDS if kind is not HALF_OPEN)
+        self.calls += [await call(self._session, self.proxy.url, ask) for ask in asks]
 
     @asynccontextmanager
     async def sampling(self) -> AsyncGenerator[None]:
@@ -163,7 +150,7 @@ class Soak:
             asked = []
             for ask in phase.asks:
                 await asyncio.sleep(max(0.0, begun + ask.at - time.monotonic()))
-                asked.append(tasks.create_task(self._client.call(ask)))
+                asked.append(tasks.create_task(call(self._session, self.proxy.url, ask)))
             await asyncio.sleep(max(0.0, begun + phase.seconds - time.monotonic()))
         self.calls += [task.result() for task in asked]
 

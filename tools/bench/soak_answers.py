@@ -67,6 +67,14 @@ def document_of(body: bytes) -> object:
         raise Incomplete("the answer is not JSON") from err
 
 
+def text_of(body: bytes) -> str:
+    """Return the text of a transcript. Raises Incomplete."""
+    match document_of(body):
+        case {"text": str(text)}:
+            return text
+    raise Incomplete("the transcript has no text")
+
+
 def read_events(body: bytes) -> Iterator[object]:
     """Yield the documents of server-sent events. Raises Incomplete for what is none, Told where one is an error."""
     for event in body.decode(errors="replace").split("\n\n"):

@@ -1,10 +1,9 @@
-"""One request of each kind, sent to the proxy; what came back is judged, and every 200 is looked into."""
+"""The kinds of traffic of a soak: how each is asked for, and whether what came back is whole."""
 
 import asyncio
 import random
 import time
-from asyncio import StreamReader, StreamWriter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +12,9 @@ from functools import cache
 from aiohttp import ClientError, ClientResponse, ClientSession, FormData
 from yarl import URL
 
-from .requests import SENTENCES, make_mp3, make_wav
+from tools.stack.wedge import MAGPIE, PARAKEET
+
+from .requests import SENTENCES, make_mp3, make_wav, transcription
 from .soak_answers import (
     Incomplete,
     Told,
@@ -23,19 +24,14 @@ from .soak_answers import (
     heard_events,
     read_events,
     spoken_events,
+    text_of,
 )
-from .soak_plan import HEARING, Ask, Kind
 
 STATUS_SECONDS = 4.0
 """How long the status page is looked at."""
 
-LENGTHS = {Kind.SHORT: (1, 8), Kind.EVENTS: (15, 40), Kind.LONG: (15, 60), Kind.COMPRESSED: (2, 20)}
-"""Seconds of the shortest and of the longest recording."""
-
 CODEC_ADDS = 0.2
 """Seconds that an mp3 may sound longer than what it was made of."""
-
-SPEECH, TRANSCRIPTIONS = "/v1/audio/speech", "/v1/audio/transcriptions"
 
 
 class Outcome(StrEnum):
@@ -53,6 +49,38 @@ class Outcome(StrEnum):
     OTHER = "anything else"
 
 
+type Judged = tuple[Outcome, str]
+type Check = Callable[[bytes], None]
+"""Raises Incomplete or Told for an answer that is not whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request at `at` seconds. `size` from 0 to 1: how long its text or recording is, of what its kind allows.
+
+    A caller who says half of it stays for so many seconds.
+    """
+
+    at: float
+    kind: Kind
+    size: float
+    stays: float = 0.0
+
+
+type Asker = Callable[[ClientSession, str, Ask], Awaitable[Judged]]
+"""Makes a request to the proxy at a URL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of traffic: how often it comes, which service has to work for it (None: it lists what both know)."""
+
+    name: str
+    weight: int
+    service: str | None
+    make: Asker
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A request and how it ended; moments in monotonic seconds, `detail` says what was wrong."""
@@ -64,11 +92,20 @@ class Call:
     detail: str = ""
 
 
-type Judged = tuple[Outcome, str]
-type Check = Callable[[bytes], None]
-"""Raises Incomplete or Told for an answer that is not whole."""
-
-LEFT: Judged = (Outcome.LEFT, "")
+async def call(session: ClientSession, url: str, ask: Ask) -> Call:
+    """Make the request and judge the answer."""
+    sent = time.monotonic()
+    try:
+        outcome, detail = await ask.kind.make(session, url, ask)
+    except Incomplete as err:
+        outcome, detail = Outcome.LOST, str(err)
+    except Told as err:
+        outcome, detail = Outcome.BROKEN_OFF, str(err)
+    except TimeoutError:
+        outcome, detail = Outcome.OTHER, "no answer in time"
+    except (ClientError, ConnectionError) as err:
+        outcome, detail = Outcome.BROKEN_OFF, type(err).__name__
+    return Call(ask.kind, sent, time.monotonic(), outcome, detail)
 
 
 async def judge(response: ClientResponse, check: Check = lambda _: None) -> Judged:
@@ -83,131 +120,100 @@ async def judge(response: ClientResponse, check: Check = lambda _: None) -> Judg
     return Outcome.OTHER, f"{response.status}: {said}"
 
 
-class Client:
-    """Asks one proxy."""
+def speak(audio_format: str, *, events: bool = False, leaves: bool = False) -> Asker:
+    """Return what asks for speech; with `leaves` it goes once the speech has begun."""
 
-    def __init__(self, session: ClientSession, url: str) -> None:
-        """`url` is the proxy's."""
-        self._session = session
-        self._url = url
-
-    async def call(self, ask: Ask) -> Call:
-        """Make the request and judge the answer."""
-        sent = time.monotonic()
-        try:
-            outcome, detail = await self._make(ask)
-        except Incomplete as err:
-            outcome, detail = Outcome.LOST, str(err)
-        except Told as err:
-            outcome, detail = Outcome.BROKEN_OFF, str(err)
-        except TimeoutError:
-            outcome, detail = Outcome.OTHER, "no answer in time"
-        except (ClientError, ConnectionError) as err:
-            outcome, detail = Outcome.BROKEN_OFF, type(err).__name__
-        return Call(ask.kind, sent, time.monotonic(), outcome, detail)
-
-    async def _make(self, ask: Ask) -> Judged:
-        match ask.kind:
-            case kind if kind in HEARING:
-                return await self._transcribe(ask)
-            case Kind.MODELS:
-                return await self._get("/v1/models", _check_models)
-            case Kind.VOICES:
-                return await self._get("/v1/audio/voices", _check_voices)
-            case Kind.HEALTH:
-                return await self._get("/healthz", _check_health)
-            case Kind.STATUS:
-                return await self._watch_status()
-            case Kind.LEAVES_UPLOAD:
-                return await self._leave_upload(ask)
-            case Kind.HALF_OPEN:
-                return await self._say_half(ask)
-            case _:
-                return await self._speak(ask)
-
-    async def _get(self, path: str, check: Check) -> Judged:
-        async with self._session.get(self._url + path) as response:
-            return await judge(response, check)
-
-    async def _speak(self, ask: Ask) -> Judged:
+    async def ask_for(session: ClientSession, url: str, ask: Ask) -> Judged:
         sentences = make_sentences(ask.size)
-        is_wav, is_events = ask.kind is Kind.SPEECH_WAV, ask.kind is Kind.SPEECH_EVENTS
-        audio_format = "wav" if is_wav or is_events else "mp3"
-
-        def check(body: bytes) -> None:
-            check_speech(spoken_events(body) if is_events else body, audio_format, sentences)
-
         wish = {"model": "tts-1", "input": " ".join(sentences), "voice": "alloy", "response_format": audio_format}
-        if is_events:
-            wish["stream_format"] = "sse"
-        async with self._session.post(self._url + SPEECH, json=wish) as response:
-            if ask.kind is Kind.LEAVES_DOWNLOAD and response.status == 200:
-                # It goes once the speech has begun.
+        wish |= {"stream_format": "sse"} if events else {}
+        async with session.post(f"{url}/v1/audio/speech", json=wish) as response:
+            if leaves and response.status == 200:
                 await response.content.readany()
                 response.close()
-                return LEFT
-            return await judge(response, check)
+                return Outcome.LEFT, ""
+            return await judge(
+                response, lambda body: check_speech(spoken_events(body) if events else body, audio_format, sentences)
+            )
 
-    async def _transcribe(self, ask: Ask) -> Judged:
-        least, most = LENGTHS[ask.kind]
+    return ask_for
+
+
+def transcribe(name: str, least: int, most: int, *, events: bool = False) -> Asker:
+    """Return what asks for a transcript of `least` to `most` seconds of wav or mp3."""
+
+    async def ask_for(session: ClientSession, url: str, ask: Ask) -> Judged:
         seconds = round(least + ask.size * (most - least))
-        name, is_events = "mp3" if ask.kind is Kind.COMPRESSED else "wav", ask.kind is Kind.EVENTS
+        form = FormData({"model": "whisper-1"})
+        if events:
+            form.add_field("stream", "true")
         content = await asyncio.to_thread(_recording, name, seconds)
+        form.add_field("file", content, filename=f"recording.{name}", content_type=f"audio/{name}")
 
         def check(body: bytes) -> None:
-            text = heard_events(body) if is_events else _text(body)
+            text = heard_events(body) if events else text_of(body)
             check_transcript(text, seconds, codec_adds=CODEC_ADDS if name == "mp3" else 0.0)
 
-        form = FormData({"model": "whisper-1"})
-        if is_events:
-            form.add_field("stream", "true")
-        form.add_field("file", content, filename=f"recording.{name}", content_type=f"audio/{name}")
-        async with self._session.post(self._url + TRANSCRIPTIONS, data=form) as response:
+        async with session.post(f"{url}/v1/audio/transcriptions", data=form) as response:
             return await judge(response, check)
 
-    async def _watch_status(self) -> Judged:
-        """Look at the page for a while: the status has to come at once."""
-        seen = b""
-        async with self._session.get(f"{self._url}/api/events") as response:
-            if response.status != 200:
-                return await judge(response)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(STATUS_SECONDS):
-                    async for piece in response.content.iter_any():
-                        seen += piece
-            response.close()
-        match list(read_events(seen[: seen.rfind(b"\n\n") + 2])):
-            case [{"services": [_, _]}, *_]:
-                return Outcome.WHOLE, ""
-        raise Incomplete("the status did not come")
+    return ask_for
 
-    async def _leave_upload(self, ask: Ask) -> Judged:
-        """Go within the recording, without a word."""
-        head, body = _raw_upload(self._url)
-        _, writer = await self._connect()
-        writer.write(head + body[: round(len(body) * ask.size)])
-        await writer.drain()
-        writer.transport.abort()
-        return LEFT
 
-    async def _say_half(self, ask: Ask) -> Judged:
-        """Say nothing, half of the head or half of the body, and stay; a caller who is told to go by then goes."""
-        head, body = _raw_upload(self._url)
-        said = (b"", head[: len(head) // 2], head + body[: len(body) // 2])[int(ask.size * 2.999)]
-        reader, writer = await self._connect()
+def get(path: str, is_whole: Callable[[object], bool]) -> Asker:
+    """Return what asks for a JSON page."""
+
+    def check(body: bytes) -> None:
+        if not is_whole(document_of(body)):
+            raise Incomplete(f"{path} is not whole")
+
+    async def ask_for(session: ClientSession, url: str, _: Ask) -> Judged:
+        async with session.get(url + path) as response:
+            return await judge(response, check)
+
+    return ask_for
+
+
+async def watch_status(session: ClientSession, url: str, _: Ask) -> Judged:
+    """Look at the status page's events for a while: the status has to come at once."""
+    seen = b""
+    async with session.get(f"{url}/api/events") as response:
+        if response.status != 200:
+            return await judge(response)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STATUS_SECONDS):
+                async for piece in response.content.iter_any():
+                    seen += piece
+        response.close()
+    match list(read_events(seen[: seen.rfind(b"\n\n") + 2])):
+        case [{"services": [_, _]}, *_]:
+            return Outcome.WHOLE, ""
+    raise Incomplete("the status did not come")
+
+
+def upload(part: Callable[[bytes, bytes, float], bytes]) -> Asker:
+    """Return what sends a part of an upload (of its head, its body, by size), stays, and goes without a word."""
+
+    async def send(_: ClientSession, url: str, ask: Ask) -> Judged:
+        request, address = transcription(_recording("wav", 5)).proxied, URL(url)
+        reader, writer = await asyncio.open_connection(address.host, address.port)
         try:
-            writer.write(said)
+            writer.write(part(request.head(address), request.body, ask.size))
             await writer.drain()
             with suppress(TimeoutError):
+                # A caller who is told to go by then goes.
                 async with asyncio.timeout(ask.stays):
                     await reader.read()
         finally:
             writer.transport.abort()
-        return LEFT
+        return Outcome.LEFT, ""
 
-    async def _connect(self) -> tuple[StreamReader, StreamWriter]:
-        address = URL(self._url)
-        return await asyncio.open_connection(address.host, address.port)
+    return send
+
+
+def _half(head: bytes, body: bytes, size: float) -> bytes:
+    """Nothing, half of the head or half of the body."""
+    return (b"", head[: len(head) // 2], head + body[: len(body) // 2])[int(size * 2.999)]
 
 
 def make_sentences(size: float) -> tuple[str, ...]:
@@ -221,41 +227,29 @@ def _recording(name: str, seconds: int) -> bytes:
     return make_mp3(seconds) if name == "mp3" else make_wav(seconds)
 
 
-def _text(body: bytes) -> str:
-    match document_of(body):
-        case {"text": str(text)}:
-            return text
-    raise Incomplete("the transcript has no text")
+def _lists(name: str, least: int, most: int = 1000) -> Callable[[object], bool]:
+    def is_whole(page: object) -> bool:
+        entries = page.get(name) if isinstance(page, dict) else None
+        return isinstance(entries, list) and least <= len(entries) <= most and all("id" in each for each in entries)
+
+    return is_whole
 
 
-def _check_models(body: bytes) -> None:
-    match document_of(body):
-        case {"data": [{"id": str()}, {"id": str()}]}:
-            return
-    raise Incomplete("not both models are listed")
-
-
-def _check_voices(body: bytes) -> None:
-    match document_of(body):
-        case {"voices": [{"id": str()}, *_]}:
-            return
-    raise Incomplete("no voice is listed")
-
-
-def _check_health(body: bytes) -> None:
-    if document_of(body) != {"status": "ok"}:
-        raise Incomplete("it does not say that it is well")
-
-
-def _raw_upload(url: str) -> tuple[bytes, bytes]:
-    """The head and the body of a transcription request."""
-    body = (
-        b'--soak\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\nContent-Type: audio/wav\r\n\r\n'
-        + _recording("wav", 5)
-        + b"\r\n--soak--\r\n"
-    )
-    head = (
-        f"POST {TRANSCRIPTIONS} HTTP/1.1\r\nHost: {URL(url).authority}\r\nContent-Length: {len(body)}\r\n"
-        "Content-Type: multipart/form-data; boundary=soak\r\n\r\n"
-    )
-    return head.encode(), body
+HEALTH = Kind("healthz", 4, None, get("/healthz", lambda page: page == {"status": "ok"}))
+HALF_OPEN = Kind("says half of it and no more", 1, None, upload(_half))
+KINDS = (
+    Kind("speech, mp3", 4, MAGPIE, speak("mp3")),
+    Kind("speech, wav", 4, MAGPIE, speak("wav")),
+    Kind("speech, events", 2, MAGPIE, speak("wav", events=True)),
+    Kind("transcription, short wav", 6, PARAKEET, transcribe("wav", 1, 8)),
+    Kind("transcription, long wav", 2, PARAKEET, transcribe("wav", 15, 60)),
+    Kind("transcription, mp3", 2, PARAKEET, transcribe("mp3", 2, 20)),
+    Kind("transcription, events", 2, PARAKEET, transcribe("wav", 15, 40, events=True)),
+    Kind("models", 1, None, get("/v1/models", _lists("data", 2, 2))),
+    Kind("voices", 1, None, get("/v1/audio/voices", _lists("voices", 1))),
+    Kind("status page's events", 1, None, watch_status),
+    HEALTH,
+    Kind("leaves within its upload", 1, None, upload(lambda head, body, size: head + body[: round(len(body) * size)])),
+    Kind("leaves within the speech", 1, MAGPIE, speak("mp3", leaves=True)),
+    HALF_OPEN,
+)

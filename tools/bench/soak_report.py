@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from tools.stack.tables import Cell, Table, percentile, spread
 from tools.stack.wedge import MAGPIE, PARAKEET
+
 from .machine import MIB, Vitals
 from .report import Aim, Findings
-from .soak_calls import Call, Outcome
-from .soak_plan import HEARING, SPEAKING, Kind
+from .soak_calls import HEALTH, KINDS, Call, Outcome
 
 GRACE = 1.0
 """Seconds for which an answer that was cut still shows: the server is asked anew what it is."""
@@ -51,11 +51,7 @@ def is_expected(call: Call, faults: Sequence[Fault]) -> bool:
     """Return whether it ended well, or while its service was failing with an answer that says so."""
     if call.outcome in (Outcome.WHOLE, Outcome.LEFT):
         return True
-    # What needs no service of its own lists what both know.
-    services = {
-        *((PARAKEET,) if call.kind not in SPEAKING else ()),
-        *((MAGPIE,) if call.kind not in HEARING else ()),
-    }
+    services = (call.kind.service,) if call.kind.service else (PARAKEET, MAGPIE)
     return call.outcome in _TOLD and any(
         fault.service in services and call.sent <= fault.over + GRACE and call.ended >= fault.begun for fault in faults
     )
@@ -78,11 +74,11 @@ def _requests(soaked: Soaked) -> Table:
         counts = [sum(call.outcome is outcome for call in calls) for outcome in Outcome]
         return name, len(calls), *counts, sum(not is_expected(call, soaked.faults) for call in calls)
 
-    of_kind = ((kind, [call for call in soaked.calls if call.kind is kind]) for kind in Kind)
+    of_kind = ((kind.name, [call for call in soaked.calls if call.kind is kind]) for kind in KINDS)
     return Table(
         "Requests, and how they ended; unexpected is whatever failed without a fault, or without saying so",
         ("kind", "requests", *Outcome, "unexpected"),
-        (*(row(kind, calls) for kind, calls in of_kind if calls), row("all", soaked.calls)),
+        (*(row(name, calls) for name, calls in of_kind if calls), row("all", soaked.calls)),
     )
 
 
@@ -91,7 +87,7 @@ def _unexpected(calls: Sequence[Call]) -> Table:
     return Table(
         "What was unexpected",
         ("kind", "ended as", "s after the first of them", "what was wrong"),
-        tuple((call.kind, call.outcome, call.sent - first, call.detail[:160]) for call in calls[:20]),
+        tuple((call.kind.name, call.outcome, call.sent - first, call.detail[:160]) for call in calls[:20]),
     )
 
 
@@ -123,7 +119,7 @@ def _vitals(soaked: Soaked) -> Table:
 
 def _latency(calls: Sequence[Call]) -> Table:
     """The event loop's lag, as a caller feels it."""
-    waits = [1000 * (call.ended - call.sent) for call in calls if call.kind is Kind.HEALTH]
+    waits = [1000 * (call.ended - call.sent) for call in calls if call.kind is HEALTH]
     figures = (percentile(waits, 50), percentile(waits, 95), max(waits)) if waits else (None, None, None)
     return Table("/healthz among all this", ("probes", "p50 ms", "p95 ms", "max ms"), ((len(waits), *figures),))
 

@@ -24,6 +24,7 @@ from tools.stack.http import Json, ask, new_session
 from tools.stack.processes import Processes, Server, started, temporary_processes
 from tools.stack.satellite import Turn, hold_turn, say
 from tools.stack.spoken import Command, in_a_quiet_room
+
 from . import turn_peers
 from .health_under_load import read_counts
 from .proxy import UPSTREAM
@@ -236,7 +237,7 @@ class _Bench:
     async def _ask(self, pipeline: str, answer: Answer) -> Turn:
         """Have the agent write an answer, which is spoken in a satellite's format."""
         words = ANSWERS[answer.words].format(next(self._numbers))
-        fields = {"pipeline": pipeline, "text": words, "output": FORMATS[answer.audio_format]}
+        fields: Mapping[str, Json] = {"pipeline": pipeline, "text": words, "output": FORMATS[answer.audio_format]}
         return await hold_turn(self._home, "bench_agent/answer", fields)
 
     async def _set_pace(self, pace: float) -> None:

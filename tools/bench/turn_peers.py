@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.stack.errors import ToolError
-from tools.stack.fetched import NotInstalled, Package, found, install_environment, lacking, pins, uv
+from tools.stack.fetched import NotInstalled, Package, found, install_environment, lacking, pins, site_packages, uv
 from tools.stack.folders import FETCHED, HOME_ASSISTANT, LOOPBACK, free_port
 from tools.stack.home import Engines, Home
 from tools.stack.home_assistant import LANGUAGE
 from tools.stack.processes import Processes
+
 from .upstream import OPENAI
 
 CORE_OPENAI = "core's OpenAI integration"
@@ -35,7 +36,7 @@ class Peers:
 
 def home_assistant_version() -> str:
     """Return the version of the Home Assistant that is measured. Raises ToolError where there is none."""
-    for package in found(("homeassistant",), *HOME_ASSISTANT.glob("lib/*/site-packages")):
+    for package in found(("homeassistant",), *site_packages(HOME_ASSISTANT)):
         return package.version
     raise ToolError(f"{HOME_ASSISTANT.name} is missing: run scripts/setup first.")
 
@@ -77,10 +78,11 @@ def libraries() -> Path:
 
 
 def _requirements(integration: str) -> tuple[Package, ...]:
-    for manifest in HOME_ASSISTANT.glob(f"lib/*/site-packages/homeassistant/components/{integration}/manifest.json"):
-        requirements = (pin.partition("==") for pin in json.loads(manifest.read_text())["requirements"])
+    for folder in site_packages(HOME_ASSISTANT):
+        manifest = json.loads((folder / f"homeassistant/components/{integration}/manifest.json").read_text())
+        requirements = (pin.partition("==") for pin in manifest["requirements"])
         return tuple(Package(name, version) for name, _, version in requirements)
-    raise NotInstalled(f"this Home Assistant has no integration {integration}")
+    raise NotInstalled(f"{HOME_ASSISTANT.name} is missing")
 
 
 def home_environment(upstream_url: str) -> dict[str, str]:

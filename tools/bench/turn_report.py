@@ -7,6 +7,7 @@ from tools.stack.errors import ToolError
 from tools.stack.fetched import Package
 from tools.stack.satellite import Turn
 from tools.stack.tables import Cell, Spread, Table, spread
+
 from .report import Aim, Findings
 
 OURS = "Spark Audio"

@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import dataclasses
 import itertools
+import math
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -53,7 +54,7 @@ _KEEP_ALIVE = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """How fast it is: see the constants. `line` is how fast recordings come in, in bytes a second; 0 as they are sent."""
+    """How fast it is: see the constants. `line` is how fast recordings come in, bytes a second; 0 as they are sent."""
 
     recognition: float = RECOGNITION
     pace: float = PACE
@@ -140,7 +141,7 @@ class Upstream:
         """Answer in chunks, the first after FIRST_AUDIO, the others at their pace."""
         now = asyncio.get_running_loop().time
         begun, times, counts = now(), self._times, self._counts
-        count = max(1, round(len(text) * SECONDS_PER_CHARACTER / times.piece))
+        count = math.ceil(len(text) * SECONDS_PER_CHARACTER / times.piece)
         response = web.StreamResponse(headers={"Content-Type": content_type})
         with counts.one_more():
             for number, piece in enumerate(sound[:count]):

@@ -16,6 +16,7 @@ from tools.stack.home_assistant import Account
 from tools.stack.http import new_session
 from tools.stack.processes import Processes
 from tools.stack.services import Spark, start_proxy, start_spark
+
 from . import check, wedge
 from .kept import USER, clear, new_record, recall, remember
 

@@ -17,6 +17,7 @@ from tools.stack.satellite import Turn, say
 from tools.stack.spoken import COMMAND, in_a_quiet_room, names_the_light
 from tools.stack.tables import Cell, lay_out
 from tools.stack.wedge import Answer, hear
+
 from .verdict import Check, pronounce
 
 LIGHT = "light.kitchen_light"

@@ -16,7 +16,20 @@ from tools.stack.processes import PROXY, SPARK, Processes
 from tools.stack.services import start_proxy, start_spark
 from tools.stack.spoken import COMMAND
 from tools.stack.tables import lay_out
-from tools.stack.wedge import LOOK_SECONDS, PARAKEET, Answer, Call, Callers, Control, Outage, hear, history, speak, until_healthy
+from tools.stack.wedge import (
+    LOOK_SECONDS,
+    PARAKEET,
+    Answer,
+    Call,
+    Callers,
+    Control,
+    Outage,
+    hear,
+    history,
+    speak,
+    until_healthy,
+)
+
 from .verdict import Check, pronounce
 
 FOLDER = "wedge"

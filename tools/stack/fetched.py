@@ -29,9 +29,14 @@ class Package:
 
 async def install_environment(folder: Path, python: Path, wanted: Sequence[Package]) -> tuple[Path, ...]:
     """Make an environment with these packages where it is missing; return its site-packages. Raises NotInstalled."""
-    if lacking(wanted, *folder.glob("lib/*/site-packages")):
+    if lacking(wanted, *site_packages(folder)):
         await uv("venv", "--clear", "-p", str(python), str(folder))
         await uv("pip", "install", "-p", str(folder), "--only-binary", ":all:", *pins(wanted))
+    return site_packages(folder)
+
+
+def site_packages(folder: Path) -> tuple[Path, ...]:
+    """Return those of an environment, none where there is none."""
     return tuple(folder.glob("lib/*/site-packages"))
 
 

@@ -1,4 +1,4 @@
-"""Child processes: start them, wait until they are ready, notice their end, stop them by their own id, show their log."""
+"""Child processes: start them, wait until they are ready, notice their end, stop them by id, keep their log."""
 
 import asyncio
 import os
@@ -43,27 +43,18 @@ def listening_url(output: str, service: str = "") -> str | None:
     return found[1] if found else None
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
-    """What to run and where, what its environment has in addition, and the file that takes everything it prints."""
-
-    name: str
-    argv: tuple[str | Path, ...]
-    cwd: Path
-    environment: Mapping[str, str]
-    log: Path
-
-
 @dataclass(slots=True)
 class Child:
-    """A program that runs; `process` is another one after a restart."""
+    """A program that runs, and the file that takes everything it prints; `process` is another one after a restart."""
 
-    program: Program
+    name: str
+    log: Path
+    start: Callable[[], Awaitable[Process]]
     process: Process
 
     def output(self) -> str:
         """Return all that it has printed so far."""
-        return self.program.log.read_text(errors="replace")
+        return self.log.read_text(errors="replace")
 
     def last_lines(self, count: int = 25) -> str:
         """Return the end of its log."""
@@ -74,16 +65,16 @@ class Child:
 
         Raises ToolError when the process ends first or the time is up.
         """
-        name = self.program.name
         try:
             async with asyncio.timeout(within):
                 while (answer := await probe()) is None:
                     if self.process.returncode is not None:
-                        raise ToolError(f"{name} ended with code {self.process.returncode} while starting.", name)
+                        code = self.process.returncode
+                        raise ToolError(f"{self.name} ended with code {code} while starting.", self.name)
                     await asyncio.sleep(POLL_SECONDS)
                 return answer
         except TimeoutError:
-            raise ToolError(f"{name} was not ready within {within:.0f} seconds.", name) from None
+            raise ToolError(f"{self.name} was not ready within {within:.0f} seconds.", self.name) from None
 
     async def listening(self, service: str = "") -> str:
         """Return the URL that it prints once `service` listens. Raises ToolError."""
@@ -137,35 +128,35 @@ class Processes:
         """Start `argv`, with a new log. Raises ToolError where it cannot be started."""
         log = self.logs / f"{name.lower().replace(' ', '-')}.log"
         log.unlink(missing_ok=True)
-        program = Program(name, argv, cwd, environment or {}, log)
-        child = Child(program, await self._spawn(program))
-        self._children.append(child)
-        return child
 
-    async def _spawn(self, program: Program) -> Process:
-        """In a session of its own: a Ctrl-C reaches the tool alone, which then stops its children in order."""
-        with program.log.open("ab") as output:
-            try:
+        async def spawn() -> Process:
+            with log.open("ab") as output:
                 process = await asyncio.create_subprocess_exec(
-                    *program.argv,
-                    cwd=program.cwd,
-                    env=clean_environment(os.environ) | program.environment,
+                    *argv,
+                    cwd=cwd,
+                    env=clean_environment(os.environ) | dict(environment or {}),
                     stdin=DEVNULL,
                     stdout=output,
                     stderr=STDOUT,
+                    # A Ctrl-C reaches the tool alone, which then stops its children in order.
                     start_new_session=True,
                     pass_fds=() if self._lock is None else (self._lock,),
                 )
-            except OSError as error:
-                raise ToolError(f"{program.argv[0]} cannot be started: {error.strerror}.") from error
-        if self._lock is not None:
-            enter(self._lock, program.name, process.pid)
-        return process
+            if self._lock is not None:
+                enter(self._lock, name, process.pid)
+            return process
+
+        try:
+            child = Child(name, log, spawn, await spawn())
+        except OSError as error:
+            raise ToolError(f"{argv[0]} cannot be started: {error.strerror}.") from error
+        self._children.append(child)
+        return child
 
     def last_lines(self, names: Iterable[str]) -> str:
         """Return the ends of the logs of those children in `names` that were started."""
-        faulty = [child for child in self._children if child.program.name in names]
-        return "".join(f"\nThe last lines of {child.program.log}:\n{child.last_lines()}\n" for child in faulty)
+        faulty = [child for child in self._children if child.name in names]
+        return "".join(f"\nThe last lines of {child.log}:\n{child.last_lines()}\n" for child in faulty)
 
     async def watch(self) -> NoReturn:
         """Wait for as long as all of them run. Raises ToolError when one ends by itself.
@@ -174,10 +165,9 @@ class Processes:
         """
         while True:
             ended = await self._first_end()
-            name, code = ended.program.name, ended.process.returncode
-            if code != RESTART_EXIT_CODE:
-                raise ToolError(f"{name} ended by itself, with code {code}.", name)
-            ended.process = await self._spawn(ended.program)
+            if (code := ended.process.returncode) != RESTART_EXIT_CODE:
+                raise ToolError(f"{ended.name} ended by itself, with code {code}.", ended.name)
+            ended.process = await ended.start()
 
     async def _first_end(self) -> Child:
         waits = {asyncio.create_task(child.process.wait()): child for child in self._children}

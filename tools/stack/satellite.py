@@ -117,17 +117,13 @@ async def say(home: HomeAssistant, pipeline: str, command: Command) -> Turn:
     return await hold_turn(home, "assist_pipeline/run", fields, command)
 
 
-async def hold_turn(
-    home: HomeAssistant, run: str, fields: Mapping[str, Json], command: Command | None = None
-) -> Turn:
+async def hold_turn(home: HomeAssistant, run: str, fields: Mapping[str, Json], command: Command | None = None) -> Turn:
     """Hold the turn that the websocket command `run` starts. Raises ToolError where it does not come to an end."""
     try:
         async with asyncio.timeout(TURN_SECONDS), home.socket() as socket, asyncio.TaskGroup() as tasks:
             return await _Satellite(home, socket, tasks, command).hold(run, fields)
     except TimeoutError:
-        raise ToolError(
-            f"A voice turn did not come to an end within {TURN_SECONDS:.0f} s.", HOME_ASSISTANT
-        ) from None
+        raise ToolError(f"A voice turn did not come to an end within {TURN_SECONDS:.0f} s.", HOME_ASSISTANT) from None
     except ExceptionGroup as broken:
         # One task of the turn failed, and took the others with it.
         raise ToolError(f"A voice turn broke off: {broken.exceptions[0]}", HOME_ASSISTANT) from broken
@@ -136,9 +132,7 @@ async def hold_turn(
 class _Satellite:
     """Speaks, and fetches what is spoken as soon as it is told to."""
 
-    def __init__(
-        self, home: HomeAssistant, socket: Socket, tasks: asyncio.TaskGroup, command: Command | None
-    ) -> None:
+    def __init__(self, home: HomeAssistant, socket: Socket, tasks: asyncio.TaskGroup, command: Command | None) -> None:
         self._home = home
         self._socket = socket
         self._tasks = tasks

@@ -41,9 +41,7 @@ async def start_spark(processes: Processes, parakeet_port: int = 0, magpie_port:
 async def start_proxy(processes: Processes, state: Path, *settings: str, port: int = 0) -> tuple[str, Child]:
     """Start the proxy, which keeps its record of restarts in `state`, and return its URL. Raises ToolError."""
     address = ("--host", LOOPBACK, "--port", str(port))
-    child = await processes.start(
-        PROXY, PYTHON, "-m", PROXY_MODULE, *address, "--state-dir", state, *settings
-    )
+    child = await processes.start(PROXY, PYTHON, "-m", PROXY_MODULE, *address, "--state-dir", state, *settings)
     return await child.listening(), child
 
 

@@ -18,7 +18,7 @@ from spark_engine.speech.audio import read_wav, write_wav
 from .errors import ToolError
 from .http import Json, ask, items, number, pick, text
 from .processes import PROXY, SPARK
-from .spoken import names_the_light
+from .spoken import COMMAND, names_the_light
 
 PARAKEET, MAGPIE = "parakeet", "magpie"
 
@@ -28,7 +28,6 @@ PACE = 0.5
 READY_SECONDS = 60.0
 LOOK_SECONDS = 0.1
 
-SPOKEN = "The kitchen is warm now. The front door is locked, and all the lights upstairs are off."
 WRONG = "200, wrong"
 
 
@@ -125,8 +124,8 @@ async def hear(session: ClientSession, proxy_url: str) -> Answer:
 
 
 async def speak(session: ClientSession, proxy_url: str) -> Answer:
-    """Have two sentences spoken, which must not be silence."""
-    wish = {"model": "tts-1", "input": SPOKEN, "voice": "alloy", "response_format": "wav"}
+    """Have the command spoken, which must not be silence."""
+    wish = {"model": "tts-1", "input": COMMAND, "voice": "alloy", "response_format": "wav"}
     async with session.post(f"{proxy_url}/v1/audio/speech", json=wish) as response:
         if response.status != 200:
             return await _refusal(response)
@@ -218,7 +217,7 @@ async def until_healthy(session: ClientSession, proxy_url: str) -> None:
     """Wait until the canaries of both services have passed. Raises ToolError."""
     try:
         async with asyncio.timeout(READY_SECONDS):
-            while len(await healthy(session, proxy_url)) < 2:
+            while len(await healthy(session, proxy_url)) < 2:  # noqa: ASYNC110 - it is seen over HTTP alone
                 await asyncio.sleep(LOOK_SECONDS)
     except TimeoutError:
         raise ToolError(f"The services were not healthy within {READY_SECONDS:.0f} s.", PROXY, SPARK) from None
@@ -226,7 +225,7 @@ async def until_healthy(session: ClientSession, proxy_url: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """A wedge since `since`: the calls to the service, in the order of their answers, and what the proxy tells of it."""
+    """A wedge since `since`: the calls to the service in the order of their answers, and what the proxy tells of it."""
 
     since: float
     calls: Sequence[Call]

@@ -1,7 +1,8 @@
 """Where each way of ending a turn ends it: frame by frame, on a clock that only frames move.
 
-Runs where Home Assistant is installed: `python -m bench.turn_ends FOLDER PARAKEET_URL` reads FOLDER/*.pcm (16 kHz s16le
-mono) and prints {file: {way: frames}} as JSON. The recogniser is real; its answers come LATENCY after the question.
+Runs where Home Assistant is installed: `python -m tools.bench.home_assistant.turn_ends FOLDER PARAKEET_URL` reads
+FOLDER/*.pcm (16 kHz s16le mono) and prints {file: {way: frames}} as JSON. The recogniser is real; its answers come
+LATENCY after the question.
 """
 
 import asyncio
@@ -47,7 +48,7 @@ class Moments:
         self._due: list[tuple[int, asyncio.Future[None]]] = []
 
     async def transcribe(self, audio: Audio) -> Transcript:
-        """What the recogniser hears, when it would say so."""
+        """Return what the recogniser hears, when it would say so."""
         due = self.frame + LATENCY
         asking = asyncio.ensure_future(self._ask(audio))
         self._asking.add(asking)
@@ -70,25 +71,35 @@ class Moments:
 
     async def tick(self) -> None:
         """Let everything happen that happens within this frame."""
-        await self._settle()
+        await _settle()
         while self._asking:
             await asyncio.wait(self._asking)
-            await self._settle()
+            await _settle()
         for due, moment in self._due:
             if due <= self.frame and not moment.done():
                 moment.set_result(None)
         self._due = [(due, moment) for due, moment in self._due if not moment.done()]
-        await self._settle()
+        await _settle()
         self.frame += 1
 
-    @staticmethod
-    async def _settle() -> None:
-        for _ in range(4):
-            await asyncio.sleep(0)
+
+async def _settle() -> None:
+    for _ in range(4):
+        await asyncio.sleep(0)
 
 
-async def end_by_rule(moments: Moments, rule: TurnRule, pcm: bytes) -> int:
-    """The frame at which the rule ends the turn; all of them where it does not."""
+async def end(way: str, moments: Moments, pcm: bytes) -> int:
+    """Return the frame at which this way ends the turn; all of them where it does not."""
+    if way in RULES:
+        return await _end_by_rule(moments, RULES[way], pcm)
+    detector, segmenter = MicroVad(), VoiceCommandSegmenter()
+    for number, at in enumerate(range(0, len(pcm) - FRAME + 1, FRAME), 1):
+        if not segmenter.process(1 / FRAMES_PER_SECOND, detector.Process10ms(pcm[at : at + FRAME])):
+            return number
+    return len(pcm) // FRAME
+
+
+async def _end_by_rule(moments: Moments, rule: TurnRule, pcm: bytes) -> int:
     frames: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def microphone() -> AsyncGenerator[bytes]:
@@ -112,33 +123,17 @@ async def end_by_rule(moments: Moments, rule: TurnRule, pcm: bytes) -> int:
     return len(listener.result().audio.pcm) // FRAME
 
 
-def end_by_home_assistant(pcm: bytes) -> int:
-    """The frame at which Home Assistant's own detector ends the turn; all of them where it does not."""
-    detector, segmenter = MicroVad(), VoiceCommandSegmenter()
-    for number, at in enumerate(range(0, len(pcm) - FRAME + 1, FRAME), 1):
-        if not segmenter.process(1 / FRAMES_PER_SECOND, detector.Process10ms(pcm[at : at + FRAME])):
-            return number
-    return len(pcm) // FRAME
-
-
-async def end(way: str, moments: Moments, pcm: bytes) -> int:
-    """The frame at which this way ends the turn."""
-    return await end_by_rule(moments, RULES[way], pcm) if way in RULES else end_by_home_assistant(pcm)
-
-
 async def ends_within(way: str, moments: Moments, pcm: bytes) -> int:
-    """How often somebody who reads on is taken to have finished; each time, a new turn begins with what follows."""
+    """Return how often a speaker who reads on is taken to have finished; a new turn begins with what follows."""
     onsets, last = _onsets(pcm)
     start = cuts = 0
     while True:
-        turn = pcm[start * FRAME : (start + LONGEST) * FRAME]
-        length = await end(way, moments, turn)
-        ended = start + length
+        length = await end(way, moments, pcm[start * FRAME : (start + LONGEST) * FRAME])
+        ended, is_capped = start + length, length >= LONGEST - 1
+        following = [onset for onset in onsets if onset >= ended]
         if ended >= last:
             return cuts
-        is_capped = length >= LONGEST - 1
         cuts += not is_capped
-        following = [onset for onset in onsets if onset >= ended]
         if not is_capped and not following:
             return cuts
         start = ended if is_capped else following[0] - LEAD
@@ -156,7 +151,7 @@ def _onsets(pcm: bytes) -> tuple[list[int], int]:
 
 
 async def main(sounds: Mapping[str, bytes], url: str) -> dict[str, dict[str, int]]:
-    """All sounds, all ways."""
+    """Return the ends of all sounds, by all ways."""
     found = {}
     async with ClientSession() as session:
         moments = Moments(session, url)

@@ -21,10 +21,10 @@ import yaml
 from embedded_spark import EmbeddedSpark
 from spark_audio_proxy.config import PREFIX, read_settings
 
-from bench.__main__ import parse as parse_bench
-from screenshots.__main__ import parse as parse_screenshots
 from tests.helpers.proxy.browser import serving
 from tests.helpers.proxy.pages import PAGES, ROOT, Block, anchors, blocks, links
+from tools.bench.__main__ import parse as parse_bench
+from tools.screenshots.__main__ import parse as parse_screenshots
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.engines]
 

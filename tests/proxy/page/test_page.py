@@ -15,13 +15,13 @@ from spark_engine.healing import health
 from spark_engine.healing.canary import CLIP_WORDS, canary_clip
 from spark_engine.speech.audio import write_wav
 
-from screenshots.browser import chromium, talking_into
 from tests.fakes import magpie, parakeet
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import FakeServer, json, running
 from tests.helpers.proxy.browser import serving, visiting
 from tests.helpers.proxy.healing import RESTART, hook
 from tests.helpers.repository import NODE
+from tools.screenshots.browser import chromium, talking_into
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.browser]
 

@@ -90,8 +90,10 @@ async def test_a_satellite_gets_its_own_format(
 @pytest.fixture
 def stored(tmp_path: Path, hass_storage: dict[str, JsonObjectType]) -> None:
     """Home Assistant's storage, as it is in a folder that was laid out for it."""
-    lay_out(tmp_path, 4242)
-    for file in (tmp_path / ".storage").iterdir():
+    folder = tmp_path / "demo"
+    folder.mkdir()
+    lay_out(folder, 4242)
+    for file in (folder / ".storage").iterdir():
         hass_storage[file.name] = json.loads(file.read_text())
 
 

@@ -9,9 +9,12 @@ from collections.abc import AsyncGenerator
 from typing import Any, Literal, override
 
 import voluptuous as vol
-from homeassistant.components.assist_pipeline.models import PipelineStage
-from homeassistant.components.assist_pipeline.pipeline import async_get_pipeline
-from homeassistant.components.assist_pipeline.run import PipelineInput, PipelineRun
+from homeassistant.components.assist_pipeline.pipeline import (
+    PipelineInput,
+    PipelineRun,
+    PipelineStage,
+    async_get_pipeline,
+)
 from homeassistant.components.conversation import (
     AssistantContentDeltaDict,
     ChatLog,

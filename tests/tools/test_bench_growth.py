@@ -11,7 +11,7 @@ from tools.bench import __main__ as command
 from tools.bench import scale, spoken_turns
 from tools.bench.pauses import by_kind, summary
 from tools.bench.requests import make_wav
-from tools.bench.scale import Grown, aims, length
+from tools.bench.scale import Recording, Text, aims, length
 from tools.bench.spoken_turns import AFTER, BEFORE, FRAME, PAUSES, ROOMS, SpokenTurn, phrases, spoken_turn, turns
 from tools.stack.errors import ToolError
 
@@ -26,15 +26,16 @@ def test_a_length_is_told_in_its_largest_unit(seconds: float, expected: str) -> 
 
 def test_aims_are_about_growth() -> None:
     """From the first recording that has several pieces to the longest; and of the texts."""
+    plan = scale.Plan((), (1.0, 600.0, 7200.0), 0.0, ())
     recordings = [
-        Grown(name, seconds, (), memory)
+        Recording(name, length(seconds), 10.0, 1.0, 5.0, 3, 60.0, 90.0, beyond)
         for name, *grown in (("wav", 0.0, 20.0, 30.0), ("mp3", 0.0, 10.0, 27.0))
-        for seconds, memory in zip((1.0, 600.0, 7200.0), grown, strict=True)
+        for seconds, beyond in zip(plan.recordings, grown, strict=True)
     ]
-    texts = [Grown("characters", 10.0**number, (), 60.0 + 8 * number, 0.08 + number / 100) for number in (1, 2, 3)]
-    found = [(aim.measured, aim.held) for aim in aims(recordings, texts)]
-    assert found == [(10.0, True), (17.0, False), (16.0, True), (pytest.approx(1.1), True)]
-    assert len(aims(recordings[:2], texts)) == 2
+    texts = [Text(10**each, 1.0, 80.0 + 10 * each, 2.0, 1, 60.0 + 8 * each) for each in (1, 2, 3)]
+    found = [(aim.measured, aim.held) for aim in aims(plan, recordings, texts)]
+    assert found == [(10.0, True), (17.0, False), (16.0, True), (1.1, True)]
+    assert len(list(aims(plan, recordings[:2], texts))) == 2
 
 
 async def test_a_recording_that_is_not_heard_to_its_end_gives_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,10 +4,20 @@ import pytest
 from spark_engine.speech.audio import read_wav
 from spark_engine.speech.sentences import SentenceReader
 
-from tools.bench.health_under_load import Health
 from tools.bench.load import Block, Exchange, Request
-from tools.bench.machine import MIB
-from tools.bench.proxy_report import DIRECT, NGINX, OURS, Case, Memory, aims, tables, whole
+from tools.bench.proxy_report import (
+    DIRECT,
+    NGINX,
+    OURS,
+    Case,
+    Health,
+    Memory,
+    aims,
+    comparisons,
+    health_table,
+    memory_table,
+    whole,
+)
 from tools.bench.requests import SENTENCES, Pair, make_mp3, make_text, make_wav
 from tools.bench.soak_answers import seconds_of
 from tools.stack.errors import ToolError
@@ -15,11 +25,11 @@ from tools.stack.tables import Spread
 
 REQUEST = Request("/", {}, b"")
 MEMORY = [
-    Memory(NGINX, "", 32, 20_000_000, 0, 50 * MIB, 900 * MIB),
-    Memory(OURS, "as shipped", 32, 20_000_000, 6, 60 * MIB, 100 * MIB),
-    Memory(OURS, "1 GiB", 32, 20_000_000, 0, 60 * MIB, 200 * MIB),
+    Memory(NGINX, "", 32, 0, 50.0, 900.0),
+    Memory(OURS, "as shipped", 26, 6, 60.0, 100.0),
+    Memory(OURS, "1 GiB", 32, 0, 60.0, 200.0),
 ]
-HEALTH = Health(3, (0.001, 0.003), 1000)
+HEALTH = Health(OURS, 1000, 3, 2, 1.0, 3.0)
 
 
 def block(*milliseconds: float, seconds: float = 1.0) -> Block:
@@ -48,18 +58,20 @@ def test_what_is_added_is_told_round_by_round() -> None:
 def test_tables_name_every_way() -> None:
     """What was not asked of the direct way is empty."""
     of_one = [case("one", 1)]
-    _, heard, slow, spoken, memory, health = tables((), of_one, of_one, of_one, MEMORY, HEALTH)
+    heard, slow, spoken = comparisons(of_one, of_one, of_one)
     assert [row[1] for row in heard.rows] == [DIRECT, NGINX, OURS]
     assert heard.rows[0][5:] == (None, None, None)
     assert [row[-1] for row in slow.rows][0::2] == [None, Spread(*[pytest.approx(1.5)] * 3)]
     assert [row[-1] for row in spoken.rows][0::2] == [None, Spread(*[pytest.approx(0.75)] * 3)]
-    assert [row[2:4] for row in memory.rows] == [(32, 0), (26, 6), (32, 0)]
-    assert health.rows == ((OURS, 1000, 3, 2, 1.0, 3.0),)
+    assert memory_table(32, 20_000_000, MEMORY).rows[1] == (OURS, "as shipped", 26, 6, 60.0, 100.0)
+    assert health_table(HEALTH).rows == ((OURS, 1000, 3, 2, 1.0, 3.0),)
 
 
 def test_aims_are_ours_and_of_what_was_measured() -> None:
     """Memory by its highest peak; throughput only where nginx ran and many called."""
-    found = aims([case("t", 1), case("t", 32)], [case("one sentence", 1), case("one sentence", 32)], MEMORY, HEALTH)
+    found = list(
+        aims([case("t", 1), case("t", 32)], [case("one sentence", 1), case("one sentence", 32)], MEMORY, HEALTH)
+    )
     assert [(aim.claim.split(":")[-1].strip(), aim.held) for aim in found] == [
         ("added at the median, ms", True),
         ("CPU of a request, ms", True),

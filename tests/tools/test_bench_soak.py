@@ -18,7 +18,7 @@ from spark_engine.speech.audio import write_wav
 from tests.fakes.server import FakeServer, data, running, text
 from tests.fakes.server import json as json_answer
 from tools.bench import __main__ as command
-from tools.bench import soak
+from tools.bench import soak, soak_calls
 from tools.bench.engines import CountingRecognizer, PacedSynthesizer
 from tools.bench.machine import MIB, Vitals
 from tools.bench.relay import Relay
@@ -288,7 +288,8 @@ def test_a_short_soak_loses_nothing(
     warm_up = Phase(2.5, (Ask(0.0, HALF_OPEN, 0.4, 1.0), *asks), (Break(0.3, MAGPIE, None),))
     main = Phase(2.5, asks, (Break(0.1, PARAKEET, Mode.CUBLAS),))
     monkeypatch.setattr(soak, "make_phases", lambda seconds: (warm_up, main) if seconds == 30 else None)
-    monkeypatch.setattr(soak, "START_DELAY", 0.5)
+    monkeypatch.setattr(soak, "START_DELAY", 0.1)
+    monkeypatch.setattr(soak_calls, "STATUS_SECONDS", 0.2)
     file = tmp_path / "figures.json"
     assert command.main(["soak", "--minutes", "0.5", "--json", str(file)]) == 0
     assert "| wedge: cublas                  | parakeet |     1 |" in capsys.readouterr().out

@@ -9,7 +9,16 @@ from tests.helpers.tools.scripted_home import END, HANDLER, START, Scripted, pla
 from tools.stack.errors import ToolError
 from tools.stack.home_assistant import HomeAssistant
 from tools.stack.satellite import PIECE_SECONDS, Reply, Turn, hold_turn, say, sound_start
-from tools.stack.spoken import AFTER, BEFORE, Command, in_a_quiet_room, levels, names_the_light, speech_end
+from tools.stack.spoken import (
+    AFTER,
+    BEFORE,
+    Command,
+    decoded_seconds,
+    in_a_quiet_room,
+    levels,
+    names_the_light,
+    speech_end,
+)
 
 
 @pytest.mark.parametrize("name", ["wav", "flac", "mp3"])
@@ -36,6 +45,14 @@ def test_a_player_falls_silent_where_sound_comes_too_late() -> None:
     """Counted from the first byte; what is there early fills later gaps."""
     assert Reply(((0.0, 44), (1.0, 1044), (1.5, 2044), (3.0, 3044)), 44).stall(1000) == 0.0
     assert Reply(((1.0, 1044), (2.25, 2044), (3.5, 3044)), 44).stall(1000) == 0.5
+
+
+def test_a_reply_is_decoded_to_its_end() -> None:
+    """What cannot be decoded is told."""
+    encoder = create_encoder(FORMATS["mp3"], 24_000)
+    assert decoded_seconds(encoder.encode(bytes(48_000)) + encoder.finish()) == pytest.approx(1.0, abs=0.1)
+    with pytest.raises(ToolError, match="cannot be decoded"):
+        decoded_seconds(b"no sound at all")
 
 
 def tone(amplitude: int, seconds: float) -> array[int]:

@@ -20,19 +20,7 @@ from tools.demo import wedge as demo
 from tools.stack.errors import ToolError
 from tools.stack.http import Json
 from tools.stack.spoken import COMMAND
-from tools.stack.wedge import (
-    WRONG,
-    Answer,
-    Call,
-    Callers,
-    Change,
-    Control,
-    History,
-    Outage,
-    hear,
-    read_status,
-    speak,
-)
+from tools.stack.wedge import WRONG, Answer, Call, Callers, Change, Control, History, Outage, hear, read_status, speak
 
 FAULT = "The server reports a CUDA failure (500): CUDA error"
 HELD = "Parakeet is being restarted."
@@ -104,10 +92,7 @@ def test_the_status_tells_of_each_service() -> None:
         "history": [{"at": at.format("250"), "from": "suspect", "to": "wedged", "evidence": FAULT}],
         "restarts": [at.format("500")],
     }
-    status: Json = {
-        "restart_limit": 3,
-        "services": [{"name": "magpie", "history": [], "restarts": []}, parakeet],
-    }
+    status: Json = {"restart_limit": 3, "services": [{"name": "magpie", "history": [], "restarts": []}, parakeet]}
     assert read_status(status, "parakeet") == History((Change(100.25, "wedged", FAULT),), (100.5,), 3)
     assert read_status(status, "magpie") == History((), (), 3)
     with pytest.raises(ToolError, match="does not tell of parakeet-2"):
@@ -219,7 +204,7 @@ def test_the_bench_counts_from_the_first_failing_request() -> None:
     case = heal.judge(Mode.CUBLAS, "parakeet", OUTAGE, 1)
     figures = (case.detected, case.requested, case.served, case.waited)
     assert figures == pytest.approx((0.2, 0.25, 5.6, 0.1))
-    assert (case.lost, case.restarts, case.faults) == (3, 1, ("503",))
+    assert (case.lost, case.restarts, case.faults, case.aim) == (3, 1, "503", 5.0)
     for hole in (
         replace(OUTAGE, calls=OUTAGE.calls[:1]),
         replace(OUTAGE, calls=OUTAGE.calls[:-2]),
@@ -232,15 +217,12 @@ def test_the_bench_counts_from_the_first_failing_request() -> None:
 
 def test_aims_of_healing_are_the_slowest_of_their_kind() -> None:
     """A hang has none, and is measured only where it is asked for."""
-    usual = heal.judge(Mode.CUBLAS, "parakeet", OUTAGE, 1)
-    cases = [
-        *(usual, replace(usual, mode=Mode.CUDA422, service="magpie", requested=4.0)),
-        *(replace(usual, mode=Mode.GARBAGE, requested=16.0), replace(usual, mode=Mode.HANG, requested=95.0)),
-    ]
+    modes = ((Mode.CUBLAS, 1.0), (Mode.CUDA422, 4.0), (Mode.GARBAGE, 16.0), (Mode.HANG, 95.0))
+    cases = [replace(heal.judge(mode, "parakeet", OUTAGE, 1), requested=requested) for mode, requested in modes]
     assert [(aim.at_most, aim.measured, aim.held) for aim in heal.aims(cases)] == [
         *((5.0, 4.0, True), (15.0, 16.0, False))
     ]
-    assert [(row[0], row[5]) for row in heal.table(cases).rows] == [
+    assert [(case.wedge, case.aim) for case in cases] == [
         *(("cublas", 5.0), ("cuda422", 5.0), ("garbage (canary)", 15.0), ("hang", None))
     ]
     assert set(heal.modes(quick=False, every=True)) == set(Mode)

@@ -16,7 +16,7 @@ from tools.stack.errors import ToolError
 from tools.stack.http import ask, new_session
 from tools.stack.processes import PROXY
 from tools.stack.services import Spark, proxy
-from tools.stack.tables import Cell, Table
+from tools.stack.tables import Record, Table
 from tools.stack.wedge import (
     MAGPIE,
     PACE,
@@ -56,6 +56,16 @@ SERVICES: dict[str, Ask] = {PARAKEET: hear, MAGPIE: speak}
 CANARY_ALONE = {(Mode.EMPTY, PARAKEET), (Mode.GARBAGE, PARAKEET), (Mode.GARBAGE, MAGPIE)}
 """A good answer like any other but for what it says: no caller's request shows it."""
 
+TITLE = (
+    f"Seconds since the first failing request was sent; a request every {PACE:g} s to each service, whose restart "
+    f"takes {START_DELAY:g} s. (canary): what is wrong shows in no status, so a canary is asked for as soon as a "
+    "caller gets it"
+)
+COLUMNS = (
+    *("wedge", "service", "callers get", "detected", "restart requested", "aim", "first good answer"),
+    *("requests lost", "longest wait", "restarts"),
+)
+
 CALL_SECONDS = 300.0
 """Longer than any deadline of the proxy, which is what is measured."""
 
@@ -64,21 +74,22 @@ HEAL_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class Case(Record):
     """A wedge and how it healed, in seconds since the first failing request was sent.
 
     `waited` is the longest wait of a caller who got nothing good; `faults` are in the order of their first answer.
     """
 
-    mode: Mode
+    wedge: str
     service: str
+    faults: str
     detected: float
     requested: float
+    aim: float | None
     served: float
     lost: int
     waited: float
     restarts: int
-    faults: tuple[str, ...]
 
 
 def modes(*, quick: bool, every: bool) -> tuple[Mode, ...]:
@@ -89,7 +100,7 @@ def modes(*, quick: bool, every: bool) -> tuple[Mode, ...]:
 async def measure(wedges: Sequence[Mode]) -> Findings:
     """Measure these modes, one after the other, on both services at once. Raises ToolError."""
     cases = [case for mode in wedges for case in await _measure_mode(mode)]
-    return Findings((table(cases),), aims(cases))
+    return Findings((Table.of(TITLE, COLUMNS, cases),), aims(cases))
 
 
 async def _measure_mode(mode: Mode) -> list[Case]:
@@ -100,10 +111,7 @@ async def _measure_mode(mode: Mode) -> list[Case]:
         new_session(CALL_SECONDS) as session,
     ):
         await until_healthy(session, server.url)
-        controls = {
-            PARAKEET: Control(session, embedded.parakeet_url),
-            MAGPIE: Control(session, embedded.magpie_url),
-        }
+        controls = {PARAKEET: Control(session, embedded.parakeet_url), MAGPIE: Control(session, embedded.magpie_url)}
         return await asyncio.gather(*(heal(session, server.url, name, controls[name], mode) for name in SERVICES))
 
 
@@ -141,37 +149,16 @@ def judge(mode: Mode, name: str, outage: Outage, restarts: int) -> Case:
         raise ToolError("The service came back without having been wedged and restarted.", PROXY)
     lost = outage.lost
     return Case(
-        mode,
-        name,
+        wedge=f"{mode} (canary)" if (mode, name) in CANARY_ALONE else mode,
+        service=name,
+        faults=", then ".join(dict.fromkeys(str(call.answer.fault) for call in lost)),
         detected=detected.at - first,
         requested=outage.history.restarts[0] - first,
+        aim=AIMS.get(mode),
         served=good.answered - first,
         lost=len(lost),
         waited=max(call.answered - call.sent for call in lost),
         restarts=restarts,
-        faults=tuple(dict.fromkeys(str(call.answer.fault) for call in lost)),
-    )
-
-
-def table(cases: Sequence[Case]) -> Table:
-    """Return one row per wedge and service."""
-
-    def row(case: Case) -> tuple[Cell, ...]:
-        mark = " (canary)" if (case.mode, case.service) in CANARY_ALONE else ""
-        return (
-            *(f"{case.mode}{mark}", case.service, ", then ".join(case.faults), case.detected, case.requested),
-            *(AIMS.get(case.mode), case.served, case.lost, case.waited, case.restarts),
-        )
-
-    return Table(
-        f"Seconds since the first failing request was sent; a request every {PACE:g} s to each service, whose restart "
-        f"takes {START_DELAY:g} s. (canary): what is wrong shows in no status, so a canary is asked for as soon as a "
-        "caller gets it",
-        (
-            *("wedge", "service", "callers get", "detected", "restart requested", "aim", "first good answer"),
-            *("requests lost", "longest wait", "restarts"),
-        ),
-        tuple(map(row, cases)),
     )
 
 
@@ -180,5 +167,5 @@ def aims(cases: Sequence[Case]) -> tuple[Aim, ...]:
     return tuple(
         Aim(f"{kind} a CUDA signature: restart requested after, s", limit, max(measured))
         for kind, limit in (("with", SIGNED), ("without", UNSIGNED))
-        if (measured := [case.requested for case in cases if AIMS.get(case.mode) == limit])
+        if (measured := [case.requested for case in cases if case.aim == limit])
     )

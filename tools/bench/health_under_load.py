@@ -5,7 +5,6 @@ import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 
@@ -26,31 +25,20 @@ FILES = 8192
 """Open files that a process may need: a connection on each side for each request."""
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
-    """What the probes came to. `latencies` in seconds, of those that were answered.
+async def probe_under_load(server: Server, request: Request, callers: int, probes: int) -> tuple[float, ...]:
+    """Probe `/healthz` at its pace while so many callers hold a slow request each. Raises ToolError.
 
-    `held` is how many requests the upstream had at once at most.
+    Returns the seconds until the answer of the probes that were answered.
     """
-
-    probes: int
-    latencies: tuple[float, ...]
-    held: int
-
-
-async def probe_under_load(server: Server, upstream: Server, request: Request, callers: int, probes: int) -> Health:
-    """Probe `/healthz` at its pace while so many callers hold a slow request each. Raises ToolError."""
     begun = asyncio.Event()
     load = asyncio.create_task(run_block(server.url, request, callers, each=1000, begin=begun.set))
     try:
         await asyncio.wait((load, beginning := asyncio.create_task(begun.wait())), return_when=asyncio.FIRST_COMPLETED)
         beginning.cancel()
-        latencies = await _probe(f"{server.url}/healthz", probes, load)
-        held = (await read_counts(upstream)).most_at_once
+        return await _probe(f"{server.url}/healthz", probes, load)
     finally:
         load.cancel()
         await asyncio.gather(load, return_exceptions=True)
-    return Health(probes, latencies, held)
 
 
 async def _probe(url: str, probes: int, load: asyncio.Task[Block]) -> tuple[float, ...]:

@@ -15,12 +15,26 @@ from tools.stack.errors import ToolError
 from tools.stack.fetched import NotInstalled
 from tools.stack.processes import Server, started
 from tools.stack.services import proxy
+from tools.stack.tables import Table, percentile
 
-from .health_under_load import Health, many_files, probe_under_load
+from .health_under_load import many_files, probe_under_load, read_counts
 from .load import Request, run_block
-from .machine import used_cpu, used_memory
+from .machine import MIB, used_cpu, used_memory
 from .nginx import find_nginx, start_nginx
-from .proxy_report import DIRECT, LINE_SECONDS, NGINX, OURS, RECORDING_SECONDS, Case, Memory, aims, tables
+from .proxy_report import (
+    DIRECT,
+    LINE_SECONDS,
+    NGINX,
+    OURS,
+    RECORDING_SECONDS,
+    Case,
+    Health,
+    Memory,
+    aims,
+    comparisons,
+    health_table,
+    memory_table,
+)
 from .report import Findings
 from .requests import BYTES_PER_SECOND, make_wav, speech, transcription
 
@@ -115,8 +129,13 @@ async def measure(plan: Plan) -> Findings:
             async with started(UPSTREAM, "--line", str(LINES[case.name])) as upstream:
                 await _measure_in_turn([case], plan.rounds, upstream, ways)
         health = await _measure_health(plan)
-    compared = (("Spark Audio proxy", __version__), (NGINX, version))
-    return Findings(tables(compared, heard, lines, spoken, memory, health), aims(heard, spoken, memory, health))
+    tables = (
+        Table("What was compared", ("what", ""), (("Spark Audio proxy", __version__), (NGINX, version))),
+        *comparisons(heard, lines, spoken),
+        memory_table(plan.uploads, plan.upload_bytes, memory),
+        health_table(health),
+    )
+    return Findings(tables, tuple(aims(heard, spoken, memory, health)))
 
 
 async def _others() -> tuple[list[Way], str]:
@@ -162,17 +181,20 @@ async def _measure_memories(plan: Plan, others: Sequence[Way], upstream: Server)
 
 async def _measure_memory(uploads: int, way: Way, limits: str, request: Request, upstream: Server) -> Memory:
     async with way.start(upstream) as server:
-        idle = used_memory(server.pid, "VmRSS")
+        idle = used_memory(server.pid, "VmRSS") / MIB
         block = await run_block(server.url, request, uploads, each=1)
-        peak = used_memory(server.pid, "VmHWM")
+        peak = used_memory(server.pid, "VmHWM") / MIB
     statuses = [exchange.status for exchange in block.exchanges]
     if unexpected := set(statuses) - {OK, BUSY}:
         raise ToolError(f"{uploads} uploads at once, {way.name}: one failed with status {min(unexpected)}.")
-    return Memory(way.name, limits, uploads, len(request.body), statuses.count(BUSY), idle, peak)
+    return Memory(way.name, limits, statuses.count(OK), statuses.count(BUSY), idle, peak)
 
 
 async def _measure_health(plan: Plan) -> Health:
     """With a fresh upstream, whose counts begin at 0, and short recordings: it is the waiting that counts."""
     request = transcription(make_wav(1.0)).proxied
     async with started(UPSTREAM, "--recognition", str(SLOW)) as upstream, ours(*ROOMY).start(upstream) as server:
-        return await probe_under_load(server, upstream, request, plan.held, plan.probes)
+        latencies = await probe_under_load(server, request, plan.held, plan.probes)
+        held = (await read_counts(upstream)).most_at_once
+    figures = (1000 * percentile(latencies, 50), 1000 * max(latencies)) if latencies else (None, None)
+    return Health(OURS, held, plan.probes, len(latencies), *figures)

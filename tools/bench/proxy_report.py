@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from tools.stack.tables import Cell, Spread, Table, percentile, spread
+from tools.stack.tables import Cell, Record, Spread, Table, percentile, spread
 
-from .health_under_load import DEADLINE, Health
+from .health_under_load import DEADLINE
 from .load import Block, Exchange
-from .machine import MIB
 from .report import Aim
 from .requests import Pair
 from .upstream import FIRST_AUDIO, PACE, RECOGNITION
@@ -23,6 +22,8 @@ MANY = 32
 
 ADDED, CPU, THROUGHPUT, MEMORY = 2.0, 1.0, 0.75, 250.0
 """Aims: ms at the median, ms of CPU per request, times nginx's requests/s, MB at the peak."""
+
+type Measure = Callable[[Exchange], float]
 
 
 def whole(exchange: Exchange) -> float:
@@ -54,15 +55,15 @@ class Case:
         self.blocks.setdefault(way, []).append(block)
         self.cpu.setdefault(way, []).append(cpu)
 
-    def medians(self, way: str, measure: Callable[[Exchange], float]) -> list[float]:
+    def medians(self, way: str, measure: Measure) -> list[float]:
         """Return that of each round."""
         return [percentile(map(measure, block.exchanges), 50) for block in self.blocks[way]]
 
-    def p95(self, way: str, measure: Callable[[Exchange], float]) -> float:
+    def p95(self, way: str, measure: Measure) -> float:
         """Return it over all rounds together: a single one is too short for it."""
         return percentile([measure(exchange) for block in self.blocks[way] for exchange in block.exchanges], 95)
 
-    def added(self, way: str, measure: Callable[[Exchange], float]) -> Spread:
+    def added(self, way: str, measure: Measure) -> Spread:
         """Return what came on top of the direct way, round by round: a machine that slows down slows both sides."""
         rounds = zip(self.medians(DIRECT, measure), self.medians(way, measure), strict=True)
         return spread([after - before for before, after in rounds])
@@ -87,129 +88,97 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
-    """What a fresh process took for many uploads at once, in bytes of resident memory."""
+class Memory(Record):
+    """What a fresh process took for many uploads at once, in MiB of resident memory."""
 
     way: str
     limits: str
-    uploads: int
-    upload_bytes: int
+    let_in: int
     refused: int
-    idle: int
-    peak: int
+    idle: float
+    peak: float
 
 
-def tables(
-    compared: tuple[tuple[str, str], ...],
-    heard: Sequence[Case],
-    lines: Sequence[Case],
-    spoken: Sequence[Case],
-    memory: Sequence[Memory],
-    health: Health,
-) -> tuple[Table, ...]:
-    """Return what was compared, transcription, the same over slow lines, speech, memory, health."""
+@dataclass(frozen=True, slots=True)
+class Health(Record):
+    """What probes under load came to, in milliseconds; `held` is how many requests the upstream had at once at most."""
+
+    way: str
+    held: int
+    probes: int
+    answered: int
+    p50: float | None
+    highest: float | None
+
+
+def comparisons(heard: Sequence[Case], lines: Sequence[Case], spoken: Sequence[Case]) -> tuple[Table, ...]:
+    """Return the tables of transcription, the same over slow lines, and speech."""
+    after = f"the upstream answers {1000 * RECOGNITION:.0f} ms after its last byte"
     return (
-        Table("What was compared", ("what", ""), compared),
-        _transcriptions(heard),
-        _lines(lines),
-        _speeches(spoken),
-        _memory(memory),
-        _health(health),
-    )
-
-
-def _transcriptions(cases: Sequence[Case]) -> Table:
-    def row(case: Case, way: str) -> tuple[Cell, ...]:
-        is_direct = way == DIRECT
-        return (
-            *(case.callers, way, spread(case.medians(way, whole)), case.p95(way, whole), spread(case.rates(way))),
-            None if is_direct else case.added(way, whole),
-            None if is_direct else case.cpu_each(way),
-            None if is_direct or NGINX not in case.blocks else case.times(way, NGINX),
-        )
-
-    return Table(
-        f"Transcription of a {RECORDING_SECONDS:.0f} s WAV; the upstream answers {1000 * RECOGNITION:.0f} ms after its "
-        "last byte",
-        ("callers", "way", "p50 ms", "p95 ms", "requests/s", "added p50 ms", "CPU ms/request", "requests/s x nginx's"),
-        tuple(row(case, way) for case in cases for way in case.blocks),
-    )
-
-
-def _lines(cases: Sequence[Case]) -> Table:
-    return Table(
-        f"Transcription of a {LINE_SECONDS:.0f} s WAV, one caller, over one slow line to what stands in between and "
-        f"another on from there; the upstream answers {1000 * RECOGNITION:.0f} ms after its last byte",
-        ("line", "way", "p50 ms", "added p50 ms"),
-        tuple(
-            (case.name, way, spread(case.medians(way, whole)), None if way == DIRECT else case.added(way, whole))
-            for case in cases
-            for way in case.blocks
+        Table(
+            f"Transcription of a {RECORDING_SECONDS:.0f} s WAV; {after}",
+            (
+                *("callers", "way", "p50 ms", "p95 ms", "requests/s", "added p50 ms", "CPU ms/request"),
+                "requests/s x nginx's",
+            ),
+            tuple(_transcription(case, way) for case in heard for way in case.blocks),
+        ),
+        Table(
+            f"Transcription of a {LINE_SECONDS:.0f} s WAV, one caller, over one slow line to what stands in between "
+            f"and another on from there; {after}",
+            ("line", "way", "p50 ms", "added p50 ms"),
+            tuple(
+                (case.name, way, spread(case.medians(way, whole)), _added(case, way, whole))
+                for case in lines
+                for way in case.blocks
+            ),
+        ),
+        Table(
+            f"Speech, about 6 s as WAV; the upstream's first audio comes after {1000 * FIRST_AUDIO:.0f} ms, the rest "
+            f"at {PACE:.0f} times real time",
+            (
+                *("text", "callers", "way", "first audio p50 ms", "first audio p95 ms", "whole p50 ms"),
+                "added to first audio ms",
+            ),
+            tuple(_speech(case, way) for case in spoken for way in case.blocks),
         ),
     )
 
 
-def _speeches(cases: Sequence[Case]) -> Table:
-    def row(case: Case, way: str) -> tuple[Cell, ...]:
-        return (
-            *(case.name, case.callers, way, spread(case.medians(way, first)), case.p95(way, first)),
-            spread(case.medians(way, whole)),
-            None if way == DIRECT else case.added(way, first),
-        )
-
-    return Table(
-        f"Speech, about 6 s as WAV; the upstream's first audio comes after {1000 * FIRST_AUDIO:.0f} ms, the rest at "
-        f"{PACE:.0f} times real time",
-        (
-            *("text", "callers", "way", "first audio p50 ms", "first audio p95 ms", "whole p50 ms"),
-            "added to first audio ms",
-        ),
-        tuple(row(case, way) for case in cases for way in case.blocks),
-    )
-
-
-def _memory(measured: Sequence[Memory]) -> Table:
-    uploads, size = measured[0].uploads, measured[0].upload_bytes / 1e6
-    return Table(
-        f"Memory of a fresh process, {uploads} WAV uploads of {size:.0f} MB at once",
-        ("way", "limits", "let in", "sent away (429)", "idle MiB", "peak MiB"),
-        tuple(
-            (each.way, each.limits, each.uploads - each.refused, each.refused, each.idle / MIB, each.peak / MIB)
-            for each in measured
-        ),
-    )
-
-
-def _health(health: Health) -> Table:
-    latencies = [1000 * latency for latency in health.latencies]
-    figures = (percentile(latencies, 50), max(latencies)) if latencies else (None, None)
-    return Table(
-        f"/healthz under simultaneous slow requests, a probe every 50 ms, each waiting {DEADLINE:.0f} s",
-        ("way", "requests at the upstream at once", "probes", "answered", "p50 ms", "max ms"),
-        ((OURS, health.held, health.probes, len(latencies), *figures),),
-    )
-
-
-def aims(heard: Sequence[Case], spoken: Sequence[Case], memory: Sequence[Memory], health: Health) -> tuple[Aim, ...]:
-    """Return what is printed as held or not; only of what was measured."""
-    peak = max(each.peak for each in memory if each.way == OURS)
+def _transcription(case: Case, way: str) -> tuple[Cell, ...]:
+    has_process = way != DIRECT
     return (
-        *_transcription_aims(heard),
-        *(
-            Aim(
-                f"speech, {case.name}, one caller: first audio after the upstream's, ms",
-                ADDED,
-                case.added(OURS, first).median,
-            )
-            for case in spoken
-            if case.callers == 1
-        ),
-        Aim(f"memory, {memory[0].uploads} uploads at once, at its peak, MB", MEMORY, peak / 1e6),
-        Aim("probes of /healthz answered under load", None, len(health.latencies), health.probes),
+        *(case.callers, way, spread(case.medians(way, whole)), case.p95(way, whole), spread(case.rates(way))),
+        _added(case, way, whole),
+        case.cpu_each(way) if has_process else None,
+        case.times(way, NGINX) if has_process and NGINX in case.blocks else None,
     )
 
 
-def _transcription_aims(heard: Sequence[Case]) -> Iterator[Aim]:
+def _speech(case: Case, way: str) -> tuple[Cell, ...]:
+    waits = (spread(case.medians(way, first)), case.p95(way, first), spread(case.medians(way, whole)))
+    return case.name, case.callers, way, *waits, _added(case, way, first)
+
+
+def _added(case: Case, way: str, measure: Measure) -> Spread | None:
+    return None if way == DIRECT else case.added(way, measure)
+
+
+def memory_table(uploads: int, size: int, memory: Sequence[Memory]) -> Table:
+    """Return that of so many uploads of so many bytes."""
+    title = f"Memory of a fresh process, {uploads} WAV uploads of {size / 1e6:.0f} MB at once"
+    return Table.of(title, ("way", "limits", "let in", "sent away (429)", "idle MiB", "peak MiB"), memory)
+
+
+def health_table(health: Health) -> Table:
+    """Return one row."""
+    title = f"/healthz under simultaneous slow requests, a probe every 50 ms, each waiting {DEADLINE:.0f} s"
+    columns = ("way", "requests at the upstream at once", "probes", "answered", "p50 ms", "max ms")
+    return Table.of(title, columns, [health])
+
+
+def aims(heard: Sequence[Case], spoken: Sequence[Case], memory: Sequence[Memory], health: Health) -> Iterator[Aim]:
+    """Yield what is printed as held or not; only of what was measured."""
     for case in heard:
         if case.callers == 1:
             yield Aim("transcription, one caller: added at the median, ms", ADDED, case.added(OURS, whole).median)
@@ -219,3 +188,11 @@ def _transcription_aims(heard: Sequence[Case]) -> Iterator[Aim]:
         if case.callers == MANY and NGINX in case.blocks:
             claim = f"transcription, {case.who}: requests/s, times nginx's"
             yield Aim(claim, None, case.times(OURS, NGINX).median, THROUGHPUT)
+    for case in spoken:
+        if case.callers == 1:
+            claim = f"speech, {case.name}, one caller: first audio after the upstream's, ms"
+            yield Aim(claim, ADDED, case.added(OURS, first).median)
+    ours = [each for each in memory if each.way == OURS]
+    uploads, peak = ours[0].let_in + ours[0].refused, max(each.peak for each in ours)
+    yield Aim(f"memory, {uploads} uploads at once, at its peak, MB", MEMORY, peak * (1 << 20) / 1e6)
+    yield Aim("probes of /healthz answered under load", None, health.answered, health.probes)

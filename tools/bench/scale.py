@@ -4,8 +4,9 @@ Against the upstream with fixed times; each measurement has a fresh proxy, so th
 """
 
 import asyncio
+import itertools
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from tools.stack.errors import ToolError
 from tools.stack.http import ask, new_session, pick
 from tools.stack.processes import PROXY, Server, started
 from tools.stack.services import proxy
-from tools.stack.tables import Cell, Table, percentile
+from tools.stack.tables import Record, Table, percentile
 
 from . import upstream
 from .health_under_load import many_files, read_counts
@@ -72,14 +73,55 @@ QUICK = Plan(((1, 20), (16, 10), (64, 5)), (1.0, 900.0, 3600.0), 60.0, (10, 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Grown:
-    """A row about work of some size, and the figures of it that must not grow: MiB, and seconds to the first audio."""
+class Callers(Record):
+    """So many callers at once: milliseconds, MiB; `peak` is None where no proxy was asked."""
 
-    name: str
+    way: str
+    callers: int
+    p50: float
+    p95: float
+    rate: float
+    served: int
+    refused: int
+    peak: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recording(Record):
+    """One recording: MiB of the file, seconds to the answer, ms of CPU for a minute of audio, MiB of memory."""
+
+    audio_format: str
+    length: str
     size: float
-    row: tuple[Cell, ...]
-    memory: float
-    first: float = 0.0
+    whole: float
+    cpu: float
+    requests: int
+    idle: float
+    peak: float
+    beyond: float
+
+
+@dataclass(frozen=True, slots=True)
+class Text(Record):
+    """One text: seconds that it sounds, ms to the first audio, seconds to the last, MiB of memory at the peak."""
+
+    characters: int
+    sounding: float
+    first: float
+    whole: float
+    requests: int
+    peak: float
+
+
+CALLERS = "Callers at once, each sending a 5 s WAV again and again; the upstream answers after 20 ms"
+CALLERS_COLUMNS = ("way", "callers", "p50 ms", "p95 ms", "served/s", "served", "refused with 429", "peak MiB")
+RECORDINGS = "Recordings, one at a time, with room for large uploads; the upstream answers each piece after 20 ms"
+RECORDINGS_COLUMNS = (
+    *("format", "length", "file MiB", "answer after s", "CPU ms for a minute of audio"),
+    *("requests to the upstream", "idle MiB", "peak MiB", "beyond idle and file MiB"),
+)
+TEXTS = f"Texts, as WAV; the upstream's first audio comes after 80 ms, the rest at {PACE:.0f} times real time"
+TEXTS_COLUMNS = ("characters", "sounds s", "first audio ms", "whole s", "requests to the upstream", "peak MiB")
 
 
 async def measure(plan: Plan) -> Findings:
@@ -92,7 +134,12 @@ async def measure(plan: Plan) -> Findings:
             for seconds in plan.recordings
         ]
         texts = [await _measure_text(characters) for characters in plan.texts]
-    return Findings(tables(callers, recordings, texts), aims(recordings, texts))
+    tables = (
+        Table.of(CALLERS, CALLERS_COLUMNS, callers),
+        Table.of(RECORDINGS, RECORDINGS_COLUMNS, recordings),
+        Table.of(TEXTS, TEXTS_COLUMNS, texts),
+    )
+    return Findings(tables, tuple(aims(plan, recordings, texts)))
 
 
 @asynccontextmanager
@@ -105,7 +152,7 @@ async def _fresh(*settings: str, pace: float = upstream.PACE) -> AsyncGenerator[
             yield spark, server
 
 
-async def _measure_callers(way: str, callers: int, each: int) -> tuple[Cell, ...]:
+async def _measure_callers(way: str, callers: int, each: int) -> Callers:
     """A 5 s WAV from each, one after the other; a caller who is refused asks again at once. Raises ToolError."""
     pair = transcription(make_wav(5.0))
     async with _fresh(*SETTINGS.get(way, ())) as (spark, server):
@@ -118,10 +165,10 @@ async def _measure_callers(way: str, callers: int, each: int) -> tuple[Cell, ...
     served = [1000 * exchange.whole for exchange in block.exchanges if exchange.status == OK]
     refused = len(block.exchanges) - len(served)
     times = (percentile(served, 50), percentile(served, 95), len(served) / block.seconds)
-    return way, callers, *times, len(served), refused, peak
+    return Callers(way, callers, *times, len(served), refused, peak)
 
 
-async def measure_recording(name: str, seconds: float, times: int) -> Grown:
+async def measure_recording(name: str, seconds: float, times: int) -> Recording:
     """Send a recording so many times, one after the other. Raises ToolError where a part of it was not heard."""
     content = await asyncio.to_thread(FORMATS[name], seconds)
     async with _fresh(*LONG) as (spark, server), new_session(DEADLINE) as session:
@@ -139,10 +186,10 @@ async def measure_recording(name: str, seconds: float, times: int) -> Grown:
         raise ToolError(f"Of {seconds:.0f} s of {name} only {heard} s were heard.", PROXY)
     beyond = max(0.0, (peak - idle - len(content)) / MIB)
     figures = (len(content) / MIB, whole, 60_000 * cpu / seconds, requests, idle / MIB, peak / MIB, beyond)
-    return Grown(name, seconds, (name, length(seconds), *figures), beyond)
+    return Recording(name, length(seconds), *figures)
 
 
-async def _measure_text(characters: int) -> Grown:
+async def _measure_text(characters: int) -> Text:
     """One text as WAV. Raises ToolError where not all that the upstream spoke came out."""
     async with _fresh(pace=PACE) as (spark, server):
         await run_block(server.url, speech("Hello.").proxied, 1, each=1)
@@ -156,8 +203,7 @@ async def _measure_text(characters: int) -> Grown:
     if exchange.received != spoken + len(wav_header(upstream.SAMPLE_RATE)):
         raise ToolError(f"A text of {characters} characters: {exchange.received} bytes came of {spoken} spoken.")
     times = (spoken / 2 / upstream.SAMPLE_RATE, 1000 * exchange.first, exchange.whole)
-    row = (characters, *times, after.requests - before.requests, peak)
-    return Grown("characters", characters, row, peak, exchange.first)
+    return Text(characters, *times, after.requests - before.requests, peak)
 
 
 def length(seconds: float) -> str:
@@ -168,45 +214,16 @@ def length(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def tables(
-    callers: Sequence[tuple[Cell, ...]], recordings: Sequence[Grown], texts: Sequence[Grown]
-) -> tuple[Table, ...]:
-    """Return callers, recordings, texts."""
-    recording_columns = (
-        *("format", "length", "file MiB", "answer after s", "CPU ms for a minute of audio"),
-        *("requests to the upstream", "idle MiB", "peak MiB", "beyond idle and file MiB"),
-    )
-    return (
-        Table(
-            "Callers at once, each sending a 5 s WAV again and again; the upstream answers after 20 ms",
-            ("way", "callers", "p50 ms", "p95 ms", "served/s", "served", "refused with 429", "peak MiB"),
-            tuple(callers),
-        ),
-        Table(
-            "Recordings, one at a time, with room for large uploads; the upstream answers each piece after 20 ms",
-            recording_columns,
-            tuple(each.row for each in recordings),
-        ),
-        Table(
-            f"Texts, as WAV; the upstream's first audio comes after 80 ms, the rest at {PACE:.0f} times real time",
-            ("characters", "sounds s", "first audio ms", "whole s", "requests to the upstream", "peak MiB"),
-            tuple(each.row for each in texts),
-        ),
-    )
-
-
-def aims(recordings: Sequence[Grown], texts: Sequence[Grown]) -> tuple[Aim, ...]:
-    """Return growth with the length of what is decoded or spoken: of memory, and of the wait for the first audio."""
-    found = []
+def aims(plan: Plan, recordings: Sequence[Recording], texts: Sequence[Text]) -> Iterator[Aim]:
+    """Yield growth with the length of what is decoded or spoken: of memory, and of the wait for the first audio."""
+    lengths = [length(seconds) for seconds in plan.recordings if seconds >= SEVERAL_PIECES]
     for name in FORMATS:
-        in_pieces = [each for each in recordings if each.size >= SEVERAL_PIECES and each.name == name]
-        if len(in_pieces) > 1:
-            short, long = in_pieces[0], in_pieces[-1]
-            claim = f"{length(long.size)} of {name}: memory beyond the file, more than for {length(short.size)}, MiB"
-            found.append(Aim(claim, GROWTH, long.memory - short.memory))
-    shortest, short, long = texts[0], texts[1], texts[-1]
-    claim = f"{long.size} characters: memory, more than for {shortest.size}, MiB"
-    found.append(Aim(claim, GROWTH, long.memory - shortest.memory))
-    claim = f"{long.size} characters: first audio, times that of {short.size}"
-    found.append(Aim(claim, 1.5, long.first / short.first))
-    return tuple(found)
+        ends = [each for each in recordings if each.audio_format == name and each.length in (lengths[0], lengths[-1])]
+        for short, long in itertools.pairwise(ends):
+            claim = f"{long.length} of {name}: memory beyond the file, more than for {short.length}, MiB"
+            yield Aim(claim, GROWTH, long.beyond - short.beyond)
+    shortest, short_text, longest = texts[0], texts[1], texts[-1]
+    claim = f"{longest.characters} characters: memory, more than for {shortest.characters}, MiB"
+    yield Aim(claim, GROWTH, longest.peak - shortest.peak)
+    claim = f"{longest.characters} characters: first audio, times that of {short_text.characters}"
+    yield Aim(claim, 1.5, longest.first / short_text.first)

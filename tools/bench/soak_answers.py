@@ -3,13 +3,13 @@
 import base64
 import json
 from collections.abc import Iterator
-from io import BytesIO
 
-import av
-from av.error import FFmpegError
 from embedded_spark.garbage import SECONDS_PER_CHARACTER
 from spark_engine.models import SAMPLE_RATE
 from spark_engine.speech.audio import read_wav
+
+from tools.stack.errors import ToolError
+from tools.stack.spoken import decoded_seconds
 
 SLACK = 0.1
 """Seconds that a codec's frames may take away; they add up to as much, and silence at both ends."""
@@ -37,12 +37,9 @@ def check_speech(audio: bytes, audio_format: str, sentences: tuple[str, ...]) ->
 def seconds_of(audio: bytes, audio_format: str) -> float:
     """Return how long it sounds, decoded. Raises Incomplete for what cannot be decoded."""
     try:
-        if audio_format == "wav":
-            return read_wav(audio).seconds
-        with av.open(BytesIO(audio), "r", format=audio_format) as media:
-            return sum(frame.samples / frame.sample_rate for frame in media.decode(media.streams.audio[0]))
-    except (ValueError, FFmpegError, IndexError, OSError) as err:
-        raise Incomplete(f"{audio_format} of {len(audio)} bytes cannot be decoded ({type(err).__name__})") from err
+        return read_wav(audio).seconds if audio_format == "wav" else decoded_seconds(audio, audio_format)
+    except (ValueError, ToolError) as err:
+        raise Incomplete(f"{audio_format} of {len(audio)} bytes cannot be decoded") from err
 
 
 def check_transcript(text: str, seconds: float, *, codec_adds: float = 0.0) -> None:

@@ -144,7 +144,7 @@ async def measure(wanted: Plan) -> Findings:
     async with started(UPSTREAM, *SERVER_TIMES) as upstream, _home(upstream) as (home, processes):
         ways = await set_up(home, processes, upstream, peers, wanted)
         bench = _Bench(home, upstream, ways)
-        await bench.warm_up(commands[0])
+        await bench.warm_up(commands[0], wanted)
         for number in range(wanted.rounds):
             sys.stderr.write(f"round {number + 1} of {wanted.rounds}\n")
             await bench.measure_round(number, commands[number % len(commands)], wanted)
@@ -212,12 +212,12 @@ class _Bench:
         self._ways = ways
         self._numbers = itertools.count(100)
 
-    async def warm_up(self, command: Command) -> None:
+    async def warm_up(self, command: Command, wanted: Plan) -> None:
         """Once each way, which opens connections and files; nothing of it is counted."""
         for pipeline in self._ways.hearing.values():
             (await say(self._home, pipeline, command)).whole()
         for pipeline in self._ways.speaking.values():
-            for audio_format in FORMATS:
+            for audio_format in dict.fromkeys(answer.audio_format for answer in wanted.answers):
                 (await self._ask(pipeline, Answer("40 characters", audio_format, PACE))).whole()
 
     async def measure_round(self, number: int, command: Command, wanted: Plan) -> None:

@@ -84,9 +84,7 @@ class Speaking:
 def findings(heard: Sequence[Hearing], spoken: Sequence[Speaking], packages: Sequence[Package]) -> Findings:
     """Return what was compared, hearing and speaking as tables, and the aims. `packages` may tell more of the run."""
     compared = Table(
-        "What was compared, and under which load",
-        ("what", ""),
-        tuple((each.name, each.version) for each in packages),
+        "What was compared, and under which load", ("what", ""), tuple((each.name, each.version) for each in packages)
     )
     hearing = Table(
         "Hearing, ms: a command in real time, then a quiet room; the recogniser answers 300 ms after the last byte",

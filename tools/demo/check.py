@@ -1,20 +1,17 @@
 """`--check`: one spoken command through everything, and whether all of it held."""
 
 import asyncio
-import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from spark_engine.healing.canary import canary_clip
-from spark_engine.models import SAMPLE_RATE, SAMPLE_WIDTH
 
 from tools.stack.command import line
-from tools.stack.errors import ToolError
 from tools.stack.home_assistant import HomeAssistant
 from tools.stack.processes import HOME_ASSISTANT, PROXY, SPARK, Processes
 from tools.stack.satellite import Turn, say
-from tools.stack.spoken import COMMAND, in_a_quiet_room, names_the_light
+from tools.stack.spoken import COMMAND, decoded_seconds, in_a_quiet_room, names_the_light
 from tools.stack.tables import Cell, lay_out
 from tools.stack.wedge import Answer, hear
 
@@ -112,14 +109,3 @@ async def _state(home: HomeAssistant, expected: str) -> str:
                 state = await home.state(LIGHT)
                 await asyncio.sleep(0.02)
     return state
-
-
-def decoded_seconds(audio: bytes) -> float:
-    """Return the seconds of sound in an encoded reply, by decoding all of it. Blocking; raises ToolError."""
-    output = ("-f", "s16le", "-ac", "1", "-ar", str(SAMPLE_RATE), "pipe:1")
-    command = ("ffmpeg", "-hide_banner", "-loglevel", "error", "-i", "pipe:0", *output)
-    decoder = subprocess.run(command, input=audio, capture_output=True, check=False)  # noqa: S603 - our own words
-    if decoder.returncode:
-        said = decoder.stderr.decode(errors="replace").strip()
-        raise ToolError(f"The spoken reply cannot be decoded: {said}", HOME_ASSISTANT)
-    return len(decoder.stdout) / SAMPLE_WIDTH / SAMPLE_RATE

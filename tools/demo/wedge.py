@@ -199,10 +199,7 @@ def assess(outage: Outage, spoken: Sequence[Call], restarts: int) -> Sequence[Ch
         Check("all was well before", bool(before) and all(call.is_good for call in before), _count(before), both),
         Check("the wedge was detected", wedged is not None, _short(wedged.evidence) if wedged else "no", both),
         Check(
-            "exactly one restart",
-            (requested, restarts) == (1, 1),
-            f"{requested} requested, {restarts} arrived",
-            both,
+            "exactly one restart", (requested, restarts) == (1, 1), f"{requested} requested, {restarts} arrived", both
         ),
         Check(
             "Parakeet hears again",

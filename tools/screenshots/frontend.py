@@ -34,11 +34,7 @@ async def signed_in(browser: Browser, home: Home) -> AsyncGenerator[Page]:
     Raises ToolError where something is waited for in vain.
     """
     context = await browser.new_context(
-        viewport=SIZE,
-        color_scheme="light",
-        reduced_motion="reduce",
-        locale="en-US",
-        base_url=home.client.url,
+        viewport=SIZE, color_scheme="light", reduced_motion="reduce", locale="en-US", base_url=home.client.url
     )
     try:
         context.set_default_timeout(PATIENCE)

@@ -1,12 +1,17 @@
-"""Spoken commands as a microphone hears them: words in a quiet room. Pure; samples are 16 kHz s16le mono."""
+"""Spoken commands as a microphone hears them, and how long encoded speech is. Pure; samples are 16 kHz s16le mono."""
 
 import math
 import random
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 
+import av
+from av.error import FFmpegError
 from spark_engine.models import SAMPLE_RATE
+
+from .errors import ToolError
 
 BEFORE, AFTER = 0.5, 5.0
 """Seconds of a quiet room before and after a command."""
@@ -56,3 +61,12 @@ def speech_end(samples: Sequence[int]) -> float:
     """Return the seconds until the last 10 ms that are less than FAINTEST below the loudest."""
     heard = levels(samples)
     return (1 + max(at for at, level in enumerate(heard) if level > max(heard) - FAINTEST)) / 100
+
+
+def decoded_seconds(audio: bytes, audio_format: str | None = None) -> float:
+    """Return how long encoded audio sounds, by decoding all of it. Raises ToolError for what cannot be decoded."""
+    try:
+        with av.open(BytesIO(audio), "r", format=audio_format) as media:
+            return sum(frame.samples / frame.sample_rate for frame in media.decode(media.streams.audio[0]))
+    except (FFmpegError, IndexError) as err:
+        raise ToolError(f"{len(audio)} bytes of speech cannot be decoded ({type(err).__name__}).") from err

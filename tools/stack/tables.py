@@ -3,7 +3,8 @@
 import math
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,21 @@ class Table:
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
+
+    @classmethod
+    def of(cls, title: str, columns: tuple[str, ...], records: Iterable[Record]) -> Self:
+        """Return the table of records whose fields are its columns, in their order."""
+        return cls(title, columns, tuple(record.cells for record in records))
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A row of a table: the fields of a subclass are its cells."""
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """The values of all fields."""
+        return tuple(getattr(self, each.name) for each in fields(self))
 
 
 def percentile(samples: Iterable[float], percent: float) -> float:

@@ -35,8 +35,8 @@ LEAD = 20
 """Frames: pauses within a reading, and what a turn hears before the first word."""
 
 
-class Moments:
-    """The clock, and a recogniser whose answers are due at a frame of it."""
+class Clock:
+    """The frame that is heard, and a recogniser whose answers are due at a later one."""
 
     def __init__(self, session: ClientSession, url: str) -> None:
         """Frame 0."""
@@ -44,41 +44,28 @@ class Moments:
         self._session = session
         self._url = url
         self._known: dict[bytes, str] = {}
-        self._asking: set[asyncio.Task[str]] = set()
-        self._due: list[tuple[int, asyncio.Future[None]]] = []
+        self._thinking = asyncio.Lock()
 
     async def transcribe(self, audio: Audio) -> Transcript:
         """Return what the recogniser hears, when it would say so."""
         due = self.frame + LATENCY
-        asking = asyncio.ensure_future(self._ask(audio))
-        self._asking.add(asking)
-        try:
-            text = await asking
-        finally:
-            self._asking.discard(asking)
-        moment = asyncio.get_running_loop().create_future()
-        self._due.append((due, moment))
-        await moment
+        async with self._thinking:
+            text = self._known[audio.pcm] = self._known.get(audio.pcm) or await self._ask(audio)
+        while self.frame < due:  # noqa: ASYNC110 - time is what `tick` makes it
+            await asyncio.sleep(0)
         return Transcript(text)
 
     async def _ask(self, audio: Audio) -> str:
-        if audio.pcm not in self._known:
-            form = FormData()
-            form.add_field("file", write_wav(audio), filename="turn.wav", content_type="audio/wav")
-            async with self._session.post(f"{self._url}/v1/audio/transcriptions", data=form) as response:
-                self._known[audio.pcm] = (await response.json())["text"]
-        return self._known[audio.pcm]
+        form = FormData()
+        form.add_field("file", write_wav(audio), filename="turn.wav", content_type="audio/wav")
+        async with self._session.post(f"{self._url}/v1/audio/transcriptions", data=form) as response:
+            return str((await response.json())["text"])
 
     async def tick(self) -> None:
-        """Let everything happen that happens within this frame."""
+        """Let all happen that happens within this frame; the clock stands still while the recogniser thinks."""
         await _settle()
-        while self._asking:
-            await asyncio.wait(self._asking)
-            await _settle()
-        for due, moment in self._due:
-            if due <= self.frame and not moment.done():
-                moment.set_result(None)
-        self._due = [(due, moment) for due, moment in self._due if not moment.done()]
+        async with self._thinking:
+            pass
         await _settle()
         self.frame += 1
 
@@ -88,10 +75,10 @@ async def _settle() -> None:
         await asyncio.sleep(0)
 
 
-async def end(way: str, moments: Moments, pcm: bytes) -> int:
+async def end(way: str, clock: Clock, pcm: bytes) -> int:
     """Return the frame at which this way ends the turn; all of them where it does not."""
     if way in RULES:
-        return await _end_by_rule(moments, RULES[way], pcm)
+        return await _end_by_rule(clock, RULES[way], pcm)
     detector, segmenter = MicroVad(), VoiceCommandSegmenter()
     for number, at in enumerate(range(0, len(pcm) - FRAME + 1, FRAME), 1):
         if not segmenter.process(1 / FRAMES_PER_SECOND, detector.Process10ms(pcm[at : at + FRAME])):
@@ -99,36 +86,36 @@ async def end(way: str, moments: Moments, pcm: bytes) -> int:
     return len(pcm) // FRAME
 
 
-async def _end_by_rule(moments: Moments, rule: TurnRule, pcm: bytes) -> int:
+async def _end_by_rule(clock: Clock, rule: TurnRule, pcm: bytes) -> int:
     frames: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def microphone() -> AsyncGenerator[bytes]:
         for _ in range(0, len(pcm) - FRAME + 1, FRAME):
             yield await frames.get()
 
-    moments.frame = 0
+    clock.frame = 0
     listening = Listening(
-        transcribe=moments.transcribe,
+        transcribe=clock.transcribe,
         detector=MicroVad().Process10ms,
         rule=rule,
         language="en",
-        clock=lambda: moments.frame / FRAMES_PER_SECOND,
+        clock=lambda: clock.frame / FRAMES_PER_SECOND,
     )
     listener = asyncio.ensure_future(listening.listen(microphone()))
     at = 0
     while not listener.done():
         frames.put_nowait(pcm[at : at + FRAME])
         at += FRAME
-        await moments.tick()
+        await clock.tick()
     return len(listener.result().audio.pcm) // FRAME
 
 
-async def ends_within(way: str, moments: Moments, pcm: bytes) -> int:
+async def ends_within(way: str, clock: Clock, pcm: bytes) -> int:
     """Return how often a speaker who reads on is taken to have finished; a new turn begins with what follows."""
     onsets, last = _onsets(pcm)
     start = cuts = 0
     while True:
-        length = await end(way, moments, pcm[start * FRAME : (start + LONGEST) * FRAME])
+        length = await end(way, clock, pcm[start * FRAME : (start + LONGEST) * FRAME])
         ended, is_capped = start + length, length >= LONGEST - 1
         following = [onset for onset in onsets if onset >= ended]
         if ended >= last:
@@ -154,10 +141,10 @@ async def main(sounds: Mapping[str, bytes], url: str) -> dict[str, dict[str, int
     """Return the ends of all sounds, by all ways."""
     found = {}
     async with ClientSession() as session:
-        moments = Moments(session, url)
+        clock = Clock(session, url)
         for name, pcm in sounds.items():
             measure = ends_within if name.startswith(READING) else end
-            found[name] = {way: await measure(way, moments, pcm) for way in ("home_assistant", *RULES)}
+            found[name] = {way: await measure(way, clock, pcm) for way in ("home_assistant", *RULES)}
     return found
 
 

@@ -47,16 +47,16 @@ async def test_a_recording_that_is_not_heard_to_its_end_gives_no_figure(monkeypa
 
 def test_a_run_grows(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """The smallest there is, with real processes: what is longer takes more requests."""
-    monkeypatch.setattr(scale, "QUICK", scale.Plan(((2, 2),), (1.0, 600.0), 2.0, (10, 300)))
-    monkeypatch.setattr(scale, "SETTINGS", {"as shipped": ()})
+    monkeypatch.setattr(scale, "QUICK", scale.Plan(((2, 2),), (600.0,), 2.0, (10, 300)))
+    monkeypatch.setattr(scale, "SETTINGS", {})
     monkeypatch.setattr(scale, "FORMATS", {"wav": make_wav})
     file = tmp_path / "figures.json"
     assert command.main(["scale", "--quick", "--json", str(file)]) == 0
-    assert "| as shipped |       2 |" in capsys.readouterr().out
+    assert "| direct |       2 |" in capsys.readouterr().out
     callers, recordings, texts = json.loads(file.read_text())["tables"]
-    assert [(row["way"], row["served"]) for row in callers["rows"]] == [("direct", 4), ("as shipped", 4)]
+    assert [(row["way"], row["served"]) for row in callers["rows"]] == [("direct", 4)]
     requests = [(row["format"], row["length"], row["requests to the upstream"]) for row in recordings["rows"]]
-    assert requests == [("wav", "1 s", 1), ("wav", "10 min", 3)]
+    assert requests == [("wav", "10 min", 3)]
     short, long = texts["rows"]
     assert short["requests to the upstream"] == 1 < long["requests to the upstream"]
     assert short["sounds s"] < long["sounds s"]

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from aiohttp import ClientError, ClientSession
-from embedded_spark import EmbeddedSpark
 from embedded_spark.garbage import SECONDS_PER_CHARACTER
 from embedded_spark.wedge import Mode
 from spark_audio_proxy.transcode.encode import FORMATS, create_encoder
@@ -19,11 +18,10 @@ from tests.fakes.server import FakeServer, data, running, text
 from tests.fakes.server import json as json_answer
 from tools.bench import __main__ as command
 from tools.bench import soak, soak_calls
-from tools.bench.engines import CountingRecognizer, PacedSynthesizer
 from tools.bench.machine import MIB, Vitals
 from tools.bench.relay import Relay
 from tools.bench.soak_answers import Incomplete, Told, check_speech, check_transcript, heard_events, spoken_events
-from tools.bench.soak_calls import HALF_OPEN, HEALTH, KINDS, Ask, Call, Kind, Outcome, call, make_sentences
+from tools.bench.soak_calls import HALF_OPEN, HEALTH, KINDS, Ask, Call, Kind, Outcome, call
 from tools.bench.soak_plan import WEDGES, Break, Phase, make_phase, make_phases
 from tools.bench.soak_report import Fault, Soaked, findings, is_expected
 from tools.stack.errors import ToolError
@@ -158,18 +156,10 @@ def test_a_phase_is_the_same_for_the_same_seed() -> None:
         assert [fault for fault in phase.breaks if not fault.wedge and fault.service == name]
         times = [fault.at for fault in wedges if fault.service == name]
         assert all(after - before > 60 for before, after in itertools.pairwise(times))
-    assert len(set(make_sentences(1.0))) == 6
-    assert len(make_sentences(0.0)) == 1
-
-
-@pytest.mark.parametrize("seconds", [60.0, 240.0, 600.0])
-def test_the_warm_up_and_the_rest_take_turns(seconds: float) -> None:
-    """The same service is not wedged twice within the minute that the proxy leaves between restarts."""
-    warm_up, main = make_phases(seconds)
-    assert warm_up.seconds + main.seconds == pytest.approx(seconds)
+    # The warm-up and the rest take turns: no service is wedged twice within the minute between restarts.
+    warm_up, main = make_phases(240.0)
     last = [fault for fault in warm_up.breaks if fault.wedge][-1]
-    first = next(fault for fault in main.breaks if fault.wedge)
-    assert first.service != last.service
+    assert next(fault for fault in main.breaks if fault.wedge).service != last.service
 
 
 FAULTS = (Fault("wedge: cublas", PARAKEET, 100.0, 110.0),)
@@ -261,14 +251,6 @@ async def test_a_relay_cuts_one_answer_in_its_middle() -> None:
     async with ClientSession() as session, Relay(fake.url).serving() as url:
         with pytest.raises(ClientError):
             await session.get(url)
-
-
-async def test_the_soaked_spark_tells_what_it_was_given() -> None:
-    """A recording that it hears by itself is whole there."""
-    engines = EmbeddedSpark(load_recognizer=CountingRecognizer, load_synthesizer=lambda: PacedSynthesizer(1000.0))
-    async with engines as spark, ClientSession() as session:
-        heard = await call(session, spark.parakeet_url, Ask(0.0, LONG, 1.0))
-    assert (heard.outcome, heard.detail) == (Outcome.WHOLE, "")
 
 
 async def test_what_is_never_healed_gives_no_report(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,6 @@ from tools.stack.fetched import NotInstalled
 from tools.stack.http import Json
 from tools.stack.processes import Server
 from tools.stack.satellite import Event, Reply, Turn
-from tools.stack.spoken import AFTER, BEFORE
 from tools.stack.tables import Spread
 
 
@@ -90,14 +89,6 @@ def test_what_is_asked_for_is_planned() -> None:
     assert set(quick.answers) < set(usual.answers) < set(every.answers)
     assert {answer.words for answer in every.answers} == set(turn.ANSWERS)
     assert quick.variants == every.variants == tuple(turn.VARIANTS)
-
-
-def test_commands_end_where_their_words_do() -> None:
-    """Spoken by the embedded voice, in a quiet room."""
-    commands = turn.record_commands()
-    assert len(commands) == len(turn.COMMANDS)
-    for command in commands:
-        assert 0.6 < command.end - BEFORE < len(command.pcm) / 32_000 - AFTER
 
 
 async def test_a_peer_that_cannot_be_installed_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Child processes and the folder that a run holds: what comes up, fails, goes and stays, with real children."""
 
-import asyncio
 import signal
 import sys
 from collections.abc import AsyncGenerator
@@ -11,7 +10,7 @@ import pytest
 
 from tools.stack import command
 from tools.stack.errors import ToolError
-from tools.stack.folders import free_port, held
+from tools.stack.folders import held
 from tools.stack.processes import RESTART_EXIT_CODE, Child, Processes, clean_environment, listening_url, started
 
 
@@ -27,16 +26,6 @@ def test_settings_of_another_spark_stay_out() -> None:
     """A proxy that is started here must not take its settings from the user's own."""
     environment = clean_environment({"PATH": "/bin", "SPARK_AUDIO_API_KEY": "secret", "NO_PROXY": "example.com"})
     assert environment == {"PATH": "/bin", "NO_PROXY": "127.0.0.1"}
-
-
-async def test_a_taken_port_is_replaced() -> None:
-    """The wanted port if it is free, another if not."""
-    server = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
-    taken = server.sockets[0].getsockname()[1]
-    assert free_port(taken) not in (0, taken)
-    server.close()
-    await server.wait_closed()
-    assert free_port(taken) == taken
 
 
 @asynccontextmanager
@@ -72,34 +61,29 @@ async def listening(children: Processes, *names: str) -> Child:
     return child
 
 
-async def test_children_stop_the_youngest_first(tmp_path: Path) -> None:
-    """Each is asked to end, and has ended before the one it relies on is asked."""
-    async with running(tmp_path) as children:
-        await listening(children, "Spark", "Proxy", "Home")
-    assert (tmp_path / "ends").read_text().split() == ["Home", "Proxy", "Spark"]
-
-
 async def never() -> None:
     """A probe that never has an answer."""
 
 
-async def test_children_stop_when_the_run_is_told_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A signal during start-up leaves nothing behind; the exit status says so."""
+async def test_children_stop_the_youngest_first_when_told_to_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A signal during start-up leaves nothing behind: each has ended before the one it relies on is asked."""
 
     async def work() -> bool:
         async with running(tmp_path) as children:
-            child = await listening(children, "Spark")
+            child = await listening(children, "Spark", "Proxy", "Home")
             signal.raise_signal(signal.SIGTERM)
             await child.until(never)
         return True
 
     assert await command.run_until_told(work()) == command.INTERRUPTED
-    assert (tmp_path / "ends").read_text().split() == ["Spark"]
+    assert (tmp_path / "ends").read_text().split() == ["Home", "Proxy", "Spark"]
     assert capsys.readouterr().out == "Stopped.\n"
 
 
 async def test_a_failure_is_one_sentence_with_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Who died at its start and with what code, and the last it said; no traceback."""
+    """Who died at its start and with what code, and the last it said; no traceback. A file is named, too."""
 
     async def work() -> bool:
         async with running(tmp_path) as children:
@@ -112,47 +96,26 @@ async def test_a_failure_is_one_sentence_with_the_log(tmp_path: Path, capsys: py
     assert said.startswith("Home Assistant ended with code 3 while starting.\n")
     assert said.endswith("\nbad configuration\n\n")
 
-
-async def test_what_cannot_be_used_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    """A file of the system, and a program that is not there."""
-
     async def open_nothing() -> bool:
         raise FileNotFoundError(2, "No such file", "figures.json")
 
     assert await command.run_until_told(open_nothing()) == command.FAILED
     assert capsys.readouterr().err == "figures.json cannot be used: No such file\n"
-    with pytest.raises(ToolError, match="/nowhere cannot be started: No such file"):
-        async with Processes(Path("/tmp")) as children:
-            await children.start("Nothing", "/nowhere")
-
-
-async def test_a_process_that_never_gets_ready_is_given_up(tmp_path: Path) -> None:
-    """A clear end instead of waiting for ever."""
-    async with running(tmp_path) as children:
-        child = await listening(children, "Spark")
-        with pytest.raises(ToolError, match="Spark was not ready within 0 seconds"):
-            await child.until(never, within=0)
 
 
 async def test_watching_ends_with_the_first_process_that_ends(tmp_path: Path) -> None:
-    """A demo with a part missing does not pretend to be up."""
-    async with running(tmp_path) as children:
-        await listening(children, "Spark")
-        await start(children, "Proxy", "raise SystemExit(7)")
-        with pytest.raises(ToolError, match="Proxy ended by itself, with code 7"):
-            await children.watch()
-
-
-async def test_a_process_that_asks_for_a_restart_is_started_again(tmp_path: Path) -> None:
-    """Home Assistant's own restart button works in the demo."""
+    """One that asks to be started again is, as with Home Assistant's own restart button; no wait is endless."""
     script = f"""
 print('run', file=open('runs', 'a'))
 raise SystemExit({RESTART_EXIT_CODE} if len(open('runs').readlines()) == 1 else 5)
 """
     async with running(tmp_path) as children:
+        spark = await listening(children, "Spark")
         await start(children, "Home Assistant", script)
-        with pytest.raises(ToolError, match="ended by itself, with code 5"):
+        with pytest.raises(ToolError, match="Home Assistant ended by itself, with code 5"):
             await children.watch()
+        with pytest.raises(ToolError, match="Spark was not ready within 0 seconds"):
+            await spark.until(never, within=0)
 
 
 async def test_a_folder_is_held_until_the_last_child_is_gone(tmp_path: Path) -> None:

@@ -68,22 +68,6 @@ async def test_callers_go_on_until_told_and_count_the_last_answers() -> None:
     assert all(call.sent <= call.answered for call in callers.calls)
 
 
-async def test_a_run_that_breaks_off_stops_the_callers() -> None:
-    """With the one sentence that says why, and without waiting for answers."""
-    asked = asyncio.Event()
-
-    async def ask(_session: ClientSession, _url: str) -> Answer:
-        asked.set()
-        await asyncio.Event().wait()
-        return Answer(None)
-
-    async with ClientSession() as session:
-        with pytest.raises(ToolError, match="the proxy has gone"):
-            async with Callers(session, "http://proxy", ask).calling():
-                await asked.wait()
-                raise ToolError("the proxy has gone")
-
-
 def test_the_status_tells_of_each_service() -> None:
     """Moments as seconds; a service that is not there is an error."""
     at = "1970-01-01T00:01:40.{}+00:00"

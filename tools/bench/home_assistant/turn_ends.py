@@ -51,7 +51,7 @@ class Clock:
         due = self.frame + LATENCY
         async with self._thinking:
             text = self._known[audio.pcm] = self._known.get(audio.pcm) or await self._ask(audio)
-        while self.frame < due:  # noqa: ASYNC110 - time is what `tick` makes it
+        while self.frame <= due:  # noqa: ASYNC110 - time is what `tick` makes it
             await asyncio.sleep(0)
         return Transcript(text)
 

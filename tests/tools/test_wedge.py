@@ -94,6 +94,7 @@ def refused(at: float, said: str = HELD, fault: str = "503", wait: str | None = 
 
 
 CHANGES = (
+    Change(80.0, "wedged", "an earlier one"),
     Change(90.0, "healthy", "The canary was heard right."),
     Change(100.55, "suspect", FAULT),
     Change(100.7, "wedged", FAULT),
@@ -110,7 +111,7 @@ SPOKEN = [good(100.2), good(102.0)]
 
 def with_calls(*calls: Call) -> Outage:
     """The outage with more of them."""
-    return replace(OUTAGE, calls=[*OUTAGE.calls, *calls])
+    return replace(OUTAGE, calls=sorted([*OUTAGE.calls, *calls], key=lambda call: call.answered))
 
 
 def test_a_wedge_is_told_in_its_order() -> None:
@@ -192,7 +193,7 @@ def test_the_bench_counts_from_the_first_failing_request() -> None:
     for hole in (
         replace(OUTAGE, calls=OUTAGE.calls[:1]),
         replace(OUTAGE, calls=OUTAGE.calls[:-2]),
-        replace(OUTAGE, history=History(CHANGES[:2], (100.75,))),
+        replace(OUTAGE, history=History(CHANGES[:3], (100.75,))),
         replace(OUTAGE, history=History(CHANGES, ())),
     ):
         with pytest.raises(ToolError, match="without having been wedged"):

@@ -3,6 +3,7 @@
 import json
 import random
 from array import array
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from tools.bench import __main__ as command
 from tools.bench import scale, spoken_turns
 from tools.bench.pauses import by_kind, summary
 from tools.bench.requests import make_wav
-from tools.bench.scale import Recording, Text, aims, length
+from tools.bench.scale import findings, length
 from tools.bench.spoken_turns import AFTER, BEFORE, FRAME, PAUSES, ROOMS, SpokenTurn, phrases, spoken_turn, turns
 from tools.stack.errors import ToolError
 
@@ -26,16 +27,16 @@ def test_a_length_is_told_in_its_largest_unit(seconds: float, expected: str) -> 
 
 def test_aims_are_about_growth() -> None:
     """From the first recording that has several pieces to the longest; and of the texts."""
-    plan = scale.Plan((), (1.0, 600.0, 7200.0), 0.0, ())
+    plan = scale.Plan((), (1.0, 600.0, 7200.0), 0.0, (10, 100, 1000))
     recordings = [
-        Recording(name, length(seconds), 10.0, 1.0, 5.0, 3, 60.0, 90.0, beyond)
+        (name, length(seconds), 10.0, 1.0, 5.0, 3, 60.0, 90.0, beyond)
         for name, *grown in (("wav", 0.0, 20.0, 30.0), ("mp3", 0.0, 10.0, 27.0))
         for seconds, beyond in zip(plan.recordings, grown, strict=True)
     ]
-    texts = [Text(10**each, 1.0, 80.0 + 10 * each, 2.0, 1, 60.0 + 8 * each) for each in (1, 2, 3)]
-    found = [(aim.measured, aim.held) for aim in aims(plan, recordings, texts)]
+    texts = [(10**each, 1.0, 80.0 + 10 * each, 2.0, 1, 60.0 + 8 * each) for each in (1, 2, 3)]
+    found = [(aim.measured, aim.held) for aim in findings(plan, [], recordings, texts).aims]
     assert found == [(10.0, True), (17.0, False), (16.0, True), (1.1, True)]
-    assert len(list(aims(plan, recordings[:2], texts))) == 2
+    assert len(findings(replace(plan, recordings=(1.0, 600.0)), [], recordings, texts).aims) == 2
 
 
 async def test_a_recording_that_is_not_heard_to_its_end_gives_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,6 @@ from tools.bench.proxy_report import (
     NGINX,
     OURS,
     Case,
-    Health,
-    Memory,
     aims,
     comparisons,
     health_table,
@@ -24,12 +22,16 @@ from tools.stack.errors import ToolError
 from tools.stack.tables import Spread
 
 REQUEST = Request("/", {}, b"")
-MEMORY = [
-    Memory(NGINX, "", 32, 0, 50.0, 900.0),
-    Memory(OURS, "as shipped", 26, 6, 60.0, 100.0),
-    Memory(OURS, "1 GiB", 32, 0, 60.0, 200.0),
-]
-HEALTH = Health(OURS, 1000, 3, 2, 1.0, 3.0)
+MEMORY = memory_table(
+    32,
+    20_000_000,
+    [
+        (NGINX, "", 32, 0, 50.0, 900.0),
+        (OURS, "as shipped", 26, 6, 60.0, 100.0),
+        (OURS, "1 GiB", 32, 0, 60.0, 200.0),
+    ],
+)
+HEALTH = health_table(1000, 3, (0.001, 0.003))
 
 
 def block(*milliseconds: float, seconds: float = 1.0) -> Block:
@@ -63,8 +65,8 @@ def test_tables_name_every_way() -> None:
     assert heard.rows[0][5:] == (None, None, None)
     assert [row[-1] for row in slow.rows][0::2] == [None, Spread(*[pytest.approx(1.5)] * 3)]
     assert [row[-1] for row in spoken.rows][0::2] == [None, Spread(*[pytest.approx(0.75)] * 3)]
-    assert memory_table(32, 20_000_000, MEMORY).rows[1] == (OURS, "as shipped", 26, 6, 60.0, 100.0)
-    assert health_table(HEALTH).rows == ((OURS, 1000, 3, 2, 1.0, 3.0),)
+    assert HEALTH.rows == ((OURS, 1000, 3, 2, 1.0, 3.0),)
+    assert health_table(0, 3, ()).rows == ((OURS, 0, 3, 0, None, None),)
 
 
 def test_aims_are_ours_and_of_what_was_measured() -> None:

@@ -20,6 +20,7 @@ from tools.demo import wedge as demo
 from tools.stack.errors import ToolError
 from tools.stack.http import Json
 from tools.stack.spoken import COMMAND
+from tools.stack.tables import Table
 from tools.stack.wedge import WRONG, Answer, Call, Callers, Change, Control, History, Outage, hear, read_status, speak
 
 FAULT = "The server reports a CUDA failure (500): CUDA error"
@@ -186,10 +187,9 @@ def test_the_wedge_leaves_a_kept_demo_alone(tmp_path: Path) -> None:
 
 def test_the_bench_counts_from_the_first_failing_request() -> None:
     """A figure that is missing is not made up."""
-    case = heal.judge(Mode.CUBLAS, "parakeet", OUTAGE, 1)
-    figures = (case.detected, case.requested, case.served, case.waited)
-    assert figures == pytest.approx((0.2, 0.25, 5.6, 0.1))
-    assert (case.lost, case.restarts, case.faults, case.aim) == (3, 1, "503", 5.0)
+    row = heal.judge(Mode.CUBLAS, "parakeet", OUTAGE, 1)
+    approximate = (pytest.approx(0.2), pytest.approx(0.25), 5.0, pytest.approx(5.6), 3, pytest.approx(0.1), 1)
+    assert row == ("cublas", "parakeet", "503", *approximate)
     for hole in (
         replace(OUTAGE, calls=OUTAGE.calls[:1]),
         replace(OUTAGE, calls=OUTAGE.calls[:-2]),
@@ -203,11 +203,12 @@ def test_the_bench_counts_from_the_first_failing_request() -> None:
 def test_aims_of_healing_are_the_slowest_of_their_kind() -> None:
     """A hang has none, and is measured only where it is asked for."""
     modes = ((Mode.CUBLAS, 1.0), (Mode.CUDA422, 4.0), (Mode.GARBAGE, 16.0), (Mode.HANG, 95.0))
-    cases = [replace(heal.judge(mode, "parakeet", OUTAGE, 1), requested=requested) for mode, requested in modes]
-    assert [(aim.at_most, aim.measured, aim.held) for aim in heal.aims(cases)] == [
+    rows = [(heal.judge(mode, "parakeet", OUTAGE, 1), requested) for mode, requested in modes]
+    table = Table("", heal.COLUMNS, tuple((*row[:4], requested, *row[5:]) for row, requested in rows))
+    assert [(aim.at_most, aim.measured, aim.held) for aim in heal.aims(table)] == [
         *((5.0, 4.0, True), (15.0, 16.0, False))
     ]
-    assert [(case.wedge, case.aim) for case in cases] == [
+    assert [(row[0], row[5]) for row in table.rows] == [
         *(("cublas", 5.0), ("cuda422", 5.0), ("garbage (canary)", 15.0), ("hang", None))
     ]
     assert set(heal.modes(quick=False, every=True)) == set(Mode)

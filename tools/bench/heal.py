@@ -6,7 +6,6 @@ The embedded Spark is in this process and has no models, so that it is the proxy
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from aiohttp import ClientSession
 from embedded_spark import EmbeddedSpark
@@ -16,7 +15,7 @@ from tools.stack.errors import ToolError
 from tools.stack.http import ask, new_session
 from tools.stack.processes import PROXY
 from tools.stack.services import Spark, proxy
-from tools.stack.tables import Record, Table
+from tools.stack.tables import Cell, Table
 from tools.stack.wedge import (
     MAGPIE,
     PACE,
@@ -51,6 +50,8 @@ AIMS = {
 }
 QUICK = (Mode.CUBLAS, Mode.OPAQUE500)
 
+type Row = tuple[Cell, ...]
+
 SERVICES: dict[str, Ask] = {PARAKEET: hear, MAGPIE: speak}
 
 CANARY_ALONE = {(Mode.EMPTY, PARAKEET), (Mode.GARBAGE, PARAKEET), (Mode.GARBAGE, MAGPIE)}
@@ -73,25 +74,6 @@ HEAL_SECONDS = 60.0
 """For a wedge to heal: longer than any rule but that of time-outs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Case(Record):
-    """A wedge and how it healed, in seconds since the first failing request was sent.
-
-    `waited` is the longest wait of a caller who got nothing good; `faults` are in the order of their first answer.
-    """
-
-    wedge: str
-    service: str
-    faults: str
-    detected: float
-    requested: float
-    aim: float | None
-    served: float
-    lost: int
-    waited: float
-    restarts: int
-
-
 def modes(*, quick: bool, every: bool) -> tuple[Mode, ...]:
     """Return what is measured: all modes that are quick to heal, or two; and time-outs where all is asked for."""
     return (*(QUICK if quick else AIMS), *((Mode.HANG,) if every else ()))
@@ -99,11 +81,11 @@ def modes(*, quick: bool, every: bool) -> tuple[Mode, ...]:
 
 async def measure(wedges: Sequence[Mode]) -> Findings:
     """Measure these modes, one after the other, on both services at once. Raises ToolError."""
-    cases = [case for mode in wedges for case in await _measure_mode(mode)]
-    return Findings((Table.of(TITLE, COLUMNS, cases),), aims(cases))
+    table = Table(TITLE, COLUMNS, tuple([row for mode in wedges for row in await _measure_mode(mode)]))
+    return Findings((table,), aims(table))
 
 
-async def _measure_mode(mode: Mode) -> list[Case]:
+async def _measure_mode(mode: Mode) -> list[Row]:
     """With a fresh proxy, whose budget is whole; everything else as shipped."""
     async with (
         EmbeddedSpark(load_recognizer=CountingRecognizer, load_synthesizer=PacedSynthesizer) as embedded,
@@ -115,7 +97,7 @@ async def _measure_mode(mode: Mode) -> list[Case]:
         return await asyncio.gather(*(heal(session, server.url, name, controls[name], mode) for name in SERVICES))
 
 
-async def heal(session: ClientSession, proxy_url: str, name: str, control: Control, mode: Mode) -> Case:
+async def heal(session: ClientSession, proxy_url: str, name: str, control: Control, mode: Mode) -> Row:
     """Wedge a service and look on until it serves again. Raises ToolError.
 
     Where no answer's status shows what is wrong, a canary is asked for as soon as an answer is wrong.
@@ -142,30 +124,24 @@ async def heal(session: ClientSession, proxy_url: str, name: str, control: Contr
     return judge(mode, name, healed, (await control.state()).restarts)
 
 
-def judge(mode: Mode, name: str, outage: Outage, restarts: int) -> Case:
-    """Return the figures. Raises ToolError where one is missing."""
+def judge(mode: Mode, name: str, outage: Outage, restarts: int) -> Row:
+    """Return the figures, those of callers who got nothing good among them. Raises ToolError where one is missing."""
     first, good, detected = outage.first_failing, outage.recovered, outage.reached("wedged")
     if first is None or good is None or detected is None or not outage.history.restarts:
         raise ToolError("The service came back without having been wedged and restarted.", PROXY)
     lost = outage.lost
-    return Case(
-        wedge=f"{mode} (canary)" if (mode, name) in CANARY_ALONE else mode,
-        service=name,
-        faults=", then ".join(dict.fromkeys(str(call.answer.fault) for call in lost)),
-        detected=detected.at - first,
-        requested=outage.history.restarts[0] - first,
-        aim=AIMS.get(mode),
-        served=good.answered - first,
-        lost=len(lost),
-        waited=max(call.answered - call.sent for call in lost),
-        restarts=restarts,
+    return (
+        *(f"{mode} (canary)" if (mode, name) in CANARY_ALONE else mode, name),
+        ", then ".join(dict.fromkeys(str(call.answer.fault) for call in lost)),
+        *(detected.at - first, outage.history.restarts[0] - first, AIMS.get(mode), good.answered - first),
+        *(len(lost), max(call.answered - call.sent for call in lost), restarts),
     )
 
 
-def aims(cases: Sequence[Case]) -> tuple[Aim, ...]:
+def aims(table: Table) -> tuple[Aim, ...]:
     """Return the slowest of each kind; a hang has none, since its 90 s are a rule."""
     return tuple(
         Aim(f"{kind} a CUDA signature: restart requested after, s", limit, max(measured))
         for kind, limit in (("with", SIGNED), ("without", UNSIGNED))
-        if (measured := [case.requested for case in cases if case.aim == limit])
+        if (measured := table.figures("restart requested", aim=limit))
     )

@@ -15,7 +15,7 @@ from tools.stack.errors import ToolError
 from tools.stack.fetched import NotInstalled
 from tools.stack.processes import Server, started
 from tools.stack.services import proxy
-from tools.stack.tables import Table, percentile
+from tools.stack.tables import Cell, Table
 
 from .health_under_load import many_files, probe_under_load, read_counts
 from .load import Request, run_block
@@ -28,8 +28,6 @@ from .proxy_report import (
     OURS,
     RECORDING_SECONDS,
     Case,
-    Health,
-    Memory,
     aims,
     comparisons,
     health_table,
@@ -129,12 +127,8 @@ async def measure(plan: Plan) -> Findings:
             async with started(UPSTREAM, "--line", str(LINES[case.name])) as upstream:
                 await _measure_in_turn([case], plan.rounds, upstream, ways)
         health = await _measure_health(plan)
-    tables = (
-        Table("What was compared", ("what", ""), (("Spark Audio proxy", __version__), (NGINX, version))),
-        *comparisons(heard, lines, spoken),
-        memory_table(plan.uploads, plan.upload_bytes, memory),
-        health_table(health),
-    )
+    compared = Table("What was compared", ("what", ""), (("Spark Audio proxy", __version__), (NGINX, version)))
+    tables = (compared, *comparisons(heard, lines, spoken), memory, health)
     return Findings(tables, tuple(aims(heard, spoken, memory, health)))
 
 
@@ -171,15 +165,16 @@ async def measure_round(case: Case, way: Way, server: Server) -> None:
         raise ToolError(f"{case.name}, {way.name}: {len(failed)} requests failed, the first with status {failed[0]}.")
 
 
-async def _measure_memories(plan: Plan, others: Sequence[Way], upstream: Server) -> list[Memory]:
+async def _measure_memories(plan: Plan, others: Sequence[Way], upstream: Server) -> Table:
     """Of each other way, and of the proxy with each of the limits."""
     request = transcription(make_wav(plan.upload_bytes / BYTES_PER_SECOND)).proxied
     variants = [("", way) for way in others]
     variants += [(limits, ours(*settings)) for limits, settings in MEMORY_LIMITS.items()]
-    return [await _measure_memory(plan.uploads, way, limits, request, upstream) for limits, way in variants]
+    rows = [await _measure_memory(plan.uploads, way, limits, request, upstream) for limits, way in variants]
+    return memory_table(plan.uploads, plan.upload_bytes, rows)
 
 
-async def _measure_memory(uploads: int, way: Way, limits: str, request: Request, upstream: Server) -> Memory:
+async def _measure_memory(uploads: int, way: Way, limits: str, request: Request, upstream: Server) -> tuple[Cell, ...]:
     async with way.start(upstream) as server:
         idle = used_memory(server.pid, "VmRSS") / MIB
         block = await run_block(server.url, request, uploads, each=1)
@@ -187,14 +182,12 @@ async def _measure_memory(uploads: int, way: Way, limits: str, request: Request,
     statuses = [exchange.status for exchange in block.exchanges]
     if unexpected := set(statuses) - {OK, BUSY}:
         raise ToolError(f"{uploads} uploads at once, {way.name}: one failed with status {min(unexpected)}.")
-    return Memory(way.name, limits, statuses.count(OK), statuses.count(BUSY), idle, peak)
+    return way.name, limits, statuses.count(OK), statuses.count(BUSY), idle, peak
 
 
-async def _measure_health(plan: Plan) -> Health:
+async def _measure_health(plan: Plan) -> Table:
     """With a fresh upstream, whose counts begin at 0, and short recordings: it is the waiting that counts."""
     request = transcription(make_wav(1.0)).proxied
     async with started(UPSTREAM, "--recognition", str(SLOW)) as upstream, ours(*ROOMY).start(upstream) as server:
         latencies = await probe_under_load(server, request, plan.held, plan.probes)
-        held = (await read_counts(upstream)).most_at_once
-    figures = (1000 * percentile(latencies, 50), 1000 * max(latencies)) if latencies else (None, None)
-    return Health(OURS, held, plan.probes, len(latencies), *figures)
+        return health_table((await read_counts(upstream)).most_at_once, plan.probes, latencies)

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from tools.stack.tables import Cell, Record, Spread, Table, percentile, spread
+from tools.stack.tables import Cell, Spread, Table, percentile, spread
 
 from .health_under_load import DEADLINE
 from .load import Block, Exchange
+from .machine import MIB
 from .report import Aim
 from .requests import Pair
 from .upstream import FIRST_AUDIO, PACE, RECOGNITION
@@ -18,7 +19,7 @@ LINE_SECONDS = 10.0
 """Seconds of a recording, and of one that goes over slow lines."""
 
 MANY = 32
-"""Callers at which throughput is compared."""
+"""Callers at which throughput is compared, and uploads whose memory is measured."""
 
 ADDED, CPU, THROUGHPUT, MEMORY = 2.0, 1.0, 0.75, 250.0
 """Aims: ms at the median, ms of CPU per request, times nginx's requests/s, MB at the peak."""
@@ -87,30 +88,6 @@ class Case:
         return "one caller" if self.callers == 1 else f"{self.callers} callers"
 
 
-@dataclass(frozen=True, slots=True)
-class Memory(Record):
-    """What a fresh process took for many uploads at once, in MiB of resident memory."""
-
-    way: str
-    limits: str
-    let_in: int
-    refused: int
-    idle: float
-    peak: float
-
-
-@dataclass(frozen=True, slots=True)
-class Health(Record):
-    """What probes under load came to, in milliseconds; `held` is how many requests the upstream had at once at most."""
-
-    way: str
-    held: int
-    probes: int
-    answered: int
-    p50: float | None
-    highest: float | None
-
-
 def comparisons(heard: Sequence[Case], lines: Sequence[Case], spoken: Sequence[Case]) -> tuple[Table, ...]:
     """Return the tables of transcription, the same over slow lines, and speech."""
     after = f"the upstream answers {1000 * RECOGNITION:.0f} ms after its last byte"
@@ -164,20 +141,23 @@ def _added(case: Case, way: str, measure: Measure) -> Spread | None:
     return None if way == DIRECT else case.added(way, measure)
 
 
-def memory_table(uploads: int, size: int, memory: Sequence[Memory]) -> Table:
+def memory_table(uploads: int, size: int, rows: Sequence[tuple[Cell, ...]]) -> Table:
     """Return that of so many uploads of so many bytes."""
     title = f"Memory of a fresh process, {uploads} WAV uploads of {size / 1e6:.0f} MB at once"
-    return Table.of(title, ("way", "limits", "let in", "sent away (429)", "idle MiB", "peak MiB"), memory)
+    return Table(title, ("way", "limits", "let in", "sent away (429)", "idle MiB", "peak MiB"), tuple(rows))
 
 
-def health_table(health: Health) -> Table:
-    """Return one row."""
-    title = f"/healthz under simultaneous slow requests, a probe every 50 ms, each waiting {DEADLINE:.0f} s"
-    columns = ("way", "requests at the upstream at once", "probes", "answered", "p50 ms", "max ms")
-    return Table.of(title, columns, [health])
+def health_table(held: int, probes: int, latencies: Sequence[float]) -> Table:
+    """Return that of so many probes; `held` is how many requests the upstream had at once at most."""
+    figures = (1000 * percentile(latencies, 50), 1000 * max(latencies)) if latencies else (None, None)
+    return Table(
+        f"/healthz under simultaneous slow requests, a probe every 50 ms, each waiting {DEADLINE:.0f} s",
+        ("way", "requests at the upstream at once", "probes", "answered", "p50 ms", "max ms"),
+        ((OURS, held, probes, len(latencies), *figures),),
+    )
 
 
-def aims(heard: Sequence[Case], spoken: Sequence[Case], memory: Sequence[Memory], health: Health) -> Iterator[Aim]:
+def aims(heard: Sequence[Case], spoken: Sequence[Case], memory: Table, health: Table) -> Iterator[Aim]:
     """Yield what is printed as held or not; only of what was measured."""
     for case in heard:
         if case.callers == 1:
@@ -192,7 +172,7 @@ def aims(heard: Sequence[Case], spoken: Sequence[Case], memory: Sequence[Memory]
         if case.callers == 1:
             claim = f"speech, {case.name}, one caller: first audio after the upstream's, ms"
             yield Aim(claim, ADDED, case.added(OURS, first).median)
-    ours = [each for each in memory if each.way == OURS]
-    uploads, peak = ours[0].let_in + ours[0].refused, max(each.peak for each in ours)
-    yield Aim(f"memory, {uploads} uploads at once, at its peak, MB", MEMORY, peak * (1 << 20) / 1e6)
-    yield Aim("probes of /healthz answered under load", None, health.answered, health.probes)
+    peak = max(memory.figures("peak MiB", way=OURS))
+    yield Aim(f"memory, {MANY} uploads at once, at its peak, MB", MEMORY, peak * MIB / 1e6)
+    [probes], [answered] = health.figures("probes"), health.figures("answered")
+    yield Aim("probes of /healthz answered under load", None, answered, probes)

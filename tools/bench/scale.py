@@ -4,7 +4,6 @@ Against the upstream with fixed times; each measurement has a fresh proxy, so th
 """
 
 import asyncio
-import itertools
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -17,7 +16,7 @@ from tools.stack.errors import ToolError
 from tools.stack.http import ask, new_session, pick
 from tools.stack.processes import PROXY, Server, started
 from tools.stack.services import proxy
-from tools.stack.tables import Record, Table, percentile
+from tools.stack.tables import Cell, Table, percentile
 
 from . import upstream
 from .health_under_load import many_files, read_counts
@@ -72,56 +71,7 @@ FULL = Plan(
 QUICK = Plan(((1, 20), (16, 10), (64, 5)), (1.0, 900.0, 3600.0), 60.0, (10, 1000, 3000))
 
 
-@dataclass(frozen=True, slots=True)
-class Callers(Record):
-    """So many callers at once: milliseconds, MiB; `peak` is None where no proxy was asked."""
-
-    way: str
-    callers: int
-    p50: float
-    p95: float
-    rate: float
-    served: int
-    refused: int
-    peak: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Recording(Record):
-    """One recording: MiB of the file, seconds to the answer, ms of CPU for a minute of audio, MiB of memory."""
-
-    audio_format: str
-    length: str
-    size: float
-    whole: float
-    cpu: float
-    requests: int
-    idle: float
-    peak: float
-    beyond: float
-
-
-@dataclass(frozen=True, slots=True)
-class Text(Record):
-    """One text: seconds that it sounds, ms to the first audio, seconds to the last, MiB of memory at the peak."""
-
-    characters: int
-    sounding: float
-    first: float
-    whole: float
-    requests: int
-    peak: float
-
-
-CALLERS = "Callers at once, each sending a 5 s WAV again and again; the upstream answers after 20 ms"
-CALLERS_COLUMNS = ("way", "callers", "p50 ms", "p95 ms", "served/s", "served", "refused with 429", "peak MiB")
-RECORDINGS = "Recordings, one at a time, with room for large uploads; the upstream answers each piece after 20 ms"
-RECORDINGS_COLUMNS = (
-    *("format", "length", "file MiB", "answer after s", "CPU ms for a minute of audio"),
-    *("requests to the upstream", "idle MiB", "peak MiB", "beyond idle and file MiB"),
-)
-TEXTS = f"Texts, as WAV; the upstream's first audio comes after 80 ms, the rest at {PACE:.0f} times real time"
-TEXTS_COLUMNS = ("characters", "sounds s", "first audio ms", "whole s", "requests to the upstream", "peak MiB")
+type Row = tuple[Cell, ...]
 
 
 async def measure(plan: Plan) -> Findings:
@@ -134,12 +84,7 @@ async def measure(plan: Plan) -> Findings:
             for seconds in plan.recordings
         ]
         texts = [await _measure_text(characters) for characters in plan.texts]
-    tables = (
-        Table.of(CALLERS, CALLERS_COLUMNS, callers),
-        Table.of(RECORDINGS, RECORDINGS_COLUMNS, recordings),
-        Table.of(TEXTS, TEXTS_COLUMNS, texts),
-    )
-    return Findings(tables, tuple(aims(plan, recordings, texts)))
+    return findings(plan, callers, recordings, texts)
 
 
 @asynccontextmanager
@@ -152,7 +97,7 @@ async def _fresh(*settings: str, pace: float = upstream.PACE) -> AsyncGenerator[
             yield spark, server
 
 
-async def _measure_callers(way: str, callers: int, each: int) -> Callers:
+async def _measure_callers(way: str, callers: int, each: int) -> Row:
     """A 5 s WAV from each, one after the other; a caller who is refused asks again at once. Raises ToolError."""
     pair = transcription(make_wav(5.0))
     async with _fresh(*SETTINGS.get(way, ())) as (spark, server):
@@ -165,10 +110,10 @@ async def _measure_callers(way: str, callers: int, each: int) -> Callers:
     served = [1000 * exchange.whole for exchange in block.exchanges if exchange.status == OK]
     refused = len(block.exchanges) - len(served)
     times = (percentile(served, 50), percentile(served, 95), len(served) / block.seconds)
-    return Callers(way, callers, *times, len(served), refused, peak)
+    return way, callers, *times, len(served), refused, peak
 
 
-async def measure_recording(name: str, seconds: float, times: int) -> Recording:
+async def measure_recording(name: str, seconds: float, times: int) -> Row:
     """Send a recording so many times, one after the other. Raises ToolError where a part of it was not heard."""
     content = await asyncio.to_thread(FORMATS[name], seconds)
     async with _fresh(*LONG) as (spark, server), new_session(DEADLINE) as session:
@@ -186,10 +131,10 @@ async def measure_recording(name: str, seconds: float, times: int) -> Recording:
         raise ToolError(f"Of {seconds:.0f} s of {name} only {heard} s were heard.", PROXY)
     beyond = max(0.0, (peak - idle - len(content)) / MIB)
     figures = (len(content) / MIB, whole, 60_000 * cpu / seconds, requests, idle / MIB, peak / MIB, beyond)
-    return Recording(name, length(seconds), *figures)
+    return name, length(seconds), *figures
 
 
-async def _measure_text(characters: int) -> Text:
+async def _measure_text(characters: int) -> Row:
     """One text as WAV. Raises ToolError where not all that the upstream spoke came out."""
     async with _fresh(pace=PACE) as (spark, server):
         await run_block(server.url, speech("Hello.").proxied, 1, each=1)
@@ -203,7 +148,7 @@ async def _measure_text(characters: int) -> Text:
     if exchange.received != spoken + len(wav_header(upstream.SAMPLE_RATE)):
         raise ToolError(f"A text of {characters} characters: {exchange.received} bytes came of {spoken} spoken.")
     times = (spoken / 2 / upstream.SAMPLE_RATE, 1000 * exchange.first, exchange.whole)
-    return Text(characters, *times, after.requests - before.requests, peak)
+    return characters, *times, after.requests - before.requests, peak
 
 
 def length(seconds: float) -> str:
@@ -214,16 +159,41 @@ def length(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def aims(plan: Plan, recordings: Sequence[Recording], texts: Sequence[Text]) -> Iterator[Aim]:
-    """Yield growth with the length of what is decoded or spoken: of memory, and of the wait for the first audio."""
-    lengths = [length(seconds) for seconds in plan.recordings if seconds >= SEVERAL_PIECES]
-    for name in FORMATS:
-        ends = [each for each in recordings if each.audio_format == name and each.length in (lengths[0], lengths[-1])]
-        for short, long in itertools.pairwise(ends):
-            claim = f"{long.length} of {name}: memory beyond the file, more than for {short.length}, MiB"
-            yield Aim(claim, GROWTH, long.beyond - short.beyond)
-    shortest, short_text, longest = texts[0], texts[1], texts[-1]
-    claim = f"{longest.characters} characters: memory, more than for {shortest.characters}, MiB"
-    yield Aim(claim, GROWTH, longest.peak - shortest.peak)
-    claim = f"{longest.characters} characters: first audio, times that of {short_text.characters}"
-    yield Aim(claim, 1.5, longest.first / short_text.first)
+def findings(plan: Plan, callers: Sequence[Row], recordings: Sequence[Row], texts: Sequence[Row]) -> Findings:
+    """Return the tables, and growth with the length of what is decoded or spoken as aims."""
+    tables = (
+        Table(
+            "Callers at once, each sending a 5 s WAV again and again; the upstream answers after 20 ms",
+            ("way", "callers", "p50 ms", "p95 ms", "served/s", "served", "refused with 429", "peak MiB"),
+            tuple(callers),
+        ),
+        Table(
+            "Recordings, one at a time, with room for large uploads; the upstream answers each piece after 20 ms",
+            (
+                *("format", "length", "file MiB", "answer after s", "CPU ms for a minute of audio"),
+                *("requests to the upstream", "idle MiB", "peak MiB", "beyond idle and file MiB"),
+            ),
+            tuple(recordings),
+        ),
+        Table(
+            f"Texts, as WAV; the upstream's first audio comes after 80 ms, the rest at {PACE:.0f} times real time",
+            ("characters", "sounds s", "first audio ms", "whole s", "requests to the upstream", "peak MiB"),
+            tuple(texts),
+        ),
+    )
+    return Findings(tables, tuple(_aims(plan, *tables[1:])))
+
+
+def _aims(plan: Plan, recordings: Table, texts: Table) -> Iterator[Aim]:
+    in_pieces = [length(seconds) for seconds in plan.recordings if seconds >= SEVERAL_PIECES]
+    for name in FORMATS if len(in_pieces) > 1 else ():
+        beyond = [
+            *recordings.figures("beyond idle and file MiB", format=name, length=in_pieces[0]),
+            *recordings.figures("beyond idle and file MiB", format=name, length=in_pieces[-1]),
+        ]
+        claim = f"{in_pieces[-1]} of {name}: memory beyond the file, more than for {in_pieces[0]}, MiB"
+        yield Aim(claim, GROWTH, beyond[1] - beyond[0])
+    shortest, short, longest = plan.texts[0], plan.texts[1], plan.texts[-1]
+    peaks, waits = texts.figures("peak MiB"), texts.figures("first audio ms")
+    yield Aim(f"{longest} characters: memory, more than for {shortest}, MiB", GROWTH, peaks[-1] - peaks[0])
+    yield Aim(f"{longest} characters: first audio, times that of {short}", 1.5, waits[-1] / waits[1])

@@ -19,6 +19,7 @@ from functools import cache
 
 import av
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from spark_audio_proxy.transcode.encode import FORMATS, audio_frame, create_encoder
 from spark_engine.healing.canary import canary_clip
 from spark_engine.models import SAMPLE_WIDTH
@@ -48,6 +49,14 @@ OPENAI = "openai"
 OPENAI_RATE = 24_000
 
 VOICES = [f"Magpie-Multilingual.EN-US.{speaker}" for speaker in ("Aria", "Jason", "Leo", "Mia", "Sofia")]
+VOICE_LIST = {"en-US": {"voices": VOICES}}
+MODELS = {
+    "object": "list",
+    "data": [
+        {"id": name, "object": "model", "created": 0, "owned_by": "bench"}
+        for name in ("gpt-4o-mini-transcribe", "gpt-4o-mini-tts")
+    ],
+}
 LONGEST_SPEECH = 60.0
 _KEEP_ALIVE = 600.0
 
@@ -101,9 +110,9 @@ class Upstream:
         return [
             *(web.post(f"{face}{TRANSCRIPTIONS}", self._transcribe) for face in ("", "/{face}")),
             *(web.post(f"{face}{SYNTHESIZE_ONLINE}", self._speak_nim) for face in ("", "/{face}")),
-            *(web.get(f"{face}/v1/audio/list_voices", self._voices) for face in ("", "/{face}")),
-            *(web.get(f"{face}/v1/health/ready", self._ready) for face in ("", "/{face}")),
-            web.get(f"/{OPENAI}/v1/models", self._models),
+            *(web.get(f"{face}/v1/audio/list_voices", _page(VOICE_LIST)) for face in ("", "/{face}")),
+            *(web.get(f"{face}/v1/health/ready", _page({"status": "ready"})) for face in ("", "/{face}")),
+            web.get(f"/{OPENAI}/v1/models", _page(MODELS)),
             web.post(f"/{OPENAI}/v1/audio/speech", self._speak_openai),
             web.get(COUNTS, self._tell),
             web.post(PACE_PATH, self._set_pace),
@@ -160,16 +169,14 @@ class Upstream:
     async def _tell(self, _: web.Request) -> web.Response:
         return web.json_response(dataclasses.asdict(self._counts))
 
-    async def _models(self, _: web.Request) -> web.Response:
-        names = ("gpt-4o-mini-transcribe", "gpt-4o-mini-tts")
-        data = [{"id": name, "object": "model", "created": 0, "owned_by": "bench"} for name in names]
-        return web.json_response({"object": "list", "data": data})
 
-    async def _voices(self, _: web.Request) -> web.Response:
-        return web.json_response({"en-US": {"voices": VOICES}})
+def _page(document: object) -> Handler:
+    """What answers with the same JSON each time."""
 
-    async def _ready(self, _: web.Request) -> web.Response:
-        return web.json_response({"status": "ready"})
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response(document)
+
+    return answer
 
 
 def form_field(body: bytes, name: str) -> str:

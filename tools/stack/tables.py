@@ -3,8 +3,7 @@
 import math
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
-from typing import Self
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +26,11 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
 
-    @classmethod
-    def of(cls, title: str, columns: tuple[str, ...], records: Iterable[Record]) -> Self:
-        """Return the table of records whose fields are its columns, in their order."""
-        return cls(title, columns, tuple(record.cells for record in records))
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A row of a table: the fields of a subclass are its cells."""
-
-    @property
-    def cells(self) -> tuple[Cell, ...]:
-        """The values of all fields."""
-        return tuple(getattr(self, each.name) for each in fields(self))
+    def figures(self, column: str, **where: Cell) -> list[float]:
+        """Return the figures of a column, of the rows whose other columns have these values; empty cells left out."""
+        at = {name: number for number, name in enumerate(self.columns)}
+        rows = [row for row in self.rows if all(row[at[name]] == value for name, value in where.items())]
+        return [cell for row in rows if isinstance(cell := row[at[column]], int | float)]
 
 
 def percentile(samples: Iterable[float], percent: float) -> float:

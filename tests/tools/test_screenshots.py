@@ -1,22 +1,22 @@
-"""The documentation's pictures: none is missing, none is left over, and the camera still finds its way."""
+"""The documentation's pictures: none is missing, none is left over, and the way to them is still there."""
 
 import re
 import struct
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientSession
 
-from demo.errors import DemoError
-from demo.folder import REPOSITORY, held
-from demo.processes import Processes
-from screenshots import setting_up
-from screenshots.__main__ import IMAGES, parse
-from screenshots.browser import chromium
-from screenshots.camera import Camera, shrunk
-from screenshots.card import PAGE, card, dashboard
-from screenshots.frontend import signed_in
-from screenshots.stage import open_home
+from tools.screenshots.__main__ import IMAGES, parse
+from tools.screenshots.browser import chromium
+from tools.screenshots.card import PAGE, card, dashboard
+from tools.screenshots.frontend import signed_in
+from tools.screenshots.home_assistant import open_home, take_menu
+from tools.screenshots.pictures import Pictures, shrunk
+from tools.screenshots.status_page import CLIP
+from tools.stack.errors import ToolError
+from tools.stack.folders import REPOSITORY
+from tools.stack.http import new_session
+from tools.stack.processes import Processes
 
 PAGES = [
     path
@@ -46,7 +46,7 @@ def test_every_picture_that_is_shown_exists(page: Path) -> None:
 
 
 def test_every_picture_is_shown() -> None:
-    """Nobody finds one that no page shows, and everybody downloads it."""
+    """One that no page shows is downloaded for nothing."""
     shown = {picture for page in PAGES for picture in linked(page)}
     assert sorted(set(IMAGES.iterdir()) - shown) == []
 
@@ -66,7 +66,7 @@ def test_card_in_the_readme_is_the_one_in_the_picture() -> None:
 
 def test_page_without_a_card() -> None:
     """Other YAML is none, nor is what only looks like some."""
-    with pytest.raises(DemoError, match="has no card"):
+    with pytest.raises(ToolError, match="has no card"):
         card("```yaml\naction: tts.speak\n```\n\n    type: entities\n")
 
 
@@ -84,22 +84,27 @@ async def test_shrinking_keeps_the_size() -> None:
         page = await browser.new_page(viewport={"width": 320, "height": 200})
         await page.set_content("<body style='background: linear-gradient(red, blue)'>Spark")
         picture = await page.screenshot()
-    small = await shrunk(picture)
+    small = shrunk(picture)
     assert size(small) == size(picture) == (320, 200)
     assert len(small) < len(picture)
-    with pytest.raises(DemoError, match="cannot be made smaller"):
-        await shrunk(b"no picture")
+    with pytest.raises(ToolError, match="cannot be made smaller"):
+        shrunk(b"no picture")
+
+
+def test_the_microphone_has_something_to_hear() -> None:
+    """The browser is silent about a file that is not there."""
+    assert CLIP.read_bytes().startswith(b"RIFF")
 
 
 async def test_first_picture_of_home_assistant(tmp_path: Path) -> None:
     """A real Home Assistant, a real login, and the menu that adding Spark Audio begins with."""
-    for name in ("logs", "home"):
-        (tmp_path / name).mkdir()
-    with held(tmp_path) as lock:
-        async with ClientSession() as session, Processes(tmp_path / "logs", lock) as processes, chromium() as browser:
-            home = await open_home(session, processes, tmp_path / "home")
-            async with signed_in(browser, home) as page:
-                await setting_up.choose(page, Camera(tmp_path))
+    logs, folder = tmp_path / "logs", tmp_path / "home"
+    logs.mkdir()
+    folder.mkdir()
+    async with new_session() as session, Processes(logs) as processes, chromium() as browser:
+        home = await open_home(session, processes, folder)
+        async with signed_in(browser, home) as page:
+            await take_menu(page, Pictures(tmp_path))
     width, height = size((tmp_path / "config-menu.png").read_bytes())
     assert width == size((IMAGES / "config-menu.png").read_bytes())[0]
     assert 250 < height < 500

@@ -21,11 +21,11 @@ import yaml
 from embedded_spark import EmbeddedSpark
 from spark_audio_proxy.config import OPTIONS, PREFIX, read_settings
 
-from bench.__main__ import parse as parse_bench
-from screenshots.__main__ import parse as parse_screenshots
 from tests.helpers.proxy.browser import serving
 from tests.helpers.proxy.pages import PAGES, Block, anchors, blocks, links
 from tests.helpers.repository import ROOT
+from tools.bench.__main__ import parse as parse_bench
+from tools.screenshots.__main__ import parse as parse_screenshots
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.engines]
 

@@ -10,9 +10,9 @@ from playwright.async_api import Browser
 from spark_engine.healing.canary import canary_clip
 from spark_engine.speech.audio import write_wav
 
-from screenshots.browser import chromium, talking_into
 from tests.fakes import magpie, parakeet
 from tests.fakes.server import FakeServer, running
+from tools.screenshots.browser import chromium, talking_into
 
 
 @pytest.fixture(scope="module", name="clip")

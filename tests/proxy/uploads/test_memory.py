@@ -10,10 +10,10 @@ import pytest
 from spark_audio_proxy.process_limits import prepare
 from spark_engine.speech.audio import wav_header
 
-from bench.load import Request, run_block
-from bench.machine import used_memory
-from bench.processes import started
 from tests.helpers.proxy.forms import part
+from tools.bench.load import Request, run_block
+from tools.bench.machine import used_memory
+from tools.stack.processes import started
 
 WINDOW = 300 * 32_000
 """Bytes of 16 kHz s16le mono that Parakeet gets at once."""
@@ -40,7 +40,7 @@ def recording(size: int, *, file_first: bool = False) -> Request:
 async def test_a_long_recording_takes_no_more_than_it_must(tmp_path: Path, *, file_first: bool, most: float) -> None:
     """Of ten windows two are there: the one that is heard and the next; or, once, all of them and two more."""
     long = recording(10 * WINDOW, file_first=file_first)
-    async with started("bench.upstream") as upstream:
+    async with started("tools.bench.upstream") as upstream:
         settings = ("--parakeet-url", upstream.url, "--state-dir", str(tmp_path), "--watch", "off")
         async with started("spark_audio_proxy", "--port", "0", *settings) as proxy:
             peaks = []

@@ -1,1 +1,0 @@
-"""Side-by-side measurements: one module per question, one command per module."""

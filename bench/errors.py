@@ -1,5 +1,0 @@
-"""Why there is no figure."""
-
-
-class BenchError(Exception):
-    """A measurement could not be made; the message says why."""

@@ -1,1 +1,0 @@
-"""A reconstruction of the design that Spark Audio replaces, to be measured beside it."""

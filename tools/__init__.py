@@ -1,0 +1,1 @@
+"""What runs around the product: the demo, the bench and the pictures of the documentation, over one stack."""

@@ -1,0 +1,1 @@
+"""What runs in Home Assistant's environment, and not in this project's."""

@@ -191,7 +191,7 @@ def assess(outage: Outage, spoken: Sequence[Call], restarts: int) -> Sequence[Ch
     """Return what must hold of a wedge that heals; `restarts` are those that Parakeet has seen."""
     wedged, recovered, lost = outage.reached("wedged"), outage.recovered, outage.lost
     before = [call for call in outage.calls if call.sent < outage.since]
-    unexplained = [call for call in lost if call.answer.fault != "503" or not call.answer.retry_after]
+    unexplained = [call for call in lost if call.answer.fault not in ("429", "503") or not call.answer.retry_after]
     longest = max((call.answered - call.sent for call in lost), default=0.0)
     failed = [call for call in spoken if not call.is_good]
     requested, both = len(outage.history.restarts), (PROXY, SPARK)
@@ -210,7 +210,7 @@ def assess(outage: Outage, spoken: Sequence[Call], restarts: int) -> Sequence[Ch
         Check(
             "each lost request was told when to come back",
             bool(lost) and not unexplained,
-            _quote(unexplained[0].answer) if unexplained else f"{len(lost)} times 503 with Retry-After",
+            _quote(unexplained[0].answer) if unexplained else f"{len(lost)} times with Retry-After",
             (PROXY,),
         ),
         Check("no caller was left hanging", longest < HANG_SECONDS, f"the longest wait was {longest:.2f} s", (PROXY,)),

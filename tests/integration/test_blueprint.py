@@ -15,7 +15,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 
 from custom_components.spark_audio.spark_engine.healing.health import Health, State, Transition
 
-from .conftest import INTEGRATION
+from tests.helpers.integration.set_up import INTEGRATION
 
 ROOT = INTEGRATION.parent.parent
 NAME = "spark_audio/speech_recovers_or_gives_up.yaml"

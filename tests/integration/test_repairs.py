@@ -8,11 +8,12 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.spark_audio.repairs import ISSUES
+from custom_components.spark_audio.spark_engine.healing.budget import Ledger
 from custom_components.spark_audio.spark_engine.healing.clock import SystemClock
-from custom_components.spark_audio.stored import StoredAttempts
+from custom_components.spark_audio.stored import StoredLedger
 from tests.fakes import server as fake
 from tests.fakes.server import FakeServer
-from tests.helpers.integration.docker_api import docker
+from tests.helpers.integration.docker_api import docker, restarts
 from tests.helpers.integration.set_up import state_of
 from tests.helpers.integration.translations import TRANSLATIONS
 from tests.helpers.integration.watched import (
@@ -55,10 +56,10 @@ def issues(hass: HomeAssistant) -> list[str]:
 async def given_up(hass: HomeAssistant, parakeet: FakeServer, api: FakeServer) -> MockConfigEntry:
     """A Spark whose Parakeet was restarted three times, in vain."""
     entry = watched_entry(parakeet.url, **docker(api))
-    store = StoredAttempts(hass, entry.entry_id, "parakeet")
+    store = StoredLedger(hass, entry.entry_id, PARAKEET, parakeet.url)
     await store.load()
     now = SystemClock().time()
-    await store.save((now - 300, now - 200, now - 100))
+    await store.save(Ledger((now - 300, now - 200, now - 100)))
     parakeet.answers[HEAR] = BROKEN
     await load(hass, entry)
     await until(hass, HEALTH, "gave_up")
@@ -75,13 +76,18 @@ async def test_gave_up_restart_now(
     issue_id = f"gave_up_{entry.entry_id}_parakeet"
     form = await (await client.post(FIX, json={"handler": "spark_audio", "issue_id": issue_id})).json()
     assert form["step_id"] == "confirm"
-    assert form["description_placeholders"] == {"service": "Parakeet", "title": "127.0.0.1"}
-    assert api.asked == []
+    assert form["description_placeholders"] == {
+        "service": "Parakeet",
+        "title": "127.0.0.1",
+        "url": f"`{parakeet.url}`",
+        "reason": "3 restarts in 30 min did not help.",
+    }
+    assert restarts(api) == []
     done = await (await client.post(f"{FIX}/{form['flow_id']}", json={})).json()
     assert done["type"] == "create_entry"
     assert issues(hass) == []
     await until(hass, HEALTH, "healthy")
-    assert len(api.asked) == 1
+    assert len(restarts(api)) == 1
     assert issues(hass) == []
 
 
@@ -91,7 +97,7 @@ async def test_gave_up_and_recovered(hass: HomeAssistant, parakeet: FakeServer, 
     parakeet.answers[HEAR] = fake.json({"text": "Turn on the kitchen light."})
     await until(hass, HEALTH, "healthy")
     assert issues(hass) == []
-    assert api.asked == []
+    assert restarts(api) == []
 
 
 @pytest.mark.parametrize("reason", ["not_needed", "not_loaded", "failed"])
@@ -110,10 +116,10 @@ async def test_the_fix_comes_too_late(
         case "not_loaded":
             assert await hass.config_entries.async_unload(entry.entry_id)
         case _:
-            entry.runtime_data._watchdogs[PARAKEET].target = None  # noqa: SLF001
+            entry.runtime_data._watchdogs[PARAKEET].restarter.target = None  # noqa: SLF001
     told = await (await client.post(f"{FIX}/{form['flow_id']}", json={})).json()
     assert (told["type"], told["reason"]) == ("abort", reason)
-    assert api.asked == []
+    assert restarts(api) == []
 
 
 async def test_a_wedge_without_a_restart_target(hass: HomeAssistant, parakeet: FakeServer) -> None:

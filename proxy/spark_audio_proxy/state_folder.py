@@ -48,6 +48,8 @@ def only_user(folder: Path) -> Generator[None]:
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for unfinished in folder.glob("*.new"):
+                unfinished.unlink(missing_ok=True)
         except BlockingIOError as err:
             raise SettingsError(f"{folder} is used by another proxy: give each its own with --state-dir") from err
         except OSError as err:

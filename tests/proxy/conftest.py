@@ -1,5 +1,6 @@
 """A proxy in front of fakes, on real sockets."""
 
+import itertools
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -25,6 +26,8 @@ from tests.helpers.proxy.settings import ProxySettings, proxy_settings
 @pytest.fixture
 async def start_proxy(tmp_path: Path) -> AsyncGenerator[StartProxy]:
     """Start a proxy with these settings; URLs that are left out are those of the fakes."""
+    # One proxy to a folder.
+    numbers = itertools.count(1)
     async with AsyncExitStack() as stack:
 
         async def start(
@@ -40,7 +43,7 @@ async def start_proxy(tmp_path: Path) -> AsyncGenerator[StartProxy]:
             speaks = await stack.enter_async_context(running(speaking or magpie.nim()))
             # Not watched: a canary among the requests would hide what a test is about.
             usual: ProxySettings = {"parakeet_url": hears.url, "magpie_url": speaks.url, "watch": False}
-            folder: ProxySettings = {"state_dir": str(tmp_path / "state")}
+            folder: ProxySettings = {"state_dir": str(tmp_path / f"state-{next(numbers)}")}
             app = create_app(
                 proxy_settings(**usual | folder | settings), deadlines=deadlines, policy=policy, budget=budget
             )
@@ -48,7 +51,7 @@ async def start_proxy(tmp_path: Path) -> AsyncGenerator[StartProxy]:
             await server.start_server()
             stack.push_async_callback(server.close)
             client = await stack.enter_async_context(ClientSession())
-            return Proxy(str(server.make_url("")).rstrip("/"), hears, speaks, client, app)
+            return Proxy(str(server.make_url("")).rstrip("/"), hears, speaks, client, app, server.close)
 
         yield start
 

@@ -7,11 +7,8 @@ from spark_engine.healing.health import (
     Outcome,
     Policy,
     State,
-    canary_due,
-    gave_up,
-    observe,
-    restart_sent,
 )
+from spark_engine.healing.state_machine import canary_due, gave_up, observe, restart_sent
 
 POLICY = Policy()
 
@@ -88,12 +85,13 @@ def test_a_signature_is_confirmed_by_one_canary(story: Story, state: State) -> N
         ([*HEALTHY, (1, FAULT), (2, FAULT), (3, FAULT)], State.SUSPECT),
         ([*HEALTHY, (1, FAULT), (1, FAULT_CANARY)], State.SUSPECT),
         ([*HEALTHY, (1, FAULT), (1, FAULT_CANARY), (6, FAULT_CANARY)], State.WEDGED),
-        ([*HEALTHY, (1, FAULT), (1, FAULT_CANARY), (3, OK_TRAFFIC), (6, FAULT_CANARY)], State.SUSPECT),
+        ([*HEALTHY, (1, FAULT), (1, FAULT_CANARY), (3, OK_TRAFFIC), (6, FAULT_CANARY)], State.WEDGED),
+        ([*HEALTHY, (1, FAULT), (1, FAULT_CANARY), (3, OK), (6, FAULT_CANARY)], State.SUSPECT),
         ([*HEALTHY, (1, FAULT), (1, OK)], State.HEALTHY),
     ],
 )
 def test_without_a_signature_two_canaries_must_fail(story: Story, state: State) -> None:
-    """One recording that always fails is no wedge: the canary passes."""
+    """One recording that always fails is no wedge: the canary passes. Only a canary clears a canary's failure."""
     assert live(story).state is state
 
 
@@ -105,7 +103,8 @@ def test_without_a_signature_two_canaries_must_fail(story: Story, state: State) 
         ([*HEALTHY, (30, LATE), (60, LATE), (91, LATE)], State.SUSPECT),
         ([*HEALTHY, (60, LATE), (91, LATE_CANARY)], State.SUSPECT),
         ([*HEALTHY, (30, LATE), (60, LATE), (70, OK_TRAFFIC), (91, LATE_CANARY)], State.SUSPECT),
-        ([(5, LATE_CANARY), (50, LATE_CANARY), (100, LATE_CANARY)], State.WEDGED),
+        ([(5, LATE_CANARY), (50, LATE_CANARY), (100, LATE_CANARY)], State.SUSPECT),
+        ([(5, LATE_CANARY), (190, LATE_CANARY), (195, LATE_CANARY), (200, LATE_CANARY)], State.WEDGED),
     ],
 )
 def test_time_outs_need_three_and_ninety_quiet_seconds(story: Story, state: State) -> None:

@@ -50,12 +50,23 @@ class Client:
             raise self.error
 
 
+async def answer(member: PoolMember[Client]) -> str:
+    """What the server answers."""
+    return await member.client.answer()
+
+
+def speak(member: PoolMember[Client]) -> AsyncGenerator[Audio]:
+    """What the server says."""
+    return member.client.speak()
+
+
 def member(client: Client, state: State = State.HEALTHY, recovery: float | None = None) -> PoolMember[Client]:
     """A server in that state."""
     server = FakeServer()
-    dog = Watchdog(PARAKEET, server.canary, MemoryStore(), clock=server.clock)
+    dog = Watchdog(PARAKEET, server, MemoryStore(), clock=server.clock)
     dog.health = replace(dog.health, state=state, since=server.clock.now)
-    dog.recovery_seconds = recovery
+    if recovery is not None:
+        dog.restarter.recovered(recovery)
     return PoolMember(PARAKEET, "http://127.0.0.1", client, dog)
 
 
@@ -70,7 +81,7 @@ FAULT = ServerFault("broken", status=500)
 @pytest.mark.parametrize("error", [FAULT, TimedOut("late"), Unreachable("gone"), Busy("full", status=429)])
 async def test_a_failure_moves_to_the_next_server(error: SparkError) -> None:
     it = service(member(Client("parakeet", error)), member(Client("parakeet-2")))
-    assert await it.ask(Client.answer) == "parakeet-2"
+    assert await it.ask(answer) == "parakeet-2"
 
 
 async def test_a_request_at_fault_stays_at_fault() -> None:
@@ -78,7 +89,7 @@ async def test_a_request_at_fault_stays_at_fault() -> None:
     second = Client("parakeet-2")
     it = service(member(Client("parakeet", Rejected("bad", status=400))), member(second))
     with pytest.raises(Rejected):
-        await it.ask(Client.answer)
+        await it.ask(answer)
     assert second.asked == 0
 
 
@@ -86,7 +97,7 @@ async def test_when_all_fail_the_last_ones_error_is_told() -> None:
     """No error is swallowed."""
     it = service(member(Client("a", FAULT)), member(Client("b", TimedOut("late"))))
     with pytest.raises(TimedOut):
-        await it.ask(Client.answer)
+        await it.ask(answer)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +113,7 @@ async def test_the_healthiest_is_asked_first(states: tuple[State, State], asked:
     """Among equals, the first."""
     clients = [Client("a"), Client("b")]
     it = service(*(member(client, state) for client, state in zip(clients, states, strict=True)))
-    await it.ask(Client.answer)
+    await it.ask(answer)
     assert [client.name for client in clients if client.asked] == asked
 
 
@@ -123,10 +134,10 @@ async def test_a_server_that_cannot_answer_is_not_asked(
     client = Client("parakeet")
     it = service(member(client, state, recovery))
     with pytest.raises(Held, match=said) as caught:
-        await it.ask(Client.answer)
+        await it.ask(answer)
     assert caught.value.retry_after == wait
     with pytest.raises(Held, match=said):
-        [audio async for audio in it.stream(Client.speak)]
+        [audio async for audio in it.stream(speak)]
     assert client.asked == 0
 
 
@@ -135,16 +146,16 @@ async def test_a_restart_is_promised_only_where_one_will_follow() -> None:
     it = member(Client("parakeet"), State.WEDGED)
     assert it.watchdog is not None
     store = MemoryStore()
-    it.watchdog.target = FakeTarget(FakeServer(), store)
+    it.watchdog.restarter.target = FakeTarget(FakeServer(), store)
     with pytest.raises(Held, match="is about to be restarted"):
-        await service(it).ask(Client.answer)
+        await service(it).ask(answer)
 
 
 async def test_the_soonest_of_all_is_promised() -> None:
     """One given up, one on its way."""
     it = service(member(Client("a"), State.GAVE_UP), member(Client("b"), State.RESTARTING, 9.0))
     with pytest.raises(Held) as caught:
-        await it.ask(Client.answer)
+        await it.ask(answer)
     assert caught.value.retry_after == 9.0
 
 
@@ -155,12 +166,12 @@ async def test_a_stream_moves_only_before_the_first_sound() -> None:
     """A voice must not change in the middle of a word."""
     second = Client("b")
     it = service(member(Client("a", FAULT)), member(second))
-    assert [audio async for audio in it.stream(lambda client: client.speak(0))] == [PCM]
+    assert [audio async for audio in it.stream(lambda member: member.client.speak(0))] == [PCM]
     second = Client("b")
     it = service(member(Client("a", FAULT)), member(second))
     heard: list[Audio] = []
     with pytest.raises(ServerFault):
-        async for audio in it.stream(lambda client: client.speak(1)):
+        async for audio in it.stream(lambda member: member.client.speak(1)):
             heard.append(audio)
     assert heard == [PCM]
     assert second.asked == 0
@@ -176,14 +187,14 @@ async def test_traffic_is_evidence_and_asking_what_it_is_is_none() -> None:
     broken.client.error = None
     assert await it.first(Client.answer) == "a"
     before = broken.state
-    await it.ask(Client.answer)
+    await it.ask(answer)
     assert (before, broken.state) == (State.SUSPECT, State.HEALTHY)
 
 
 async def test_an_unwatched_server_is_always_asked() -> None:
-    """Somebody else watches over it."""
+    """Its health is watched elsewhere."""
     it = Pool([PoolMember(PARAKEET, "http://127.0.0.1", Client("a"))])
-    assert await it.ask(Client.answer) == "a"
+    assert await it.ask(answer) == "a"
     assert it.members[0].state is State.UNKNOWN
 
 
@@ -195,7 +206,7 @@ async def test_a_deadline_of_the_caller_is_a_time_out_of_the_server() -> None:
 
         @override
         async def transcribe(
-            self, audio: AudioSource, *, language: str | None = None, times: bool = False
+            self, audio: AudioSource, *, language: str | None = None, times: bool = False, load_seconds: float = 0.0
         ) -> Transcript:
             await asyncio.Event().wait()
             raise AssertionError
@@ -203,7 +214,7 @@ async def test_a_deadline_of_the_caller_is_a_time_out_of_the_server() -> None:
     async with ClientSession() as session:
         transport = Transport(session, "http://127.0.0.1:9")
         server = FakeServer()
-        dog = Watchdog(PARAKEET, server.canary, MemoryStore(), clock=server.clock)
+        dog = Watchdog(PARAKEET, server, MemoryStore(), clock=server.clock)
         it = ParakeetPool([PoolMember(PARAKEET, "http://127.0.0.1:9", Slow(transport), dog)])
         with pytest.raises(TimedOut, match=r"within 0\.01 s"):
             await it.transcribe(PCM, deadline=0.01)

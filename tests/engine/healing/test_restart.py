@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,15 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
-from spark_engine.healing.restart import DockerTarget, HookTarget, RestartReply, RestartTarget
+from spark_engine.healing.restart import (
+    Answer,
+    DockerTarget,
+    HookTarget,
+    RestartReply,
+    RestartTarget,
+    Trial,
+    TrialResult,
+)
 
 from tests.fakes import faults
 from tests.fakes.faults import Fault, refused, serving
@@ -78,6 +87,8 @@ def docker_target(session: ClientSession, address: str) -> DockerTarget:
     return DockerTarget(None if address.startswith("/") else session, address, "parakeet")
 
 
+ACCEPTED, UNCONFIRMED, REFUSED = Answer
+
 BOTH = pytest.mark.parametrize("listening", [unix, tcp])
 
 
@@ -92,19 +103,19 @@ class TestDocker:
         docker = DockerApi()
         async with listening(docker, tmp_path) as address:
             reply = await docker_target(session, address).restart()
-        assert reply == RestartReply(True, "The restart target answered 204.")
+        assert reply == RestartReply(Answer.ACCEPTED, "The restart target answered 204 No Content.")
         assert docker.asked == [f"POST {RESTART}?t=10"]
 
     @BOTH
-    @pytest.mark.parametrize("status", [400, 403, 404, 500])
+    @pytest.mark.parametrize(("status", "answer"), [(400, REFUSED), (403, REFUSED), (404, REFUSED), (500, UNCONFIRMED)])
     async def test_a_refusal_is_not_repeated(
-        self, session: ClientSession, tmp_path: Path, listening: Listening, status: int
+        self, session: ClientSession, tmp_path: Path, listening: Listening, status: int, answer: Answer
     ) -> None:
         """Too old an API, a socket proxy that does not allow it, no such container, Docker's own failure."""
         docker = DockerApi(text('{"message": "no"}', status=status))
         async with listening(docker, tmp_path) as address:
             reply = await docker_target(session, address).restart()
-        assert reply == RestartReply(False, f"The restart target answered {status}.")
+        assert reply == RestartReply(answer, f"The restart target answered {status} {HTTPStatus(status).phrase}.")
         assert len(docker.asked) == 1
 
     @BOTH
@@ -115,7 +126,7 @@ class TestDocker:
         docker = DockerApi(_never)
         async with listening(docker, tmp_path) as address:
             reply = await replace(docker_target(session, address), deadline=0.2).restart()
-        assert reply == RestartReply(False, "The restart target did not answer within 0 s.")
+        assert reply == RestartReply(Answer.UNCONFIRMED, "The restart target did not answer within 0 s.")
         assert len(docker.asked) == 1
 
     @BOTH
@@ -126,13 +137,37 @@ class TestDocker:
         docker = DockerApi(_hang_up)
         async with listening(docker, tmp_path) as address:
             reply = await docker_target(session, address).restart()
-        assert reply == RestartReply(False, "The restart target's answer broke off or is not HTTP.")
+        assert reply == RestartReply(Answer.UNCONFIRMED, "The restart target's answer broke off or is not HTTP.")
         assert len(docker.asked) == 1
+
+    @BOTH
+    @pytest.mark.parametrize(
+        ("status", "trial", "said"),
+        [
+            (200, Trial.WORKS, "knows the container parakeet."),
+            (404, Trial.FAILS, "knows no container parakeet."),
+            (403, Trial.UNTRIED, "answers 403 when asked for the container. Only a restart tells"),
+            (500, Trial.UNTRIED, "answers 500"),
+        ],
+    )
+    async def test_a_dry_run_asks_for_the_container(
+        self, session: ClientSession, tmp_path: Path, listening: Listening, status: int, trial: Trial, said: str
+    ) -> None:
+        """A socket proxy that allows nothing but the restart tells nothing."""
+        docker = DockerApi(text("{}", status=status))
+        async with listening(docker, tmp_path) as address:
+            result = await docker_target(session, address).try_out()
+        assert (result.trial, said in result.detail) == (trial, True)
+        assert docker.asked == ["GET /v1.44/containers/parakeet/json"]
+
+    async def test_a_dry_run_finds_a_missing_socket(self, tmp_path: Path) -> None:
+        result = await DockerTarget(None, str(tmp_path / "docker.sock"), "parakeet").try_out()
+        assert result == TrialResult(Trial.FAILS, "The Docker API cannot be reached: No such file or directory.")
 
     async def test_a_socket_that_is_not_there_is_named(self, tmp_path: Path) -> None:
         """It is not mounted, say."""
         reply = await DockerTarget(None, str(tmp_path / "docker.sock"), "parakeet").restart()
-        assert reply == RestartReply(False, "The restart target cannot be reached: No such file or directory.")
+        assert reply == RestartReply(Answer.REFUSED, "The restart target cannot be reached: No such file or directory.")
 
     async def test_another_api_version_is_a_setting(self, session: ClientSession, tmp_path: Path) -> None:
         """Old daemons refuse versions that they do not know."""
@@ -157,23 +192,27 @@ class TestHook:
     """A URL that restarts the service."""
 
     @pytest.mark.parametrize(
-        ("status", "accepted"), [(200, True), (202, True), (204, True), (304, False), (401, False), (500, False)]
+        ("status", "answer"),
+        [(200, ACCEPTED), (202, ACCEPTED), (204, ACCEPTED), (304, REFUSED), (401, REFUSED), (500, UNCONFIRMED)],
     )
-    async def test_any_2xx_is_accepted(self, session: ClientSession, status: int, *, accepted: bool) -> None:
+    async def test_any_2xx_is_accepted_and_a_fault_of_the_target_leaves_it_open(
+        self, session: ClientSession, status: int, answer: Answer
+    ) -> None:
         async with running(FakeServer({("POST", HOOK): text("", status=status)})) as fake:
             reply = await HookTarget(session, fake.url + HOOK).restart()
-        assert reply == RestartReply(accepted, f"The restart target answered {status}.")
+        assert reply == RestartReply(answer, f"The restart target answered {status} {HTTPStatus(status).phrase}.")
         assert len(fake.asked) == 1
 
-    @pytest.mark.parametrize(("status", "accepted"), [(302, True), (409, True), (200, False)])
+    @pytest.mark.parametrize(
+        ("status", "answer"), [(302, ACCEPTED), (409, ACCEPTED), (200, UNCONFIRMED), (403, REFUSED)]
+    )
     async def test_expected_statuses_take_the_place_of_2xx(
-        self, session: ClientSession, status: int, *, accepted: bool
+        self, session: ClientSession, status: int, answer: Answer
     ) -> None:
         """A control panel may answer a form with a redirect."""
-        answer = text("", status=status)
-        async with running(FakeServer({("POST", HOOK): answer})) as fake:
+        async with running(FakeServer({("POST", HOOK): text("", status=status)})) as fake:
             reply = await HookTarget(session, fake.url + HOOK, expected=(302, 409)).restart()
-        assert reply.accepted is accepted
+        assert reply.answer is answer
 
     async def test_a_redirect_is_not_followed(self, session: ClientSession) -> None:
         """A key must not travel on to wherever that points."""
@@ -183,7 +222,7 @@ class TestHook:
 
         async with running(FakeServer({("POST", HOOK): elsewhere, ("POST", "/login"): text("")})) as fake:
             reply = await HookTarget(session, fake.url + HOOK).restart()
-        assert reply == RestartReply(False, "The restart target answered 307.")
+        assert reply == RestartReply(Answer.REFUSED, "The restart target answered 307 Temporary Redirect.")
         assert [asked.path for asked in fake.asked] == [HOOK]
 
     async def test_the_token_is_sent_and_never_shown(self, session: ClientSession) -> None:
@@ -197,19 +236,28 @@ class TestHook:
         assert HOOK not in repr(target)
         assert headers == {"Authorization": "Bearer hunter2"}
 
+    async def test_a_dry_run_connects_and_sends_nothing(self, session: ClientSession) -> None:
+        """Some hooks restart on any request."""
+        async with running(FakeServer()) as fake:
+            result = await HookTarget(session, fake.url + HOOK).try_out()
+            assert (result.trial, fake.asked) == (Trial.UNTRIED, [])
+        assert "Only a restart tells whether the hook works." in result.detail
+        away = await HookTarget(session, refused()).try_out()
+        assert (away.trial, "cannot be reached" in away.detail) == (Trial.FAILS, True)
+
     async def test_a_refused_connection(self, session: ClientSession) -> None:
         reply = await HookTarget(session, refused()).restart()
-        assert (reply.accepted, "Connect" in reply.detail) == (False, True)
+        assert (reply.answer, "Connect" in reply.detail) == (Answer.REFUSED, True)
 
     async def test_unknown_host(self, session: ClientSession) -> None:
         reply = await HookTarget(session, "http://no-such-host.invalid/").restart()
-        assert reply.accepted is False
+        assert reply.answer is Answer.REFUSED
         assert reply.detail.startswith("The restart target cannot be reached: ")
 
     async def test_a_failing_tls_handshake(self, session: ClientSession) -> None:
         async with running(FakeServer()) as fake:
             reply = await HookTarget(session, fake.url.replace("http://", "https://") + HOOK).restart()
-        assert reply.accepted is False
+        assert reply.answer is Answer.REFUSED
         assert reply.detail.startswith("The restart target cannot be reached: ")
 
     async def test_an_untrusted_certificate(self, session: ClientSession, self_signed: ssl.SSLContext) -> None:
@@ -219,7 +267,7 @@ class TestHook:
         await server.start_server(ssl=self_signed)
         reply = await HookTarget(session, str(server.make_url(HOOK))).restart()
         await server.close()
-        assert reply.accepted is False
+        assert reply.answer is Answer.REFUSED
         assert "CERTIFICATE_VERIFY_FAILED" in reply.detail
         assert docker.asked == []
 
@@ -238,7 +286,7 @@ class TestHook:
         """Canaries decide then."""
         async with serving(fault) as url:
             reply = await HookTarget(session, url, deadline=0.5).restart()
-        assert reply.accepted is False
+        assert reply.answer is Answer.UNCONFIRMED
         assert detail in reply.detail
 
     @pytest.mark.parametrize("fault", [faults.headers_then_nothing, faults.reset_within_body])
@@ -246,7 +294,7 @@ class TestHook:
         """What follows it is not waited for."""
         async with serving(fault) as url:
             reply = await HookTarget(session, url).restart()
-        assert reply == RestartReply(True, "The restart target answered 200.")
+        assert reply == RestartReply(Answer.ACCEPTED, "The restart target answered 200 OK.")
 
 
 @pytest.mark.parametrize("method", ["POST", "GET", "PUT", "DELETE"])
@@ -264,7 +312,7 @@ async def test_a_request_that_may_have_arrived_is_never_repeated(
 
     async with serving(count) as url:
         reply = await HookTarget(session, url, method=method).restart()
-    assert reply.accepted is False
+    assert reply.answer is Answer.UNCONFIRMED
     assert requests == 1
 
 
@@ -281,7 +329,7 @@ async def test_the_next_restart_gets_a_new_connection(session: ClientSession, tm
     async with tcp(DockerApi(answer), tmp_path) as url:
         target: RestartTarget = HookTarget(session, url) if kind == "hook" else DockerTarget(session, url, "parakeet")
         replies = [await target.restart() for _ in range(3)]
-    assert [reply.accepted for reply in replies] == [True, True, True]
+    assert [reply.answer for reply in replies] == [Answer.ACCEPTED] * 3
     assert len(ports) == 3
 
 

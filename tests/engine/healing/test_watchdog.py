@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from typing import override
 
 import pytest
 from spark_engine.errors import Rejected, ServerFault
@@ -71,21 +72,25 @@ async def test_never_two_canaries_at_once() -> None:
     """A caller that asks meanwhile waits for the same canary."""
     it, go, asked = scene(), asyncio.Event(), 0
 
-    async def slow() -> Observation:
-        nonlocal asked
-        asked += 1
-        await go.wait()
-        return GOOD
+    class Slow(FakeServer):
+        """Answers when it is told to."""
+
+        @override
+        async def canary(self, language: str | None) -> Observation:
+            nonlocal asked
+            asked += 1
+            await go.wait()
+            return GOOD
 
     await it.live(1)
-    dog = Watchdog(MAGPIE, slow, it.store, clock=it.server.clock)
+    dog = Watchdog(MAGPIE, Slow(), it.store, clock=it.server.clock)
     checks = [asyncio.create_task(dog.check()) for _ in range(3)]
     for _ in range(5):
         await asyncio.sleep(0)
     assert asked == 1
     go.set()
     results = [await check for check in checks]
-    assert {result.observation for result in results} == {GOOD}
+    assert {result.observation.detail for result in results} == {GOOD.detail}
     assert asked == 1
 
 
@@ -123,16 +128,20 @@ async def test_listeners_and_log_get_each_transition_once(caplog: pytest.LogCapt
 
 async def test_the_loop_runs_by_itself_and_wakes_on_bad_news() -> None:
     """On the real clock: the second canary is asked for by the report, not by the interval of five minutes."""
-    server, store = FakeServer(), MemoryStore()
-    target = FakeTarget(server, store)
     seen, checked = asyncio.Event(), asyncio.Event()
 
-    async def canary() -> Observation:
-        result = await server.canary()
-        (checked if len(server.canaries) > 1 else seen).set()
-        return result
+    class Told(FakeServer):
+        """Tells when it is asked."""
 
-    dog = Watchdog(PARAKEET, canary, store, target=target)
+        @override
+        async def canary(self, language: str | None) -> Observation:
+            result = await super().canary(language)
+            (checked if len(self.canaries) > 1 else seen).set()
+            return result
+
+    server, store = Told(), MemoryStore()
+    target = FakeTarget(server, store)
+    dog = Watchdog(PARAKEET, server, store, target=target)
     task = asyncio.create_task(dog.run())
     await seen.wait()
     await asyncio.sleep(0)
@@ -149,16 +158,20 @@ async def test_a_bug_in_one_round_does_not_end_the_watch(caplog: pytest.LogCaptu
     """It is logged, and the next round comes."""
     again, rounds = asyncio.Event(), 0
 
-    async def canary() -> Observation:
-        nonlocal rounds
-        rounds += 1
-        if rounds == 1:
-            raise RuntimeError("a bug")
-        again.set()
-        return GOOD
+    class Buggy(FakeServer):
+        """Raises what no check may raise, once."""
+
+        @override
+        async def canary(self, language: str | None) -> Observation:
+            nonlocal rounds
+            rounds += 1
+            if rounds == 1:
+                raise RuntimeError("a bug")
+            again.set()
+            return GOOD
 
     quick = WatchdogSettings(policy=Policy(suspect_interval=0.01))
-    dog = Watchdog(PARAKEET, canary, MemoryStore(), settings=quick)
+    dog = Watchdog(PARAKEET, Buggy(), MemoryStore(), settings=quick)
     task = asyncio.create_task(dog.run())
     await again.wait()
     task.cancel()

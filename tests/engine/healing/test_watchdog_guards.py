@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spark_engine.errors import Busy, Rejected, ServerFault, SparkError, TimedOut, Unauthorized, Unreachable
-from spark_engine.healing.budget import Budget
+from spark_engine.healing.budget import Budget, Ledger
 from spark_engine.healing.health import Observation, Outcome, State
 from spark_engine.healing.watchdog import NoRestartTarget
 
@@ -101,8 +101,8 @@ class TestGuards:
         """A model that loads fails in many ways."""
         it = scene(LOADING)
         await it.live(20)
-        it.server.answer = CUDA
-        it.dog.report(SIGNED)
+        it.server.answer = FAULT
+        it.dog.report(ServerFault("Internal Server Error", status=500))
         await it.live(100)
         assert it.dog.health.state is State.STARTING
         assert it.target.sent == []
@@ -118,7 +118,7 @@ class TestGuards:
     async def test_budget_spent(self) -> None:
         """The attempts are in a record from before."""
         clock = FakeClock()
-        it = scene(store=MemoryStore(attempts=(clock.time() - 60, clock.time() - 50, clock.time() - 40)))
+        it = scene(store=MemoryStore(Ledger((clock.time() - 60, clock.time() - 50, clock.time() - 40))))
         await wedge(it)
         await it.live(60)
         assert it.dog.health.state is State.GAVE_UP

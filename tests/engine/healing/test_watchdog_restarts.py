@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 from spark_engine.errors import ServerFault
-from spark_engine.healing.budget import Budget
+from spark_engine.healing.budget import Budget, Ledger
 from spark_engine.healing.health import State
-from spark_engine.healing.watchdog import RestartUnderWay, WatchdogSettings
+from spark_engine.healing.watchdog import RestartUnderWay
 
 from tests.helpers.engine.watchdog_scene import FAULT, GONE, GOOD, LOADING, MemoryStore, scene, wedge
 
@@ -20,8 +20,8 @@ async def test_a_wedge_is_restarted_at_once_and_verified() -> None:
     assert it.target.sent == [failed_at]
     await it.live(10)
     assert it.states == [State.HEALTHY, State.SUSPECT, State.WEDGED, State.RESTARTING, State.HEALTHY]
-    assert it.dog.recovery_seconds is not None
-    assert it.dog.restarts_left == 2
+    assert it.dog.restarter.ledger.recoveries
+    assert it.dog.restarter.restarts_left == 2
 
 
 async def test_without_a_signature_the_restart_comes_after_the_second_canary() -> None:
@@ -57,7 +57,7 @@ async def test_a_person_may_restart_what_was_given_up() -> None:
     await it.live(10)
     assert len(it.target.sent) == 4
     assert it.dog.health.state is State.HEALTHY
-    assert it.dog.restarts_left == 0
+    assert it.dog.restarter.restarts_left == 0
 
 
 async def test_recovery_does_not_refill_the_window() -> None:
@@ -91,9 +91,9 @@ async def test_simultaneous_manual_restarts_send_one_restart(monkeypatch: pytest
     go = asyncio.Event()
     save = it.store.save
 
-    async def slow(attempts: tuple[float, ...]) -> None:
+    async def slow(ledger: Ledger) -> None:
         await go.wait()
-        await save(attempts)
+        await save(ledger)
 
     monkeypatch.setattr(it.store, "save", slow)
     presses = [asyncio.create_task(it.dog.restart()) for _ in range(3)]
@@ -107,8 +107,7 @@ async def test_simultaneous_manual_restarts_send_one_restart(monkeypatch: pytest
 
 async def test_a_limit_of_zero_means_no_automatic_restart() -> None:
     """The service is not given up either: nothing was tried."""
-    it = scene()
-    it.dog.settings = WatchdogSettings(budget=Budget(limit=0))
+    it = scene(budget=Budget(limit=0))
     await wedge(it)
     await it.live(600)
     assert (it.dog.health.state, it.target.sent) == (State.WEDGED, [])
@@ -148,7 +147,7 @@ class TestRecord:
         it = scene()
         await wedge(it)
         await it.live(1)
-        assert it.store.saved == [(it.dog.clock.time() - 1,)]
+        assert it.store.saved[0] == Ledger((it.dog.clock.time() - 1,))
 
     async def test_a_damaged_record_counts_as_a_spent_budget(self, caplog: pytest.LogCaptureFixture) -> None:
         """Better a person too early than a storm."""

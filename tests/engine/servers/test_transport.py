@@ -83,7 +83,11 @@ CUDA = "CUDA error: an illegal memory access was encountered"
         (json({"error": {"message": "no such model", "type": "x"}}, status=404), Rejected, "no such model"),
         (json({"error": {"message": None}}, status=400), Rejected, "Bad Request"),
         (text("", status=301), Rejected, "redirects"),
-        (text("CUDA out of memory. Tried to allocate", status=500), ServerFault, "failed"),
+        (
+            json({"detail": [{"msg": "too long", "loc": ["text"], "input": "out of memory"}]}, status=422),
+            Rejected,
+            "too long",
+        ),
     ],
 )
 async def test_a_status_becomes_the_right_error(
@@ -164,15 +168,16 @@ async def test_a_form_arrives_as_written(session: ClientSession) -> None:
 @pytest.mark.parametrize("size", [JOINED // 2, 3 * JOINED], ids=["in one piece", "in parts"])
 async def test_a_file_of_any_size_arrives_whole_and_announced(session: ClientSession, size: int) -> None:
     """A long one is not copied; servers that know no chunks are told how long it is all the same."""
-    file = AudioFile("file", "audio.wav", "audio/wav", b"header", Audio(bytes(range(256)) * (size // 256), 16_000))
+    samples = Audio(bytes(range(256)) * (size // 256), 16_000)
+    file = AudioFile("file", "audio.wav", "audio/wav", b"header", samples)
     body = form_body({"model": "x"}, file)
     async with running(FakeServer({("POST", "/x"): json({})})) as fake:
         await Transport(session, fake.url).post("/x", body, deadline=5)
         (asked,) = fake.asked
-    assert asked.file == file.header + file.samples.pcm
+    assert asked.file == file.header + samples.pcm
     assert asked.headers["Content-Length"] == str(body.size) == str(len(body.held() or b""))
     assert "Transfer-Encoding" not in asked.headers
-    assert any(part is file.samples for part in body.parts)
+    assert any(part is samples for part in body.parts)
 
 
 async def test_json_arrives_as_written(session: ClientSession) -> None:
@@ -196,13 +201,56 @@ def dying_after(answers: int) -> tuple[FakeServer, list[str]]:
 
 
 async def test_a_stale_connection_costs_one_repeat(session: ClientSession) -> None:
-    """The server closed a kept-alive connection: the request was never served, so it is sent again."""
+    """It had been idle, and the server closed it: the request was never served, so it is sent again."""
     fake, log = dying_after(1)
     async with running(fake):
-        transport = Transport(session, fake.url)
+        transport = Transport(session, fake.url, deadlines=Deadlines(stale_after=0.0))
         await transport.post("/x", PING, deadline=5)
         await transport.post("/x", PING, deadline=5)
     assert len(log) == 3
+
+
+@pytest.mark.parametrize("answers", [0, 1], ids=["fresh connection", "connection just used"])
+async def test_what_cuts_its_connection_is_sent_once(session: ClientSession, answers: int) -> None:
+    """It may have ended the process: a server that was just asked has not closed an idle connection."""
+    fake, log = dying_after(answers)
+    async with running(fake):
+        transport = Transport(session, fake.url)
+        for _ in range(answers):
+            await transport.post("/x", PING, deadline=5)
+        with pytest.raises(ServerFault) as caught:
+            await transport.post("/x", PING, deadline=5)
+    assert caught.value.killed
+    assert len(log) == answers + 1
+
+
+async def test_a_repeat_that_is_cut_as_well_is_the_last(session: ClientSession) -> None:
+    """The process dies of it each time."""
+
+    async def die(request: web.Request) -> web.Response:
+        log.append("asked")
+        if len(log) > 1 and request.transport is not None:
+            request.transport.close()
+        return web.json_response({})
+
+    log: list[str] = []
+    async with running(FakeServer({("POST", "/x"): die})) as fake:
+        transport = Transport(session, fake.url, deadlines=Deadlines(stale_after=0.0))
+        await transport.post("/x", PING, deadline=5)
+        with pytest.raises(ServerFault) as caught:
+            await transport.post("/x", PING, deadline=5)
+    assert caught.value.killed
+    assert len(log) == 3
+
+
+async def test_a_host_that_uses_its_session_itself_is_not_disturbed(session: ClientSession) -> None:
+    """It is Home Assistant's, and has other users: one mark for all transports, none for their requests."""
+    async with running(FakeServer({("GET", "/x"): json({})})) as fake:
+        for _ in range(3):
+            await Transport(session, fake.url).get("/x", deadline=5)
+        async with session.get(fake.url + "/x") as response:
+            assert response.status == 200
+    assert len(session.trace_configs) == 1
 
 
 @pytest.mark.parametrize("size", [JOINED // 2, 3 * JOINED], ids=["in one piece", "in parts"])

@@ -15,6 +15,7 @@ from tests.helpers.engine.spoken_frames import (
     RULE,
     SILENT,
     SPOKEN,
+    HowToListen,
     SlowParakeet,
     Speaker,
     detector,
@@ -165,7 +166,7 @@ async def test_a_guess_that_fails_is_forgotten_and_not_tried_again(error: SparkE
 
 
 @pytest.mark.parametrize("how", [{"detector": None}, {"may_ask_early": lambda: False}])
-async def test_early_requests_can_be_switched_off(how: dict[str, object]) -> None:
+async def test_early_requests_can_be_switched_off(how: HowToListen) -> None:
     """By the user, or because the service is not well."""
     parakeet = SlowParakeet()
     speaker, listener = start(parakeet, **how)

@@ -5,7 +5,7 @@ from spark_engine.models import Transcript
 from spark_engine.speech.turn_end import LONGEST_TURN
 from spark_engine.speech.voice_activity import FRAME, ONSET
 
-from tests.helpers.engine.spoken_frames import RULE, SILENT, SLAM, SPOKEN, SlowParakeet, start
+from tests.helpers.engine.spoken_frames import RULE, SILENT, SLAM, SPOKEN, HowToListen, SlowParakeet, start
 
 
 async def test_a_complete_sentence_ends_the_turn() -> None:
@@ -48,7 +48,7 @@ async def test_an_unfinished_sentence_ends_as_well() -> None:
 
 
 @pytest.mark.parametrize("how", [{"may_ask_early": lambda: False}, {}])
-async def test_what_is_not_understood_in_time_counts_as_unfinished(how: dict[str, object]) -> None:
+async def test_what_is_not_understood_in_time_counts_as_unfinished(how: HowToListen) -> None:
     """A recogniser that is slow, or must not be asked."""
     parakeet = SlowParakeet()
     speaker, listener = start(parakeet, **how | {"rule": RULE})

@@ -1,7 +1,7 @@
 """A server that works, fails, loads, sleeps or is away, with its callers and its watchdog, in virtual time."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -59,6 +59,20 @@ class Mode(Enum):
     """Ends at the next request, and is away from then on."""
 
 
+_ERRORS: Mapping[Mode, Callable[[], SparkError]] = {
+    Mode.CUDA: lambda: ServerFault("CUDA error", status=500, signature="cuda error"),
+    Mode.FAULT: lambda: ServerFault("Internal Server Error", status=500),
+    Mode.HALF: lambda: ServerFault("Internal Server Error", status=500),
+    Mode.MEMORY: lambda: OutOfMemory("CUDA out of memory", status=500),
+    Mode.LOADING: lambda: Busy("Loading.", status=503),
+    Mode.OTHER_LANGUAGE: lambda: Rejected("Only German.", status=400),
+    Mode.OTHER_LANGUAGE_CUDA: lambda: Rejected("Only German.", status=400),
+    Mode.WRONG_KEY: lambda: Unauthorized("No.", status=401),
+    Mode.WRONG_SERVER: lambda: WrongServer("It is a web page."),
+    Mode.DIES: lambda: ServerFault("The connection was cut.", killed=True),
+}
+
+
 class Callers(Enum):
     """What real traffic does."""
 
@@ -86,13 +100,15 @@ class SimulatedServer(ServerCheck, RestartTarget, LedgerStore):
     mode: Mode = Mode.WORKS
     cure: Cure = Cure.HEALS
     kind: str = "simulated"
-    ledger: Ledger = Ledger()
+    ledger: Ledger = field(default_factory=Ledger)
     restarts: list[float] = field(default_factory=list)
     """When it was restarted."""
     served: list[float] = field(default_factory=list)
     """When a request of real traffic was served."""
     asked: int = 0
     boots: int = 0
+    processes: int = 0
+    """That were ended by a restart."""
     wakes: asyncio.Task[None] | None = None
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -103,6 +119,7 @@ class SimulatedServer(ServerCheck, RestartTarget, LedgerStore):
     async def work(self, *, canary: bool) -> None:
         """Answer one request. Raises SparkError."""
         self.asked += 1
+        process = self.processes
         match self.mode:
             case Mode.ASLEEP:
                 # The load goes on where its caller leaves.
@@ -116,6 +133,8 @@ class SimulatedServer(ServerCheck, RestartTarget, LedgerStore):
             case Mode.AWAY:
                 raise Unreachable("No connection.")
         await asyncio.sleep(ANSWER)
+        if process != self.processes:
+            raise ServerFault("The connection was cut.", killed=True)
         if error := self._error(canary=canary):
             raise error
 
@@ -132,28 +151,16 @@ class SimulatedServer(ServerCheck, RestartTarget, LedgerStore):
 
     def _error(self, *, canary: bool) -> SparkError | None:
         match self.mode:
-            case Mode.CUDA:
-                return ServerFault("CUDA error", status=500, signature="cuda error")
+            case Mode.OTHER_LANGUAGE if not canary:
+                return None
             case Mode.OTHER_LANGUAGE_CUDA if not canary:
-                return ServerFault("CUDA error", status=500, signature="cuda error")
-            case Mode.OTHER_LANGUAGE_CUDA | Mode.OTHER_LANGUAGE if canary:
-                return Rejected("Only German.", status=400)
-            case Mode.FAULT:
-                return ServerFault("Internal Server Error", status=500)
-            case Mode.HALF if canary or self.asked % 2:
-                return ServerFault("Internal Server Error", status=500)
-            case Mode.MEMORY:
-                return OutOfMemory("CUDA out of memory", status=500)
-            case Mode.LOADING:
-                return Busy("Loading.", status=503)
-            case Mode.WRONG_KEY:
-                return Unauthorized("No.", status=401)
-            case Mode.WRONG_SERVER:
-                return WrongServer("It is a web page.")
-            case Mode.DIES:
-                self.mode = Mode.AWAY
-                return ServerFault("The connection was cut.", killed=True)
-        return None
+                return _ERRORS[Mode.CUDA]()
+            case Mode.HALF if not canary and self.asked % 2 == 0:
+                return None
+        error = _ERRORS.get(self.mode)
+        if self.mode is Mode.DIES:
+            self.mode = Mode.AWAY
+        return error() if error else None
 
     @override
     async def canary(self, language: str | None) -> Observation:
@@ -195,10 +202,11 @@ class SimulatedServer(ServerCheck, RestartTarget, LedgerStore):
     def become(self, mode: Mode, *, booting: bool = False) -> None:
         """Be like that from now on; booting first where the process was restarted."""
         self.boots += 1
+        self.turn = asyncio.Lock()
         if not booting:
             self.mode = mode
             return
-        self.mode = Mode.AWAY
+        self.mode, self.processes = Mode.AWAY, self.processes + 1
         loop, boot = asyncio.get_running_loop(), self.boots
 
         def then(next_mode: Mode) -> None:

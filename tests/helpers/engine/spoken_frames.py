@@ -84,7 +84,7 @@ class HowToListen(TypedDict, total=False):
     """Keyword arguments of Listening."""
 
     detector: VoiceDetector | None
-    may_guess: Callable[[], bool]
+    may_ask_early: Callable[[], bool]
     rule: TurnRule | None
     longest: float
 

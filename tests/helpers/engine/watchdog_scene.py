@@ -2,10 +2,14 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import override
 
 from spark_engine.errors import ServerFault, SparkError
+from spark_engine.healing.budget import Budget, Ledger, LedgerStore
+from spark_engine.healing.canary import Life, ServerCheck
+from spark_engine.healing.clock import Clock
 from spark_engine.healing.health import Observation, Outcome, Policy, State
-from spark_engine.healing.restart import RestartReply, RestartTarget
+from spark_engine.healing.restart import Answer, RestartReply, RestartTarget, Trial, TrialResult
 from spark_engine.healing.watchdog import Watchdog, WatchdogSettings
 from spark_engine.models import ServerName, Service
 
@@ -23,42 +27,44 @@ SIGNED = ServerFault("CUDA error: boom", status=500, signature="cuda error")
 
 
 @dataclass
-class FakeClock:
+class FakeClock(Clock):
     """Time goes on when the test says so; the wall clock may be stepped."""
 
     now: float = 1000.0
     step: float = 1_700_000_000.0
 
+    @override
     def monotonic(self) -> float:
         """Monotonic seconds."""
         return self.now
 
+    @override
     def time(self) -> float:
         """Seconds since 1970; may jump."""
         return self.now + self.step
 
 
 @dataclass
-class MemoryStore:
-    """A record of restarts, and what was known when."""
+class MemoryStore(LedgerStore):
+    """Where a ledger is kept, and what was written when."""
 
-    attempts: tuple[float, ...] = ()
+    ledger: Ledger = field(default_factory=Ledger)
     fails_to_load: Exception | None = None
     fails_to_save: OSError | None = None
-    saved: list[tuple[float, ...]] = field(default_factory=list)
+    saved: list[Ledger] = field(default_factory=list)
 
-    async def load(self) -> tuple[float, ...]:
-        """What was kept."""
+    @override
+    async def load(self) -> Ledger:
         if self.fails_to_load:
             raise self.fails_to_load
-        return self.attempts
+        return self.ledger
 
-    async def save(self, attempts: tuple[float, ...]) -> None:
-        """Keep it."""
+    @override
+    async def save(self, ledger: Ledger) -> None:
         if self.fails_to_save:
             raise self.fails_to_save
-        self.attempts = attempts
-        self.saved.append(attempts)
+        self.ledger = ledger
+        self.saved.append(ledger)
 
 
 @dataclass
@@ -71,33 +77,56 @@ class FakeTarget(RestartTarget):
     sent: list[float] = field(default_factory=list)
     heals: bool = True
     hangs: bool = False
+    refuses: str | None = None
+    """The sentence with which it refuses."""
+    trial: TrialResult = field(default_factory=lambda: TrialResult(Trial.UNTRIED, "Only a restart tells."))
+    trials: int = 0
 
+    @override
     async def restart(self) -> RestartReply:
-        """Restart."""
         assert len(self.store.saved) > len(self.sent), "sent before it was written down"
         self.sent.append(self.server.clock.now)
         if self.hangs:
             await asyncio.Event().wait()
+        if self.refuses is not None:
+            return RestartReply(Answer.REFUSED, self.refuses)
         if self.heals:
             self.server.answer = GOOD
-        return RestartReply(accepted=True, detail="204")
+        return RestartReply(Answer.ACCEPTED, "The restart target answered 204.")
+
+    @override
+    async def try_out(self) -> TrialResult:
+        self.trials += 1
+        return self.trial
 
 
 @dataclass
-class FakeServer:
+class FakeServer(ServerCheck):
     """Answers canaries as it is told."""
 
     clock: FakeClock = field(default_factory=FakeClock)
     answer: Observation = GOOD
     canaries: list[float] = field(default_factory=list)
     failed: list[float] = field(default_factory=list)
+    sleeps: bool = False
+    languages: list[str | None] = field(default_factory=list)
+    """That canaries were asked in."""
 
-    async def canary(self) -> Observation:
-        """One canary."""
+    @override
+    async def canary(self, language: str | None) -> Observation:
+        self.languages.append(language)
         self.canaries.append(self.clock.now)
         if self.answer.outcome is not Outcome.SUCCESS:
             self.failed.append(self.clock.now)
         return self.answer
+
+    @override
+    async def is_asleep(self) -> bool:
+        return self.sleeps
+
+    @override
+    async def life(self, deadline: float) -> Life:
+        return ({Outcome.UNREACHABLE: None, Outcome.LOADING: 503}.get(self.answer.outcome, 200),)
 
 
 @dataclass
@@ -133,16 +162,17 @@ def scene(
     automatic: bool = True,
     has_target: bool = True,
     policy: Policy | None = None,
+    budget: Budget | None = None,
 ) -> Scene:
     """A scene with these properties."""
     server, record = FakeServer(answer=answer), store or MemoryStore()
     target = FakeTarget(server, record)
     dog = Watchdog(
         PARAKEET,
-        server.canary,
+        server,
         record,
         target=target if has_target else None,
-        settings=WatchdogSettings(policy=policy or Policy(), automatic=automatic),
+        settings=WatchdogSettings(policy=policy or Policy(), budget=budget or Budget(), automatic=automatic),
         clock=server.clock,
     )
     return Scene(server, record, target, dog)

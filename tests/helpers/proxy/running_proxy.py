@@ -1,5 +1,6 @@
 """A running proxy, as the fixtures of the proxy's tests hand it out."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol, Unpack
 
@@ -23,6 +24,7 @@ class Proxy:
     magpie: FakeServer
     client: ClientSession
     app: web.Application
+    stop: Callable[[], Awaitable[None]]
 
     def app_client(self) -> Parakeet:
         """The first Parakeet's client inside the proxy."""

@@ -55,16 +55,19 @@ class ProxySettings(ProxyOptions, total=False):
     parakeet_restart_ssh: str | None
     magpie_restart_url: str | None
     magpie_restart_token: str | None
+    magpie_restart_docker: str | None
+    magpie_restart_command: str | None
+    magpie_restart_ssh: str | None
 
 
 def proxy_settings(**options: Unpack[ProxySettings]) -> Settings:
     """Return the settings for these options."""
     own = cast("ProxyOptions", {name: value for name, value in options.items() if name in ProxyOptions.__annotations__})
-    parakeet, magpie = (_servers(service, options, bool(options.get("embedded"))) for service in Service)
+    parakeet, magpie = (_servers(service, options, embedded=bool(options.get("embedded"))) for service in Service)
     return Settings(parakeet=parakeet, magpie=magpie, **own)
 
 
-def _servers(service: Service, options: Mapping[str, object], embedded: bool) -> tuple[ServerSettings, ...]:
+def _servers(service: Service, options: Mapping[str, object], *, embedded: bool) -> tuple[ServerSettings, ...]:
     urls = _list(options.get(f"{service}_url"))
     tokens = _list(options.get(f"{service}_token"))
     restarts = {item.name: _list(options.get(f"{service}_restart_{item.name}")) for item in fields(RestartSettings)}

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 from aiohttp import ClientSession
-from spark_audio_proxy.config import OPTIONS, PREFIX, Settings, read_settings
-from spark_audio_proxy.restarts.targets import RestartSettings, create_target
+from spark_audio_proxy.config import OPTIONS, PREFIX, RestartSettings, Settings, read_settings
+from spark_audio_proxy.restarts.targets import create_target
 from spark_engine.healing.restart import DockerTarget
 
 from tests.helpers.documents import at, items, mapping, string
@@ -159,9 +159,9 @@ class TestStart:
         found = settings("embedded")
         assert found.embedded
         assert [server.url for server in (*found.parakeet, *found.magpie)] == [None, None]
-        container = compose()["services"]["embedded"]
-        assert container["build"]["target"] == "embedded"
-        assert container["networks"]["default"]["aliases"] == ["spark-audio-proxy"]
+        container = container_of("embedded")
+        assert at(container, "build", "target") == "embedded"
+        assert at(container, "networks", "default", "aliases") == ["spark-audio-proxy"]
 
     @pytest.mark.parametrize("service", OURS)
     def test_the_images_can_be_built_from_the_repository(self, service: str) -> None:

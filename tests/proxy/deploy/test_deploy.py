@@ -12,8 +12,8 @@ import pytest
 import spark_engine
 import yaml
 from aiohttp import ClientSession
-from spark_audio_proxy.config import OPTIONS, PREFIX, read_settings
-from spark_audio_proxy.restarts.targets import RestartSettings, create_target
+from spark_audio_proxy.config import OPTIONS, PREFIX, RestartSettings, read_settings
+from spark_audio_proxy.restarts.targets import create_target
 from spark_engine.healing.restart import DockerTarget
 from spark_engine.servers.deadlines import Deadlines
 
@@ -133,7 +133,9 @@ async def test_parakeets_probe_is_our_canary(probe: str) -> None:
     wanted = mapping(container("parakeet.yaml"), probe)
     program, *arguments = [string(word) for word in items(wanted, "exec", "command")]
     assert program == "spark-audio-proxy"
-    assert wanted["timeoutSeconds"] >= Deadlines().canary + 3
+    timeout = wanted["timeoutSeconds"]
+    assert isinstance(timeout, int)
+    assert timeout >= Deadlines().canary + 3
     fake = parakeet.openai()
     async with running(fake):
         statuses = []

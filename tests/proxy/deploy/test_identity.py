@@ -49,7 +49,10 @@ async def status_id(proxy: Proxy) -> object:
 
 async def test_the_status_tells_it(start_proxy: StartProxy, tmp_path: Path) -> None:
     """The same after a restart; null where there is none."""
-    first, again = [await start_proxy(state_dir=str(tmp_path / "kept")) for _ in range(2)]
-    assert await status_id(first) == await status_id(again) == lasting_id(tmp_path / "kept")
+    kept = str(tmp_path / "kept")
+    first = await start_proxy(state_dir=kept)
+    before = await status_id(first)
+    await first.stop()
+    assert before == await status_id(await start_proxy(state_dir=kept)) == lasting_id(tmp_path / "kept")
     (tmp_path / "file").write_text("in the way")
     assert await status_id(await start_proxy(state_dir=str(tmp_path / "file"))) is None

@@ -30,8 +30,8 @@ from tests.helpers.proxy.embedded_bench import (
     form_for,
 )
 from tests.helpers.proxy.healing import dog_of, watched
-from tests.helpers.proxy.settings import proxy_settings
-from tests.proxy.conftest import StartProxy
+from tests.helpers.proxy.running_proxy import StartProxy
+from tests.helpers.proxy.settings import ProxySettings, proxy_settings
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +47,7 @@ async def test_a_hang_ends_with_the_restart(bench: Bench, path: str) -> None:
     async def sent() -> AsyncGenerator[bytes]:
         # With Expect, nothing is sent before the handler is there.
         taken_on.set()
-        yield body.data
+        yield body.held() or b""
 
     headers = {"Content-Type": body.content_type}
     hung = asyncio.ensure_future(bench.client.post(bench.url(path), data=sent(), headers=headers, expect100=True))
@@ -136,12 +136,17 @@ async def test_the_proxy_heals_its_embedded_spark_by_itself(
     async with AsyncExitStack() as stack:
         settings = await _with_embedded_spark(stack, proxy_settings(embedded=True))
         servers = {"parakeet": settings.parakeet[0], "magpie": settings.magpie[0]}
-        urls = {f"{name}_url": server.url for name, server in servers.items()}
-        urls |= {f"{name}_restart_url": server.restart.url for name, server in servers.items()}
-        proxy = await watched(start_proxy, tmp_path, canary_interval=0.05, **urls)
+        urls: ProxySettings = {
+            "parakeet_url": servers["parakeet"].url,
+            "parakeet_restart_url": servers["parakeet"].restart.url,
+            "magpie_url": servers["magpie"].url,
+            "magpie_restart_url": servers["magpie"].restart.url,
+            "canary_interval": 0.05,
+        }
+        proxy = await watched(start_proxy, tmp_path, **urls)
         dog, healed = dog_of(proxy, service), asyncio.Event()
         dog.subscribe(lambda _, event: healed.set() if _is_healed(event) else None)
-        control = urls[f"{service}_url"] + "/embedded"
+        control = f"{servers[service].url}/embedded"
         async with proxy.client.post(control + "/wedge", json={"mode": mode}) as response:
             assert response.status == 200
         await healed.wait()

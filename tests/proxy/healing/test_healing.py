@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientResponse, FormData
+from aiohttp import ClientResponse, FormData, web
 from spark_engine.healing.budget import Budget
 from spark_engine.healing.health import State
 from spark_engine.healing.watchdog import Watchdog
@@ -178,7 +178,7 @@ async def test_faults_on_the_wire(
         # Its next canary is connecting already: a server that closes in between leaves the connection open.
         await proxy.app.cleanup()
     assert len(restarts.posts(RESTART)) <= 1
-    assert dog_of(proxy).restarts_left == 2
+    assert dog_of(proxy).restarter.restarts_left == 2
 
 
 @pytest.mark.parametrize("url", [faults.refused(), "http://no-such-host.invalid:9000"], ids=["refused", "no such host"])
@@ -325,5 +325,8 @@ async def test_the_record_survives_the_proxy(start_proxy: StartProxy, tmp_path: 
         await hear(first)
         await until(dog_of(first), State.RESTARTING)
         await until(dog_of(first), State.HEALTHY)
-        second = await watched(start_proxy, tmp_path, parakeet.openai(), parakeet_restart_url=restarts.url + RESTART)
-        assert dog_of(second).restarts_left == 2
+        await first.stop()
+        second = await watched(
+            start_proxy, tmp_path, parakeet_url=first.parakeet.url, parakeet_restart_url=restarts.url + RESTART
+        )
+        assert dog_of(second).restarter.restarts_left == 2

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession
-from spark_audio_proxy.restarts.targets import CommandTarget, RestartSettings, TargetError, create_target
-from spark_engine.healing.restart import DockerTarget, HookTarget, RestartReply
+from spark_audio_proxy.config import RestartSettings
+from spark_audio_proxy.restarts.targets import CommandTarget, create_target
+from spark_engine.healing.restart import Answer, DockerTarget, HookTarget, RestartReply, TargetError, Trial
 
 HOOK = "https://spark.local:9001/restart"
 
@@ -131,7 +132,8 @@ class TestSettings:
         """It is said at the start, and by name."""
         script = (
             "import sys; sys.modules['asyncssh'] = None\n"
-            "from spark_audio_proxy.restarts.targets import RestartSettings, create_target\n"
+            "from spark_audio_proxy.config import RestartSettings\n"
+            "from spark_audio_proxy.restarts.targets import create_target\n"
             "create_target(None, RestartSettings(ssh='ssh://a@b/c?known_hosts=/d'))"
         )
         run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
@@ -146,17 +148,29 @@ def python(script: str, *arguments: str) -> CommandTarget:
 
 
 class TestCommand:
-    @pytest.mark.parametrize("status", [0, 3])
-    async def test_its_status_is_the_answer(self, status: int) -> None:
+    @pytest.mark.parametrize(
+        ("status", "answer"),
+        [(0, Answer.ACCEPTED), (3, Answer.UNCONFIRMED), (126, Answer.REFUSED), (127, Answer.REFUSED)],
+    )
+    async def test_its_status_is_the_answer(self, status: int, answer: Answer) -> None:
+        """126 and 127 are the shell's: it could not run the command."""
         reply = await python(f"sys.exit({status})").restart()
-        assert reply == RestartReply(status == 0, f"The restart command ended with status {status}.")
+        assert reply == RestartReply(answer, f"The restart command ended with status {status}.")
 
     @pytest.mark.parametrize(
         ("name", "reason"), [("/no/such/program", "No such file or directory"), ("/etc", "Permission denied")]
     )
     async def test_a_program_that_cannot_be_run_is_said_to_be_so(self, name: str, reason: str) -> None:
         reply = await CommandTarget((name,)).restart()
-        assert reply == RestartReply(False, f"The restart command cannot be run: {reason}.")
+        assert reply == RestartReply(Answer.REFUSED, f"The restart command cannot be run: {reason}.")
+
+    async def test_a_dry_run_looks_for_the_program_and_runs_nothing(self, tmp_path: Path) -> None:
+        out = tmp_path / "out"
+        result = await python("open(sys.argv[1], 'w')", str(out)).try_out()
+        assert (result.trial, out.exists()) == (Trial.UNTRIED, False)
+        assert "Only a restart tells" in result.detail
+        missing = await CommandTarget(("/no/such/program",)).try_out()
+        assert (missing.trial, "/no/such/program cannot be found" in missing.detail) == (Trial.FAILS, True)
 
     async def test_arguments_arrive_as_they_are(self, tmp_path: Path) -> None:
         """With spaces, and with what a shell would expand."""
@@ -198,7 +212,7 @@ class TestCommand:
         held = asyncio.create_task(asyncio.to_thread(pipe.read_text))
         command = ("sh", "-c", f"exec 3>{pipe}; echo started >&3; sleep 1000 & wait")
         reply = await CommandTarget(command, deadline=0.5).restart()
-        assert reply == RestartReply(False, "The restart command ran for more than 0 s.")
+        assert reply == RestartReply(Answer.UNCONFIRMED, "The restart command ran for more than 0 s and was ended.")
         assert await held == "started\n"
 
     async def test_one_that_was_sent_stays_sent(self, tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 import asyncssh
 import pytest
 from aiohttp import ClientSession
+from spark_audio_proxy.config import RestartSettings
 from spark_audio_proxy.restarts.ssh import SshTarget
-from spark_audio_proxy.restarts.targets import RestartSettings, TargetError, create_target
-from spark_engine.healing.restart import RestartReply
+from spark_audio_proxy.restarts.targets import create_target
+from spark_engine.healing.restart import Answer, RestartReply, TargetError, Trial, TrialResult
 
 from tests.fakes import faults
 from tests.fakes.faults import serving
@@ -85,7 +86,7 @@ async def test_a_pinned_host_runs_its_forced_command(session: ClientSession, tmp
     """Whatever we ask for."""
     async with listening(SshHost(tmp_path)) as host:
         reply = await host.target(session).restart()
-    assert reply == RestartReply(True, "The command over SSH ended with status 0.")
+    assert reply == RestartReply(Answer.ACCEPTED, "The command over SSH ended with status 0.")
     assert host.commands == ["restart-parakeet"]
 
 
@@ -93,7 +94,7 @@ async def test_a_host_pinned_without_its_port_is_accepted(session: ClientSession
     """As OpenSSH does."""
     async with listening(SshHost(tmp_path)) as host:
         host.pin(host.host_key, "127.0.0.1")
-        assert (await host.target(session).restart()).accepted
+        assert (await host.target(session).restart()).answer is Answer.ACCEPTED
 
 
 async def test_another_host_key_is_refused_before_anything_is_sent(session: ClientSession, tmp_path: Path) -> None:
@@ -101,7 +102,7 @@ async def test_another_host_key_is_refused_before_anything_is_sent(session: Clie
     async with listening(SshHost(tmp_path)) as host:
         host.pin(asyncssh.generate_private_key("ssh-ed25519"))
         reply = await host.target(session).restart()
-    assert reply == RestartReply(False, "SSH: the host's key is not the pinned one, so nothing was sent.")
+    assert reply == RestartReply(Answer.REFUSED, "SSH: the host's key is not the pinned one, so nothing was sent.")
     assert host.commands == []
 
 
@@ -120,8 +121,26 @@ async def test_a_key_that_the_host_does_not_know_is_refused(
     async with listening(SshHost(tmp_path)) as host, agent:
         asyncssh.generate_private_key("ssh-ed25519").write_private_key(str(tmp_path / "key"))
         reply = await host.target(session).restart()
-    assert reply == RestartReply(False, "SSH: the host does not accept the key.")
+    assert reply == RestartReply(Answer.REFUSED, "SSH: the host does not accept the key.")
     assert (host.commands, asked) == ([], [])
+
+
+@pytest.mark.parametrize("status", [126, 127])
+async def test_a_command_that_is_not_there_is_a_refusal(session: ClientSession, tmp_path: Path, status: int) -> None:
+    """The shell's own statuses: nothing was restarted."""
+    async with listening(SshHost(tmp_path, lambda process: process.exit(status))) as host:
+        reply = await host.target(session).restart()
+    assert reply == RestartReply(Answer.REFUSED, f"The command over SSH ended with status {status}.")
+
+
+async def test_a_dry_run_logs_in_and_runs_nothing(session: ClientSession, tmp_path: Path) -> None:
+    async with listening(SshHost(tmp_path)) as host:
+        target = host.target(session)
+        assert (await target.try_out()).trial is Trial.WORKS
+        asyncssh.generate_private_key("ssh-ed25519").write_private_key(str(tmp_path / "key"))
+        assert await target.try_out() == TrialResult(Trial.FAILS, "SSH: the host does not accept the key.")
+        assert host.commands == []
+    assert await target.try_out() == TrialResult(Trial.FAILS, "SSH failed (ConnectionRefusedError).")
 
 
 @pytest.mark.parametrize(
@@ -138,7 +157,7 @@ async def test_a_command_that_fails_is_unconfirmed(
     """The status is the command's own."""
     async with listening(SshHost(tmp_path, run)) as host:
         reply = await host.target(session).restart()
-    assert reply == RestartReply(False, detail)
+    assert reply == RestartReply(Answer.UNCONFIRMED, detail)
     assert len(host.commands) == 1
 
 
@@ -157,7 +176,7 @@ async def test_a_command_may_read_and_talk(session: ClientSession, tmp_path: Pat
 
     tasks: list[asyncio.Task[None]] = []
     async with listening(SshHost(tmp_path, talk)) as host:
-        assert (await host.target(session).restart()).accepted
+        assert (await host.target(session).restart()).answer is Answer.ACCEPTED
         await asyncio.gather(*tasks)
 
 
@@ -165,7 +184,7 @@ async def test_a_command_that_hangs_is_left_after_the_deadline(session: ClientSe
     """It stays sent."""
     async with listening(SshHost(tmp_path, lambda _: None)) as host:
         reply = await replace(host.target(session), deadline=0.5).restart()
-    assert reply == RestartReply(False, "SSH did not finish within 0 s.")
+    assert reply == RestartReply(Answer.UNCONFIRMED, "SSH did not finish within 0 s.")
     assert len(host.commands) == 1
 
 
@@ -174,13 +193,13 @@ async def test_a_host_that_says_nothing_is_left_after_the_deadline(session: Clie
     async with listening(SshHost(tmp_path)) as host, serving(faults.silent) as url:
         target = replace(host.target(session), port=int(url.rpartition(":")[2]), deadline=0.2)
         reply = await target.restart()
-    assert reply == RestartReply(False, "SSH did not finish within 0 s.")
+    assert reply == RestartReply(Answer.REFUSED, "SSH did not finish within 0 s.")
 
 
 async def test_a_host_that_is_off(session: ClientSession, tmp_path: Path) -> None:
     async with listening(SshHost(tmp_path)) as host:
         target = host.target(session)
-    assert await target.restart() == RestartReply(False, "SSH failed (ConnectionRefusedError).")
+    assert await target.restart() == RestartReply(Answer.REFUSED, "SSH failed (ConnectionRefusedError).")
 
 
 async def test_files_that_vanish_later_are_no_crash(session: ClientSession, tmp_path: Path) -> None:
@@ -188,9 +207,9 @@ async def test_files_that_vanish_later_are_no_crash(session: ClientSession, tmp_
     async with listening(SshHost(tmp_path)) as host:
         target = host.target(session)
         (tmp_path / "key").write_text("no key")
-        assert await target.restart() == RestartReply(False, "SSH failed (KeyImportError).")
+        assert await target.restart() == RestartReply(Answer.REFUSED, "SSH failed (KeyImportError).")
         (tmp_path / "key").unlink()
-        assert await target.restart() == RestartReply(False, "SSH failed (FileNotFoundError).")
+        assert await target.restart() == RestartReply(Answer.REFUSED, "SSH failed (FileNotFoundError).")
     assert host.commands == []
 
 

@@ -210,7 +210,7 @@ async def test_a_wedge_appears_and_heals_live(
     browser: Browser, spark: EmbeddedSpark, tmp_path: Path, clip: Path
 ) -> None:
     """Nothing is reloaded: the page follows, with evidence, history, restarts left and the failed canary."""
-    settings = {
+    settings: ProxySettings = {
         "parakeet_url": spark.parakeet_url,
         "magpie_url": spark.magpie_url,
         "parakeet_restart_url": spark.parakeet_restart_url,
@@ -232,7 +232,7 @@ async def test_a_wedge_appears_and_heals_live(
         await expect(card.locator(".budget")).to_contain_text("2 of 3 within 30 min")
         await expect(card).to_have_attribute("data-state", "healthy")
         await expect(page.locator("#overall")).to_have_text("Everything works")
-        await expect(card.locator(".evidence")).to_have_text("The canary was heard right.")
+        await expect(card.locator(".evidence")).to_have_text("The canary was transcribed right.")
         steps = await card.locator(".timeline .what").all_text_contents()
         assert steps == ["Healthy", "Restarting", "Wedged", "Suspect", "Healthy"]
         assert await card.locator(".bar.failed .cross").count() >= 2

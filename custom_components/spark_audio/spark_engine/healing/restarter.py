@@ -198,7 +198,8 @@ class Restarter:
         problem = f"No restarts: the ledger of restarts cannot be written ({err.strerror or err})."
         if self._obstacle != problem:
             LOGGER.error("%s: %s", self._name, problem)
-        self._refused_at, self._obstacle = None, problem
+        # Each round tries to write it, and forgets the problem once that works.
+        self._is_kept, self._refused_at, self._obstacle = False, None, problem
 
     def _forget_old_problem(self) -> None:
         pause = min(LONGEST_REFUSED_PAUSE, REFUSED_PAUSE * 2 ** (self._refusals - 1))

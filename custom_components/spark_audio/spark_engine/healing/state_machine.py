@@ -224,7 +224,7 @@ def _failed(health: Health, seen: Observation, now: float, policy: Policy) -> He
     """A fault or a time-out: where the state itself explains it, it does not count."""
     if health.state in (State.WEDGED, State.GAVE_UP):
         return health
-    if seen.outcome is Outcome.KILLED:
+    if seen.outcome is Outcome.KILLED and health.state is not State.RESTARTING:
         health = replace(health, killed_at=now)
     is_signed, excusable = seen.outcome is Outcome.SIGNED_FAULT, seen.outcome not in _NEVER_EXCUSED
     waited = now - health.since

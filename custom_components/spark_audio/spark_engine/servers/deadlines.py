@@ -29,6 +29,9 @@ class Deadlines:
     connection_kept: float = 4.0
     """For which servers are sure to keep an idle connection: uvicorn, under most of them, closes it after 5."""
 
+    stale_after: float = 1.0
+    """Of idleness, before a kept-alive connection that is cut may have been closed by a server that read nothing."""
+
     canary: float = 10.0
     """For a canary: a healthy service needs a tenth of it, a busy one a few."""
 

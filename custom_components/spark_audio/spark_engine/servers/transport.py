@@ -1,4 +1,9 @@
-"""HTTP to one server: deadlines, error mapping, and one repeat on a stale keep-alive connection."""
+"""HTTP to one server: deadlines, error mapping, and one repeat on a stale keep-alive connection.
+
+A request that cuts its connection may have ended the server's process: it must not be sent again (ggml servers abort on
+a CUDA error). Only what was sent on a kept-alive connection that had been idle is repeated: the server may have closed
+that before it read anything.
+"""
 
 import asyncio
 import json
@@ -6,6 +11,7 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import override
 
 from aiohttp import (
@@ -16,12 +22,15 @@ from aiohttp import (
     ClientSession,
     ClientTimeout,
     ServerDisconnectedError,
+    TraceConfig,
+    TraceConnectionReuseconnParams,
 )
 
 from ..errors import Busy, Rejected, ServerFault, SparkError, TimedOut, Unauthorized, Unreachable
 from ..models import Json
 from .bodies import Body
 from .deadlines import Deadlines
+from .faults import gpu_fault
 
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request that is being served; sent along, so that the logs of all parts can be read together."""
@@ -30,20 +39,6 @@ LARGEST_ANSWER = 64 << 20
 """Bytes of an answer that is read whole."""
 
 _LONGEST_MESSAGE = 200
-
-_CUDA = (
-    "cuda error",
-    "cudaerror",
-    "cuda failure",
-    "cuda_error",
-    "cublas_status_",
-    "cublas failure",
-    "cudnn_status",
-    "cudnn failure",
-    "illegal memory access",
-    "device-side assert",
-)
-"""Text of a broken CUDA context as PyTorch and ONNX Runtime write it, lower case. Some servers send it with a 4xx."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +60,24 @@ class Reply:
         return document
 
 
+@dataclass(slots=True)
+class _Connection:
+    """What is known of the connection that a request goes out on."""
+
+    is_reused: bool = False
+
+
+async def _note_reuse(_: ClientSession, context: SimpleNamespace, _params: TraceConnectionReuseconnParams) -> None:
+    """The session is the host's, and others use it, too: theirs have no `_Connection`."""
+    if isinstance(context.trace_request_ctx, _Connection):
+        context.trace_request_ctx.is_reused = True
+
+
+_REUSE = TraceConfig()
+_REUSE.on_connection_reuseconn.append(_note_reuse)
+_REUSE.freeze()
+
+
 class Transport:
     """HTTP to one server. The session is the host's: connections are kept alive and shared there."""
 
@@ -76,7 +89,8 @@ class Transport:
         self.deadlines = deadlines or Deadlines()
         self._session = session
         self._token = token
-        self._answered = False
+        if _REUSE not in session.trace_configs:
+            session.trace_configs.append(_REUSE)
         self._last_answer = -self.deadlines.connection_kept
         # Deadlines are set around whole requests; aiohttp only bounds connecting.
         self._timeout = ClientTimeout(total=None, sock_connect=self.deadlines.connect)
@@ -149,20 +163,30 @@ class Transport:
 
     async def _send(self, method: str, path: str, body: Body | None) -> ClientResponse:
         """Send, and once more where a kept-alive connection turns out to be closed: no server has read that request."""
+        connection = _Connection()
+        # Kept-alive connections that were closed since the event loop last looked are dropped now.
+        await asyncio.sleep(0)
+        idle = asyncio.get_running_loop().time() - self._last_answer
         try:
-            response = await self._request(method, path, body)
+            response = await self._request(method, path, body, connection)
         except ClientConnectorError:
             raise
-        except ServerDisconnectedError, ClientOSError:
-            if not self._answered:
-                raise
-            self._answered = False
-            response = await self._request(method, path, body)
-        self._answered = True
+        except (ServerDisconnectedError, ClientOSError) as err:
+            if not connection.is_reused or idle < self.deadlines.stale_after:
+                raise _cut() from err
+            response = await self._request_again(method, path, body)
         self._last_answer = asyncio.get_running_loop().time()
         return response
 
-    async def _request(self, method: str, path: str, body: Body | None) -> ClientResponse:
+    async def _request_again(self, method: str, path: str, body: Body | None) -> ClientResponse:
+        try:
+            return await self._request(method, path, body, _Connection())
+        except ClientConnectorError:
+            raise
+        except (ServerDisconnectedError, ClientOSError) as err:
+            raise _cut() from err
+
+    async def _request(self, method: str, path: str, body: Body | None, connection: _Connection) -> ClientResponse:
         headers = {}
         if body:
             headers = {"Content-Type": body.content_type, "Content-Length": str(body.size)}
@@ -177,6 +201,7 @@ class Transport:
             headers=headers,
             allow_redirects=False,
             timeout=self._timeout,
+            trace_request_ctx=connection,
         )
 
 
@@ -201,10 +226,12 @@ def _translated() -> Iterator[None]:
         raise TimedOut("The server did not answer in time.") from err
     except ClientConnectorError as err:
         raise Unreachable(f"No connection to {err.host}:{err.port}: {err.os_error.strerror or err.os_error}.") from err
-    except ServerDisconnectedError as err:
-        raise ServerFault("The server closed the connection without an answer.") from err
     except ClientError as err:
         raise ServerFault(f"The server's answer broke off or is not HTTP ({type(err).__name__}).") from err
+
+
+def _cut() -> ServerFault:
+    return ServerFault("The server closed the connection without an answer.", killed=True)
 
 
 def error_for(response: ClientResponse, data: bytes) -> SparkError:
@@ -212,8 +239,9 @@ def error_for(response: ClientResponse, data: bytes) -> SparkError:
     status = response.status
     text = data[: 1 << 16].decode("utf-8", "replace")
     said = _said(text) or response.reason or "no reason given"
-    if signature := next((sign for sign in _CUDA if sign in text.lower()), None):
-        return ServerFault(f"The server reports a CUDA failure ({status}): {said}", status=status, signature=signature)
+    # A validation error repeats the caller's own words, which may be about anything.
+    if fault := gpu_fault(said if _is_validation(text) else text, said, status, _retry_after(response)):
+        return fault
     if status in (401, 403):
         return Unauthorized(f"The server refuses the key ({status}): {said}", status=status)
     if status in (429, 503):
@@ -223,6 +251,18 @@ def error_for(response: ClientResponse, data: bytes) -> SparkError:
     if status < 400:
         return Rejected(f"The server redirects ({status}); give the URL that it redirects to.", status=status)
     return Rejected(f"The server refuses the request ({status}): {said}", status=status)
+
+
+def _is_validation(text: str) -> bool:
+    """Return whether FastAPI refuses the request itself: it lists what is wrong, with the input."""
+    try:
+        document: Json = json.loads(text)
+    except ValueError:
+        return False
+    match document:
+        case {"detail": [{"loc": _}, *_]}:
+            return True
+    return False
 
 
 def _retry_after(response: ClientResponse) -> float | None:

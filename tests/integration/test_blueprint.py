@@ -15,7 +15,6 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 
 from custom_components.spark_audio.event import INCIDENT as DESCRIPTION
 from custom_components.spark_audio.spark_engine.healing.health import Health, State, Transition
-
 from tests.helpers.integration.set_up import INTEGRATION
 
 ROOT = INTEGRATION.parent.parent

@@ -109,7 +109,13 @@ class TestTrials:
         ids=["hook is off", "API is off", "no such container", "button is away"],
     )
     async def test_one_that_fails_is_saved_the_second_time(
-        self, hass: HomeAssistant, entry: MockConfigEntry, api: FakeServer, kind: str, given: dict[str, str], reason: str
+        self,
+        hass: HomeAssistant,
+        entry: MockConfigEntry,
+        api: FakeServer,
+        kind: str,
+        given: dict[str, str],
+        reason: str,
     ) -> None:
         """It may be off at the moment; the form says why it fails, and shows what was entered."""
         hass.states.async_set("button.away", STATE_UNAVAILABLE)

@@ -9,7 +9,7 @@ from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
 from custom_components.spark_audio import restart_targets
 from custom_components.spark_audio.restart_targets import create_target
-from custom_components.spark_audio.spark_engine.healing.restart import Answer, RestartReply, Trial, TrialResult
+from custom_components.spark_audio.spark_engine.healing.restart import Answer, RestartReply
 from custom_components.spark_audio.spark_engine.models import Service
 
 

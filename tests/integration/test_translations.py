@@ -14,7 +14,6 @@ from custom_components.spark_audio.spark_engine.servers.magpie_dialects import N
 from custom_components.spark_audio.spark_engine.servers.magpie_readers import Repertoire
 from custom_components.spark_audio.spark_engine.speech.voices import parse_voice
 from custom_components.spark_audio.voices import emotion_key
-
 from tests.helpers.integration.translations import LANGUAGES, TRANSLATIONS, load, texts
 
 OTHERS = [language for language in LANGUAGES if language != "en"]

@@ -52,6 +52,12 @@ class IncidentEvent(HealthEntity, EventEntity):
         super().__init__(entry, name, description)
         self._seen = self.status.history
 
+    @property
+    @override
+    def available(self) -> bool:
+        # It is what tells that nothing has been reached for long.
+        return True
+
     @callback
     @override
     def _handle_coordinator_update(self) -> None:

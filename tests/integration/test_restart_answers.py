@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from homeassistant.const import STATE_UNAVAILABLE
@@ -31,6 +32,7 @@ from tests.helpers.integration.watched import (
     load,
     press,
     proxy_entry,
+    real_proxy,
     service,
     status,
     until,
@@ -283,3 +285,25 @@ class TestThroughTheProxy:
             proxy.answers[STATUS] = status(service("parakeet"), automatic=automatic)
             await entry.runtime_data.async_refresh()
             assert issues(hass) == []
+
+    async def test_the_real_proxy(
+        self, hass: HomeAssistant, parakeet: FakeServer, api: FakeServer, tmp_path: Path
+    ) -> None:
+        """In a process of its own: what its Docker API answers reaches the person who pressed the button."""
+        api.answers[DOCKER_RESTART] = NO_CONTAINER
+        async with real_proxy(
+            tmp_path, parakeet_url=parakeet.url, parakeet_restart_docker=f"{api.url}#parakeet"
+        ) as url:
+            entry = await load(hass, proxy_entry(url))
+            await press(hass, CHECK)
+            assert state_of(hass, HEALTH) == "healthy"
+            told = incidents(hass)
+            with pytest.raises(HomeAssistantError) as error:
+                await press(hass, RESTART)
+            answer = "The restart target answered 404 Not Found."
+            assert str(error.value) == f"Parakeet was not restarted. {answer}"
+            assert told == ["restart_requested", "restart_refused"]
+            assert said(hass, "restart_problem")["reason"] == answer
+            assert (state_of(hass, HEALTH), state_of(hass, "sensor.parakeet_restarts_left")) == ("healthy", "3")
+            assert len(restarts(api)) == 1
+            assert await hass.config_entries.async_unload(entry.entry_id)

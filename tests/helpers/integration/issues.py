@@ -21,10 +21,11 @@ def issues(hass: HomeAssistant) -> list[str]:
     return sorted(issue.translation_key or "" for issue in _issues(hass))
 
 
-def said(hass: HomeAssistant, kind: str) -> dict[str, str]:
-    """Return what the text of the one issue of this kind is filled in with."""
-    [issue] = [issue for issue in _issues(hass) if issue.translation_key == kind]
-    return issue.translation_placeholders or {}
+def said(hass: HomeAssistant, kind: str, service: str = "Parakeet") -> dict[str, str]:
+    """Return what the text of the issue of this kind about the service is filled in with."""
+    filled = [issue.translation_placeholders or {} for issue in _issues(hass) if issue.translation_key == kind]
+    [found] = [each for each in filled if each["service"] == service]
+    return found
 
 
 def _issues(hass: HomeAssistant) -> list[ir.IssueEntry]:

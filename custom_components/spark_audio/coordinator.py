@@ -66,6 +66,10 @@ class SparkCoordinator(DataUpdateCoordinator[Statuses]):
     async def _check(self, name: ServerName) -> None:
         """Raise SparkError."""
 
+    def address_of(self, server: ServerStatus) -> str:
+        """Return the URL that has to answer for a server to be reached."""
+        return server.url
+
     async def async_restart(self, name: ServerName) -> None:
         """Restart a server because a person wants it. Raises HomeAssistantError."""
         try:
@@ -75,6 +79,7 @@ class SparkCoordinator(DataUpdateCoordinator[Statuses]):
         except NoRestartTarget as err:
             raise _refused(name, translation_key="no_restart_target") from err
         except RestartRefused as err:
+            await self.async_refresh()
             raise _refused(name, translation_key="restart_refused", reason=str(err)) from err
         except OSError as err:
             raise _refused(name, translation_key="no_record") from err

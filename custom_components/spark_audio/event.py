@@ -18,6 +18,7 @@ PARALLEL_UPDATES = 0
 
 RECOVERED = "recovered"
 RESTART_REFUSED = "restart_refused"
+UNREACHABLE = "unreachable"
 
 TROUBLE = {
     State.WEDGED: "wedged",
@@ -25,10 +26,15 @@ TROUBLE = {
     State.GAVE_UP: "gave_up",
     State.OUT_OF_MEMORY: "out_of_memory",
     State.WRONG_SERVER: "wrong_server",
-    State.UNREACHABLE: "unreachable",
 }
+"""What is told at once. A box that is off is told of once that is long."""
 
-INCIDENT = EventEntityDescription(key="incident", event_types=[*TROUBLE.values(), RESTART_REFUSED, RECOVERED])
+BACK = (State.HEALTHY, State.ASLEEP)
+"""States in which nothing is left to be told of. A model that was unloaded is loaded by the next request."""
+
+INCIDENT = EventEntityDescription(
+    key="incident", event_types=[*TROUBLE.values(), UNREACHABLE, RESTART_REFUSED, RECOVERED]
+)
 
 
 async def async_setup_entry(
@@ -46,6 +52,12 @@ class IncidentEvent(HealthEntity, EventEntity):
         super().__init__(entry, name, description)
         self._seen = self.status.history
 
+    @property
+    @override
+    def available(self) -> bool:
+        # It is what tells that nothing has been reached for long.
+        return True
+
     @callback
     @override
     def _handle_coordinator_update(self) -> None:
@@ -54,8 +66,7 @@ class IncidentEvent(HealthEntity, EventEntity):
             for change in new_transitions(self._seen, history):
                 self._tell_change(change)
             self._seen = history
-            if is_long_unreachable(self.status) and self._told != TROUBLE[State.UNREACHABLE]:
-                self._tell(TROUBLE[State.UNREACHABLE], self.status.evidence)
+            self._tell_outage()
         super()._handle_coordinator_update()
 
     @property
@@ -67,10 +78,18 @@ class IncidentEvent(HealthEntity, EventEntity):
     def _tell_change(self, change: Transition) -> None:
         if change.refused:
             self._tell(RESTART_REFUSED, change.evidence)
-        elif change.after is State.HEALTHY and self._told not in (None, RECOVERED):
+        elif change.after in BACK and self._told not in (None, RECOVERED):
             self._tell(RECOVERED, change.evidence)
-        elif change.after in TROUBLE and change.after is not State.UNREACHABLE:
+        elif change.after in TROUBLE:
             self._tell(TROUBLE[change.after], change.evidence)
+
+    def _tell_outage(self) -> None:
+        """Tell of an outage once it is long, and of its end: a proxy that was away has no transition to show for it."""
+        was_told, status = self._told == UNREACHABLE, self.status
+        if not was_told and is_long_unreachable(status):
+            self._tell(UNREACHABLE, status.evidence)
+        elif was_told and status.state in BACK:
+            self._tell(RECOVERED, status.evidence)
 
     def _tell(self, kind: str, evidence: str) -> None:
         self._trigger_event(kind, {"evidence": evidence})

@@ -24,11 +24,13 @@ EXAMPLES = {
 
 
 class SparkAudioOptionsFlow(OptionsFlowWithReload):
-    """One form, and a second one for what the chosen kind of restart has to be told."""
+    """One form, a second one for what the chosen kind of restart has to be told, and what could not be tried of it."""
 
     _chosen: Options
     _warned_of: Mapping[str, str] | None = None
     """The restart targets that were shown not to work."""
+    _untried: Sequence[str] = ()
+    """Which restart targets cannot be tried without a restart, and why."""
 
     async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Ask for everything else."""
@@ -66,6 +68,14 @@ class SparkAudioOptionsFlow(OptionsFlowWithReload):
         """Ask which buttons restart the services."""
         return await self._targets(RestartKind.BUTTON, user_input)
 
+    async def async_step_untried(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Say that only a restart tells whether the restart targets work."""
+        if user_input is not None:
+            return self.async_create_entry(data=self._chosen)
+        return self.async_show_form(
+            step_id="untried", last_step=True, description_placeholders={"reason": "\n\n".join(self._untried)}
+        )
+
     async def _ask_for_targets(self) -> ConfigFlowResult:
         match self._chosen.get(CONF_RESTART_KIND):
             case RestartKind.HOOK:
@@ -84,15 +94,15 @@ class SparkAudioOptionsFlow(OptionsFlowWithReload):
         reasons: list[str] = []
         if user_input is not None:
             given = {name: text.strip() for name, text in user_input.items() if text.strip()}
-            errors = self._wrong(kind, given)
-            if not errors and given != self._warned_of:
-                reasons = await self._failing(self._chosen | given)
-            if not errors and not reasons:
+            if errors := self._wrong(kind, given):
+                unknown = [given[name] for name, error in errors.items() if error == "unknown_entity"]
+            elif given == self._warned_of:
                 return self.async_create_entry(data=self._chosen | given)
-            if reasons:
+            elif not (reasons := await self._try_out(self._chosen | given)):
+                return await self._save_targets(given)
+            else:
                 # It may be off just now: the same once more is saved.
                 self._warned_of, errors = given, {"base": "target_fails"}
-            unknown = [given[name] for name, error in errors.items() if error == "unknown_entity"]
         actions = sorted(
             f"{domain}.{action}"
             for domain, actions in self.hass.services.async_services().items()
@@ -107,12 +117,24 @@ class SparkAudioOptionsFlow(OptionsFlowWithReload):
             description_placeholders={**EXAMPLES, "entity": ", ".join(unknown), "reason": " ".join(reasons)},
         )
 
-    async def _failing(self, options: Options) -> list[str]:
-        """Return why restart targets do not work, as far as can be known without a restart."""
+    async def _save_targets(self, given: Mapping[str, str]) -> ConfigFlowResult:
+        is_new = not given.items() <= self.config_entry.options.items()
+        self._chosen |= given
+        if is_new and self._untried:
+            return await self.async_step_untried()
+        return self.async_create_entry(data=self._chosen)
+
+    async def _try_out(self, options: Options) -> list[str]:
+        """Return which restart targets fail, and why; keep which cannot be tried. Nothing is restarted."""
         session = session_for(self.hass, self.config_entry.data)
-        targets = [create_target(self.hass, session, options, service) for service in self._services]
-        trials = await asyncio.gather(*(target.try_out() for target in targets if target))
-        return [result.detail for result in trials if result.trial is Trial.FAILS]
+        targets = {service: create_target(self.hass, session, options, service) for service in self._services}
+        given = {service: target for service, target in targets.items() if target}
+        results = await asyncio.gather(*(target.try_out() for target in given.values()))
+        told: dict[Trial, list[str]] = {trial: [] for trial in Trial}
+        for service, result in zip(given, results, strict=True):
+            told[result.trial].append(f"{service.display_name}: {result.detail}")
+        self._untried = told[Trial.UNTRIED]
+        return told[Trial.FAILS]
 
     def _wrong(self, kind: RestartKind, given: Mapping[str, str]) -> dict[str, str]:
         """Return the error of each field."""

@@ -36,6 +36,7 @@ class ProxyCoordinator(SparkCoordinator):
         self._client = ProxyClient(Transport(self._session, entry.data[CONF_PROXY_URL], key, DEADLINES))
         self.spark = Spark(self._session, SparkAddress())
         self._offered: frozenset[tuple[ServerName, bool, bool]] = frozenset()
+        self._is_away = False
 
     @override
     async def _async_setup(self) -> None:
@@ -68,6 +69,7 @@ class ProxyCoordinator(SparkCoordinator):
             self.data = away(before, State.UNKNOWN, err.message)
             raise ConfigEntryAuthFailed(**_about(err, translation_key="proxy_unauthorized")) from err
         except SparkError as err:
+            self._is_away = True
             self.data = away(before, State.UNREACHABLE, err.message)
             self.update_interval = FAST_POLL
             if self.config_entry.state is ConfigEntryState.SETUP_IN_PROGRESS:
@@ -76,6 +78,7 @@ class ProxyCoordinator(SparkCoordinator):
             # Home Assistant tells listeners of the first failure alone, and an outage gets longer.
             self.async_update_listeners()
             raise UpdateFailed(**_about(err, translation_key="proxy_away")) from err
+        self._is_away = False
         now = {server.name: server for server in servers}
         well = all(server.state is State.HEALTHY or not server.watched for server in servers)
         self.update_interval = POLL if well else FAST_POLL
@@ -86,6 +89,10 @@ class ProxyCoordinator(SparkCoordinator):
     @override
     def start(self) -> None:
         """Nothing to do: the proxy watches."""
+
+    @override
+    def address_of(self, server: ServerStatus) -> str:
+        return str(self.config_entry.data[CONF_PROXY_URL]) if self._is_away else server.url
 
     @override
     async def _restart(self, name: ServerName) -> None:

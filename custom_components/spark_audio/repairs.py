@@ -61,7 +61,7 @@ def update_issues(hass: HomeAssistant, entry: SparkConfigEntry) -> None:
                 translation_placeholders={
                     "service": service.name.display_name,
                     "title": entry.title,
-                    "url": f"`{service.url}`",
+                    "url": f"`{entry.runtime_data.address_of(service)}`",
                     "reason": (service.restart_problem if issue == RESTART_PROBLEM else None) or service.evidence,
                 },
             )

@@ -93,9 +93,9 @@ class ServiceSensor(HealthEntity, SensorEntity):
 
 
 class HealthSensor(ServiceSensor):
-    """The state of a server, and what it was concluded from."""
+    """The state of a server, what it was concluded from, and why it cannot be restarted."""
 
-    _unrecorded_attributes = frozenset({"evidence"})
+    _unrecorded_attributes = frozenset({"evidence", "restart_problem"})
 
     @property
     @override
@@ -106,4 +106,4 @@ class HealthSensor(ServiceSensor):
     @property
     @override
     def extra_state_attributes(self) -> Mapping[str, Any]:
-        return {"evidence": self.status.evidence}
+        return {"evidence": self.status.evidence, "restart_problem": self.status.restart_problem}

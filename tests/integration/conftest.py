@@ -98,6 +98,12 @@ async def magpie(socket_enabled: None) -> AsyncGenerator[FakeServer]:
 
 
 @pytest.fixture
+async def repairs(hass: HomeAssistant) -> None:
+    """Where a person is shown issues."""
+    assert await async_setup_component(hass, "repairs", {})
+
+
+@pytest.fixture
 async def assist(hass: HomeAssistant) -> None:
     """Everything a pipeline needs but the engines."""
     for component in ("homeassistant", "http", "media_source", "stt", "tts", "conversation", "assist_pipeline"):

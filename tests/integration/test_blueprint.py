@@ -13,9 +13,9 @@ from homeassistant.setup import async_setup_component
 from homeassistant.util.yaml import load_yaml_dict
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_capture_events
 
+from custom_components.spark_audio.event import INCIDENT as DESCRIPTION
 from custom_components.spark_audio.spark_engine.healing.health import Health, State, Transition
-
-from .conftest import INTEGRATION
+from tests.helpers.integration.set_up import INTEGRATION
 
 ROOT = INTEGRATION.parent.parent
 NAME = "spark_audio/speech_recovers_or_gives_up.yaml"
@@ -29,6 +29,13 @@ def test_schema() -> None:
     AUTOMATION_BLUEPRINT_SCHEMA(blueprint)
     about = BLUEPRINT_SCHEMA(blueprint)["blueprint"]
     assert about["source_url"].endswith(f"/blueprints/automation/{NAME}")
+
+
+def test_every_event_can_be_chosen_and_is_told_in_words() -> None:
+    blueprint = load_yaml_dict(BLUEPRINT)
+    kinds = blueprint["blueprint"]["input"]["kinds"]["selector"]["select"]["options"]
+    assert {kind["value"] for kind in kinds} == set(DESCRIPTION.event_types or ())
+    assert all(f"'{kind}': '" in blueprint["variables"]["message"] for kind in DESCRIPTION.event_types or ())
 
 
 @pytest.fixture

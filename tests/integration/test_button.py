@@ -12,7 +12,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from tests.fakes import server as fake
 from tests.fakes.server import FakeServer, running
-from tests.helpers.integration.docker_api import docker, healing
+from tests.helpers.integration.docker_api import docker, healing, restarts
 from tests.helpers.integration.set_up import state_of
 from tests.helpers.integration.watched import (
     CHECK,
@@ -84,7 +84,7 @@ async def test_a_restart_that_cannot_be_recorded(hass: HomeAssistant, parakeet: 
             pytest.raises(HomeAssistantError, match="could not be written down"),
         ):
             await press(hass, RESTART)
-        assert api.asked == []
+        assert restarts(api) == []
 
 
 @pytest.mark.parametrize(

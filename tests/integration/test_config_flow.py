@@ -19,8 +19,7 @@ from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import FakeServer, Handler
 from tests.helpers.integration.config_forms import MAGPIE, PARAKEET, choose, direct, submit
 from tests.helpers.integration.deadlines import shorten
-
-from .conftest import entry_for
+from tests.helpers.integration.set_up import entry_for
 
 pytestmark = pytest.mark.usefixtures("assist")
 

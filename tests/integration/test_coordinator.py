@@ -29,6 +29,17 @@ from tests.helpers.integration.watched import (
 pytestmark = pytest.mark.usefixtures("assist")
 
 
+class InAQuarterOfAnHour:
+    """The clock of the coordinator, when the voices are to be listed again."""
+
+    time = staticmethod(time.time)
+
+    @staticmethod
+    def monotonic() -> float:
+        """Return seconds that only ever go on."""
+        return time.monotonic() + module.VOICES_EVERY + 1
+
+
 class TestVoices:
     """The last good list is kept, and looked at again now and then."""
 
@@ -96,7 +107,7 @@ class TestVoices:
         await hass.async_block_till_done(wait_background_tasks=True)
         assert len(magpie.asked) == asked, "a quarter of an hour has not gone by"
 
-        monkeypatch.setattr(module, "monotonic", lambda: time.monotonic() + module.VOICES_EVERY + 1)
+        monkeypatch.setattr(module, "time", InAQuarterOfAnHour)
         told: list[list[str]] = []
         coordinator = entry.runtime_data
         stop = coordinator.async_add_listener(lambda: told.append(names(entry)))

@@ -14,13 +14,14 @@ from homeassistant.helpers.entity_component import EntityComponent
 from homeassistant.setup import async_setup_component
 from homeassistant.util.hass_dict import HassKey
 
+from custom_components.spark_audio.spark_engine.healing.budget import Ledger
 from custom_components.spark_audio.spark_engine.healing.clock import SystemClock
 from custom_components.spark_audio.spark_engine.speech.audio import silence
-from custom_components.spark_audio.stored import StoredAttempts
+from custom_components.spark_audio.stored import StoredLedger
 from tests.fakes import faults
 from tests.fakes import server as fake
 from tests.fakes.server import FakeServer
-from tests.helpers.integration.docker_api import DOCKER_RESTART, docker
+from tests.helpers.integration.docker_api import DOCKER_RESTART, docker, restarts
 from tests.helpers.integration.set_up import state_of
 from tests.helpers.integration.watched import (
     BROKEN,
@@ -28,6 +29,7 @@ from tests.helpers.integration.watched import (
     HEALTH,
     HEAR,
     INCIDENT,
+    PARAKEET,
     RESTART,
     incidents,
     load,
@@ -77,7 +79,7 @@ async def test_a_wedge_is_restarted_by_docker(hass: HomeAssistant, parakeet: Fak
     await until(hass, HEALTH, "healthy")
     await hass.async_block_till_done()
     assert told == ["wedged", "restart_requested", "recovered"]
-    assert [(asked.method, asked.path) for asked in api.asked] == [DOCKER_RESTART]
+    assert [asked.path for asked in restarts(api)] == [DOCKER_RESTART[1]]
     assert on_disk == [1], "sent before it was written down"
     await entry.runtime_data.async_refresh()
     assert state_of(hass, "sensor.parakeet_recent_restarts") == "1"
@@ -99,7 +101,7 @@ async def test_a_single_failure_is_no_incident(hass: HomeAssistant, parakeet: Fa
     await until(hass, HEALTH, "suspect")
     await until(hass, HEALTH, "healthy")
     assert told == []
-    assert api.asked == []
+    assert restarts(api) == []
 
 
 class RestartButton(ButtonEntity):
@@ -164,7 +166,7 @@ async def test_a_hook_gets_its_token(hass: HomeAssistant, parakeet: FakeServer, 
     await press(hass, RESTART)
     await until(hass, HEALTH, "healthy")
     await hass.async_block_till_done()
-    [asked] = api.asked
+    [asked] = restarts(api)
     assert asked.headers["Authorization"] == "Bearer open"
     assert told == ["restart_requested", "recovered"]
 
@@ -189,10 +191,10 @@ async def test_automatic_restarts_can_be_switched_off(
     parakeet.answers[HEAR] = BROKEN
     await until(hass, HEALTH, "wedged")
     await press(hass, CHECK)
-    assert (state_of(hass, HEALTH), api.asked) == ("wedged", [])
+    assert (state_of(hass, HEALTH), restarts(api)) == ("wedged", [])
     await press(hass, RESTART)
     await until(hass, HEALTH, "healthy")
-    assert len(api.asked) == 1
+    assert len(restarts(api)) == 1
 
 
 async def test_the_record_survives_a_restart_of_home_assistant(
@@ -200,14 +202,14 @@ async def test_the_record_survives_a_restart_of_home_assistant(
 ) -> None:
     """Three restarts before it went down: none after it came up again, whatever Parakeet does."""
     entry = watched_entry(parakeet.url, **docker(api))
-    store = StoredAttempts(hass, entry.entry_id, "parakeet")
+    store = StoredLedger(hass, entry.entry_id, PARAKEET, parakeet.url)
     await store.load()
     now = SystemClock().time()
-    await store.save((now - 300, now - 200, now - 100))
+    await store.save(Ledger((now - 300, now - 200, now - 100)))
     parakeet.answers[HEAR] = BROKEN
     await load(hass, entry)
     await until(hass, HEALTH, "gave_up")
-    assert api.asked == []
+    assert restarts(api) == []
     assert state_of(hass, "sensor.parakeet_restarts_left") == "0"
 
 
@@ -231,7 +233,7 @@ async def test_reload_during_a_wedge(hass: HomeAssistant, parakeet: FakeServer, 
     assert len(record(hass, entry.entry_id)) == 1
     await entry.runtime_data.async_refresh()
     assert state_of(hass, "sensor.parakeet_restarts_left") == "2"
-    assert len(api.asked) == 1, "60 s have to lie between two restarts"
+    assert len(restarts(api)) == 1, "60 s have to lie between two restarts"
     parakeet.answers[HEAR] = well
     await until(hass, HEALTH, "healthy")
     await hass.async_block_till_done()

@@ -150,7 +150,7 @@ async def test_deadline_of_a_turn(
         assert result.text == "Heard by another."
         assert "did not answer within 0.1 s" in warnings(caplog)[-1].getMessage()
         [member] = entry.runtime_data.spark.parakeet.members
-        assert member.watchdog.health.timeouts == 1
+        assert member.watchdog.health.state is State.SUSPECT
 
 
 async def test_two_sparks_as_fallbacks_of_each_other(

@@ -82,7 +82,7 @@ async def test_all_is_kept_and_shown_again(hass: HomeAssistant, entry: MockConfi
             "noise_reduction": False,
             "auto_gain": False,
         },
-        "healing": {"canary_interval": 60, "automatic_restart": False, "restart_kind": "none"},
+        "healing": {"canary_interval": 60, "automatic_restart": False, "keep_warm": True, "restart_kind": "none"},
         "fallback": {"fallback_stt": other},
     }
     await submit(hass, entry, **chosen)
@@ -98,6 +98,7 @@ async def test_all_is_kept_and_shown_again(hass: HomeAssistant, entry: MockConfi
         "audio_processing": {"noise_reduction": False, "auto_gain": False},
         "canary_interval": 60,
         "automatic_restart": False,
+        "keep_warm": True,
         "restart_kind": "none",
         "fallback_stt": other,
     }

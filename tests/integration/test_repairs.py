@@ -2,17 +2,14 @@
 
 import pytest
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import issue_registry as ir
-from homeassistant.setup import async_setup_component
-from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.spark_audio.repairs import ISSUES
-from custom_components.spark_audio.spark_engine.healing.clock import SystemClock
-from custom_components.spark_audio.stored import StoredAttempts
 from tests.fakes import server as fake
 from tests.fakes.server import FakeServer
-from tests.helpers.integration.docker_api import docker
+from tests.helpers.documents import at, string
+from tests.helpers.integration.docker_api import docker, restarts
+from tests.helpers.integration.issues import Fix, given_up, issues
 from tests.helpers.integration.set_up import state_of
 from tests.helpers.integration.translations import TRANSLATIONS
 from tests.helpers.integration.watched import (
@@ -34,36 +31,6 @@ from tests.helpers.integration.watched import (
 
 pytestmark = pytest.mark.usefixtures("assist", "watched", "disk", "repairs")
 
-FIX = "/api/repairs/issues/fix"
-
-
-@pytest.fixture
-async def repairs(hass: HomeAssistant) -> None:
-    """Where a person is shown issues."""
-    assert await async_setup_component(hass, "repairs", {})
-
-
-def issues(hass: HomeAssistant) -> list[str]:
-    """The kinds of the issues that there are."""
-    return sorted(
-        issue.translation_key or ""
-        for (domain, _), issue in ir.async_get(hass).issues.items()
-        if domain == "spark_audio"
-    )
-
-
-async def given_up(hass: HomeAssistant, parakeet: FakeServer, api: FakeServer) -> MockConfigEntry:
-    """A Spark whose Parakeet was restarted three times, in vain."""
-    entry = watched_entry(parakeet.url, **docker(api))
-    store = StoredAttempts(hass, entry.entry_id, "parakeet")
-    await store.load()
-    now = SystemClock().time()
-    await store.save((now - 300, now - 200, now - 100))
-    parakeet.answers[HEAR] = BROKEN
-    await load(hass, entry)
-    await until(hass, HEALTH, "gave_up")
-    return entry
-
 
 async def test_gave_up_restart_now(
     hass: HomeAssistant, hass_client: ClientSessionGenerator, parakeet: FakeServer, api: FakeServer
@@ -71,17 +38,21 @@ async def test_gave_up_restart_now(
     """The fix is one more restart; with the recovery the issue is gone."""
     entry = await given_up(hass, parakeet, api)
     assert issues(hass) == ["gave_up"]
-    client = await hass_client()
-    issue_id = f"gave_up_{entry.entry_id}_parakeet"
-    form = await (await client.post(FIX, json={"handler": "spark_audio", "issue_id": issue_id})).json()
-    assert form["step_id"] == "confirm"
-    assert form["description_placeholders"] == {"service": "Parakeet", "title": "127.0.0.1"}
-    assert api.asked == []
-    done = await (await client.post(f"{FIX}/{form['flow_id']}", json={})).json()
-    assert done["type"] == "create_entry"
+    fix = Fix(hass_client, entry)
+    form = await fix.open()
+    assert at(form, "step_id") == "confirm"
+    assert at(form, "description_placeholders") == {
+        "service": "Parakeet",
+        "title": "127.0.0.1",
+        "url": f"`{parakeet.url}`",
+        "reason": "3 restarts in 30 min did not help.",
+    }
+    assert restarts(api) == []
+    done = await fix.submit(form)
+    assert at(done, "type") == "create_entry"
     assert issues(hass) == []
     await until(hass, HEALTH, "healthy")
-    assert len(api.asked) == 1
+    assert len(restarts(api)) == 1
     assert issues(hass) == []
 
 
@@ -91,7 +62,7 @@ async def test_gave_up_and_recovered(hass: HomeAssistant, parakeet: FakeServer, 
     parakeet.answers[HEAR] = fake.json({"text": "Turn on the kitchen light."})
     await until(hass, HEALTH, "healthy")
     assert issues(hass) == []
-    assert api.asked == []
+    assert restarts(api) == []
 
 
 @pytest.mark.parametrize("reason", ["not_needed", "not_loaded", "failed"])
@@ -100,9 +71,8 @@ async def test_the_fix_comes_too_late(
 ) -> None:
     """While the form was open, something else happened: it says what, and restarts nothing."""
     entry = await given_up(hass, parakeet, api)
-    client = await hass_client()
-    issue_id = f"gave_up_{entry.entry_id}_parakeet"
-    form = await (await client.post(FIX, json={"handler": "spark_audio", "issue_id": issue_id})).json()
+    fix = Fix(hass_client, entry)
+    form = await fix.open()
     match reason:
         case "not_needed":
             parakeet.answers[HEAR] = fake.json({"text": "Turn on the kitchen light."})
@@ -110,10 +80,10 @@ async def test_the_fix_comes_too_late(
         case "not_loaded":
             assert await hass.config_entries.async_unload(entry.entry_id)
         case _:
-            entry.runtime_data._watchdogs[PARAKEET].target = None  # noqa: SLF001
-    told = await (await client.post(f"{FIX}/{form['flow_id']}", json={})).json()
-    assert (told["type"], told["reason"]) == ("abort", reason)
-    assert api.asked == []
+            entry.runtime_data._watchdogs[PARAKEET].restarter.target = None  # noqa: SLF001
+    told = await fix.submit(form)
+    assert (at(told, "type"), at(told, "reason")) == ("abort", reason)
+    assert restarts(api) == []
 
 
 async def test_a_wedge_without_a_restart_target(hass: HomeAssistant, parakeet: FakeServer) -> None:
@@ -158,19 +128,18 @@ async def test_the_proxy_gave_up(hass: HomeAssistant, hass_client: ClientSession
         proxy.answers[STATUS] = status(service("parakeet", "gave_up", restarts_left=0))
         proxy.answers[route] = fake.json({"error": {"message": "no disk"}}, status=500)
         entry = await load(hass, proxy_entry(proxy.url))
-        client = await hass_client()
-        ask = {"handler": "spark_audio", "issue_id": f"gave_up_{entry.entry_id}_parakeet"}
-        form = await (await client.post(FIX, json=ask)).json()
-        told = await (await client.post(f"{FIX}/{form['flow_id']}", json={})).json()
-        assert (told["type"], told["reason"]) == ("abort", "failed")
-        assert "no disk" in told["description_placeholders"]["reason"]
+        fix = Fix(hass_client, entry)
+        form = await fix.open()
+        told = await fix.submit(form)
+        assert (at(told, "type"), at(told, "reason")) == ("abort", "failed")
+        assert "no disk" in string(at(told, "description_placeholders", "reason"))
         assert issues(hass) == ["gave_up"]
 
         proxy.answers[route] = fake.json({}, status=202)
         proxy.answers[STATUS] = status(service("parakeet", "restarting", restarts_left=0))
-        form = await (await client.post(FIX, json=ask)).json()
-        told = await (await client.post(f"{FIX}/{form['flow_id']}", json={})).json()
-        assert told["type"] == "create_entry"
+        form = await fix.open()
+        told = await fix.submit(form)
+        assert at(told, "type") == "create_entry"
         assert issues(hass) == []
 
 

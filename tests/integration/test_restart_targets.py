@@ -8,8 +8,9 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
 from custom_components.spark_audio import restart_targets
-from custom_components.spark_audio.const import Service
 from custom_components.spark_audio.restart_targets import create_target
+from custom_components.spark_audio.spark_engine.healing.restart import Answer, RestartReply
+from custom_components.spark_audio.spark_engine.models import Service
 
 
 class TestTargets:
@@ -19,12 +20,12 @@ class TestTargets:
         """Home Assistant itself would be silent about it."""
         target = restart_targets.ButtonTarget(hass, "button.nowhere")
         reply = await target.restart()
-        assert (reply.accepted, reply.detail) == (False, "The button button.nowhere is not available.")
+        assert reply == RestartReply(Answer.REFUSED, "The button button.nowhere is not available.")
 
     async def test_an_action_that_is_not_there(self, hass: HomeAssistant) -> None:
         """A script that was deleted."""
         reply = await restart_targets.ActionTarget(hass, "script.nothing").restart()
-        assert (reply.accepted, reply.detail) == (False, "script.nothing failed (ServiceNotFound).")
+        assert reply == RestartReply(Answer.REFUSED, "script.nothing is not there, or does not take the call.")
 
     async def test_an_action_that_fails(self, hass: HomeAssistant) -> None:
         async def fail(_: ServiceCall) -> None:
@@ -32,7 +33,7 @@ class TestTargets:
 
         hass.services.async_register("script", "fail", fail)
         reply = await restart_targets.ActionTarget(hass, "script.fail").restart()
-        assert (reply.accepted, reply.detail) == (False, "script.fail failed (HomeAssistantError).")
+        assert reply == RestartReply(Answer.UNCONFIRMED, "script.fail failed: no")
 
     async def test_an_action_that_takes_long_goes_on(
         self, hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
@@ -47,7 +48,7 @@ class TestTargets:
 
         hass.services.async_register("script", "slow", restart)
         reply = await restart_targets.ActionTarget(hass, "script.slow").restart()
-        assert (reply.accepted, reply.detail) == (False, "script.slow takes longer than 0 s.")
+        assert reply == RestartReply(Answer.UNCONFIRMED, "script.slow takes longer than 0 s.")
         go_on.set()
         await done.wait()
 

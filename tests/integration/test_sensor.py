@@ -1,6 +1,8 @@
 """How the services are, as sensors."""
 
 from collections.abc import AsyncGenerator, Generator
+from dataclasses import dataclass
+from typing import override
 from unittest.mock import PropertyMock, patch
 
 import pytest
@@ -13,8 +15,9 @@ from pytest_homeassistant_custom_component.common import snapshot_platform
 from syrupy.assertion import SnapshotAssertion
 
 from custom_components.spark_audio.sensor import DIAGNOSTICS, HEALTH
-from custom_components.spark_audio.spark_engine.healing.budget import Budget
-from custom_components.spark_audio.spark_engine.healing.canary import CanaryResult
+from custom_components.spark_audio.spark_engine.healing.budget import Budget, Ledger, LedgerStore
+from custom_components.spark_audio.spark_engine.healing.canary import Life, ServerCheck
+from custom_components.spark_audio.spark_engine.healing.clock import Clock
 from custom_components.spark_audio.spark_engine.healing.health import Observation, Outcome, State
 from custom_components.spark_audio.spark_engine.healing.pool import PoolMember
 from custom_components.spark_audio.spark_engine.healing.status import ServerStatus, status_of
@@ -25,6 +28,7 @@ from tests.fakes.server import FakeServer
 from tests.helpers.integration.set_up import INTEGRATION, state_of
 from tests.helpers.integration.translations import TRANSLATIONS
 from tests.helpers.integration.watched import (
+    PARAKEET,
     STATUS,
     fake_proxy,
     load,
@@ -73,7 +77,7 @@ async def test_before_the_first_canary(hass: HomeAssistant, parakeet: FakeServer
 @pytest.mark.parametrize("state", list(State))
 def test_every_state_can_be_shown(state: State) -> None:
     """It is an option of the sensor, and has a name and an icon of its own."""
-    assert HEALTH.value(ServerStatus(name="parakeet", url="", state=state)) in (HEALTH.options or [])
+    assert str(HEALTH.value(ServerStatus(name=PARAKEET, url="", state=state))) in (HEALTH.options or [])
     assert TRANSLATIONS["entity"]["sensor"]["health"]["state"][state.value]
     assert f'"{state.value}": "mdi:' in (INTEGRATION / "icons.json").read_text()
 
@@ -85,29 +89,47 @@ def test_frequently_changing_sensors_are_disabled() -> None:
     ]
 
 
-class FakeClock:
+class FakeClock(Clock):
     """Two clocks that drift apart."""
 
     wall, steady = 1_700_000_000.0, 50.0
 
+    @override
     def time(self) -> float:
-        """Seconds since 1970."""
         return self.wall
 
+    @override
     def monotonic(self) -> float:
-        """Monotonic seconds."""
         return self.steady
 
 
-class NoRecord:
-    """A record of restarts that is never asked for."""
+class NoLedger(LedgerStore):
+    """A ledger that is never asked for."""
 
-    async def load(self) -> tuple[float, ...]:
-        """Nothing."""
-        return ()
+    @override
+    async def load(self) -> Ledger:
+        return Ledger()
 
-    async def save(self, attempts: tuple[float, ...]) -> None:
-        """Nothing."""
+    @override
+    async def save(self, ledger: Ledger) -> None:
+        """Keep nothing."""
+
+
+@dataclass(frozen=True)
+class WellCheck(ServerCheck):
+    """A server whose canaries are always answered right."""
+
+    @override
+    async def canary(self, language: str | None) -> Observation:
+        return Observation(Outcome.SUCCESS, canary=True)
+
+    @override
+    async def is_asleep(self) -> bool:
+        return False
+
+    @override
+    async def life(self, deadline: float) -> Life:
+        return (200,)
 
 
 @pytest.fixture
@@ -119,15 +141,10 @@ async def client(socket_enabled: None) -> AsyncGenerator[Parakeet]:
 
 async def test_timestamps_do_not_drift(client: Parakeet) -> None:
     """The same success, looked at twice, was at the same time, however the clocks drift."""
-
-    async def canary() -> Observation:
-        return Observation(Outcome.SUCCESS, canary=True)
-
     clock = FakeClock()
-    watchdog = Watchdog("parakeet", canary, NoRecord(), clock=clock)
-    member: PoolMember[object] = PoolMember("parakeet", parakeet.url, object(), watchdog)
-    result = await watchdog.check()
-    assert isinstance(result, CanaryResult)
+    watchdog = Watchdog(PARAKEET, WellCheck(), NoLedger(), clock=clock)
+    member = PoolMember(PARAKEET, client.transport.base_url, client, watchdog)
+    await watchdog.check()
     first = status_of(member)
     assert first.last_success == clock.wall
     clock.wall, clock.steady = clock.wall + 3600, clock.steady + 100
@@ -139,8 +156,7 @@ async def test_timestamps_do_not_drift(client: Parakeet) -> None:
     assert third.restarts_left == Budget().limit
 
 
-def test_nobody_watches() -> None:
-    """A member without a watchdog is not well and not ill."""
-    member: PoolMember[object] = PoolMember("magpie", "http://127.0.0.1", object())
-    status = status_of(member)  # type: ignore[arg-type]
-    assert (status.watched, status.state, status.restarts_left) == (False, State.UNKNOWN, None)
+def test_a_server_that_is_not_watched(client: Parakeet) -> None:
+    """It is neither well nor unwell."""
+    now = status_of(PoolMember(PARAKEET, client.transport.base_url, client))
+    assert (now.watched, now.state, now.restarts_left) == (False, State.UNKNOWN, None)

@@ -1,14 +1,17 @@
-"""The record of restarts on the disk: never lost by a crash in the wrong moment, never taken for fresh."""
+"""The ledger of restarts on the disk: never lost by a crash in the wrong moment, never taken for fresh."""
 
+import json
 from pathlib import Path
 
 import pytest
 from homeassistant.core import CoreState, HomeAssistant
 
-from custom_components.spark_audio.stored import StoredAttempts
+from custom_components.spark_audio.spark_engine.healing.budget import Ledger
+from custom_components.spark_audio.stored import StoredLedger
 from tests.fakes.server import FakeServer
 from tests.helpers.integration.watched import (
     HEALTH,
+    PARAKEET,
     load,
     until,
     watched_entry,
@@ -17,29 +20,67 @@ from tests.helpers.integration.watched import (
 pytestmark = pytest.mark.usefixtures("assist", "watched", "disk")
 
 
-class TestRecord:
-    def store(self, hass: HomeAssistant) -> StoredAttempts:
-        """A record."""
-        return StoredAttempts(hass, "entry", "parakeet")
+URL = "http://192.0.2.1:9001"
+
+
+def write(path: Path, document: dict[str, object]) -> None:
+    """Put the document there, as Home Assistant's storage does."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"version": 1, "minor_version": 1, "key": path.name, "data": document}))
+
+
+class TestLedger:
+    """The file in Home Assistant's storage."""
+
+    def store(self, hass: HomeAssistant, url: str = URL) -> StoredLedger:
+        """Return the ledger of the Parakeet with that URL."""
+        return StoredLedger(hass, "entry", PARAKEET, url)
 
     def path(self, hass: HomeAssistant) -> Path:
-        """Where it lies."""
+        """Return where it lies."""
         return Path(hass.config.path(".storage", "spark_audio.entry.parakeet"))
 
     async def test_it_is_what_was_saved(self, hass: HomeAssistant) -> None:
         """For the next Home Assistant as well."""
-        assert await self.store(hass).load() == ()
-        await self.store(hass).save((1.5, 2.25))
-        assert await self.store(hass).load() == (1.5, 2.25)
+        assert await self.store(hass).load() == Ledger()
+        ledger = Ledger((1.5, 2.25), (30.0,))
+        await self.store(hass).save(ledger)
+        assert await self.store(hass).load() == ledger
         assert self.path(hass).stat().st_mode & 0o077 == 0
 
-    @pytest.mark.parametrize(
-        "content", ["", "{", "null", '{"version": 1, "key": "k", "data": {"restarts": ["soon"]}}'], ids=repr
-    )
-    async def test_a_damaged_one_is_said_to_be(self, hass: HomeAssistant, content: str) -> None:
+    async def test_restarts_of_another_server_do_not_count(self, hass: HomeAssistant) -> None:
+        """The URL was changed: what was restarted before is another machine."""
+        await self.store(hass).save(Ledger((1.0, 2.0, 3.0), (30.0,)))
+        assert await self.store(hass, "http://192.0.2.2:9001").load() == Ledger()
+        assert await self.store(hass).load() == Ledger((1.0, 2.0, 3.0), (30.0,))
+
+    async def test_one_of_an_older_version(self, hass: HomeAssistant) -> None:
+        """It has no URL and no recoveries."""
+        write(self.path(hass), {"restarts": [1, 2.5]})
+        assert await self.store(hass).load() == Ledger((1.0, 2.5))
+
+    @pytest.mark.parametrize("content", ["", "{", "null", "[]", "\0" * 40], ids=repr)
+    async def test_a_damaged_file_is_said_to_be(self, hass: HomeAssistant, content: str) -> None:
         """The watchdog takes it for a spent budget, never for a fresh one."""
         self.path(hass).parent.mkdir(exist_ok=True)
         self.path(hass).write_text(content)
+        with pytest.raises(ValueError, match=r"spark_audio\.entry\.parakeet"):
+            await self.store(hass).load()
+
+    @pytest.mark.parametrize(
+        "document",
+        [
+            {},
+            {"restarts": ["soon"]},
+            {"restarts": [True]},
+            {"restarts": 3},
+            {"url": URL, "restarts": [1.0], "recoveries": ["30 s"]},
+        ],
+        ids=str,
+    )
+    async def test_a_damaged_ledger_is_said_to_be(self, hass: HomeAssistant, document: dict[str, object]) -> None:
+        """JSON of another kind is no ledger."""
+        write(self.path(hass), document)
         with pytest.raises(ValueError, match=r"spark_audio\.entry\.parakeet"):
             await self.store(hass).load()
 
@@ -56,7 +97,7 @@ class TestRecord:
         self.path(hass).unlink()
         self.path(hass).mkdir()
         with pytest.raises(OSError, match="cannot be"):
-            await store.save((1.0,))
+            await store.save(Ledger((1.0,)))
 
     async def test_nothing_is_restarted_while_home_assistant_stops(self, hass: HomeAssistant) -> None:
         """It writes only later then, and later may be never."""
@@ -64,7 +105,7 @@ class TestRecord:
         await store.load()
         hass.set_state(CoreState.stopping)
         with pytest.raises(OSError, match="cannot be written"):
-            await store.save((1.0,))
+            await store.save(Ledger((1.0,)))
         hass.set_state(CoreState.running)
 
     async def test_it_goes_with_the_entry(self, hass: HomeAssistant, parakeet: FakeServer, magpie: FakeServer) -> None:

@@ -288,7 +288,7 @@ class TestTheRealProxy:
             coordinator, sensor = entry.runtime_data, "sensor.parakeet_last_success"
             await press(hass, CHECK)
             by_canary = coordinator.data[PARAKEET].last_success
-            assert parse_datetime(state_of(hass, sensor)).timestamp() == int(by_canary)
+            assert moment_of(state_of(hass, sensor)) == int(by_canary)
             await entry.runtime_data.spark.parakeet.transcribe(silence(1, 16_000), language="en")
             await poll(hass, entry)
             by_request = coordinator.data[PARAKEET].last_success

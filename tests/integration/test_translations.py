@@ -7,14 +7,14 @@ import pytest
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.translation import async_get_translations
 
-from custom_components.spark_audio.const import AS_IS, DOMAIN, RestartKind, Service, restart_option
+from custom_components.spark_audio.const import AS_IS, DOMAIN, RestartKind, restart_option
 from custom_components.spark_audio.options_form import RESTART_FIELDS, SAMPLE_RATES, form
+from custom_components.spark_audio.spark_engine.models import Service
 from custom_components.spark_audio.spark_engine.servers.magpie_dialects import NIM, MagpieServer
 from custom_components.spark_audio.spark_engine.servers.magpie_readers import Repertoire
 from custom_components.spark_audio.spark_engine.speech.voices import parse_voice
 from custom_components.spark_audio.voices import emotion_key
-
-from .test_contract import LANGUAGES, TRANSLATIONS, load, texts
+from tests.helpers.integration.translations import LANGUAGES, TRANSLATIONS, load, texts
 
 OTHERS = [language for language in LANGUAGES if language != "en"]
 NAMES = {

@@ -65,7 +65,7 @@ def microphone(monkeypatch: pytest.MonkeyPatch, frames: list[int]) -> None:
         *,
         transcribe: Transcribe,
         detector: VoiceDetector | None,
-        may_guess: Callable[[], bool],
+        may_ask_early: Callable[[], bool],
         rule: TurnRule | None,
         language: str,
         longest: float,
@@ -82,7 +82,7 @@ def microphone(monkeypatch: pytest.MonkeyPatch, frames: list[int]) -> None:
         return Microphone(
             transcribe=ask,
             detector=detector,
-            may_guess=may_guess,
+            may_ask_early=may_ask_early,
             rule=rule,
             language=language,
             clock=lambda: sum(frames) / 32_000,

@@ -5,9 +5,11 @@ from typing import TypedDict
 from aiohttp import web
 
 from tests.fakes.parakeet import TRANSCRIPTIONS
-from tests.fakes.server import FakeServer
+from tests.fakes.server import Asked, FakeServer, json
 
 DOCKER_RESTART = ("POST", "/v1.44/containers/parakeet/restart")
+DOCKER_INSPECT = ("GET", "/v1.44/containers/parakeet/json")
+HOOK = ("POST", "/restart")
 
 
 def healing(server: FakeServer) -> FakeServer:
@@ -18,7 +20,12 @@ def healing(server: FakeServer) -> FakeServer:
         server.answers["POST", TRANSCRIPTIONS] = well
         return web.Response(status=204)
 
-    return FakeServer(dict.fromkeys([("POST", "/restart"), DOCKER_RESTART], restart))
+    return FakeServer({HOOK: restart, DOCKER_RESTART: restart, DOCKER_INSPECT: json({"Name": "/parakeet"})})
+
+
+def restarts(api: FakeServer) -> list[Asked]:
+    """Return the requests for restarts, without those that only try it out."""
+    return [asked for asked in api.asked if asked.method == "POST"]
 
 
 class DockerOptions(TypedDict):

@@ -3,14 +3,14 @@
 import asyncio
 import os
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from unittest.mock import patch
 
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import Platform
-from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant, State, callback
 from homeassistant.helpers.event import async_track_state_change_event
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -75,17 +75,26 @@ async def only(platform: Platform, hass: HomeAssistant, entry: MockConfigEntry) 
 
 async def until(hass: HomeAssistant, entity_id: str, wanted: str) -> None:
     """Wait for a state, by its change."""
+    await _until(hass, entity_id, lambda state: state.state == wanted)
+
+
+async def until_told(hass: HomeAssistant, kind: str, entity_id: str = INCIDENT) -> None:
+    """Wait for an incident of this kind to be the last one."""
+    await _until(hass, entity_id, lambda state: state.attributes.get("event_type") == kind)
+
+
+async def _until(hass: HomeAssistant, entity_id: str, is_wanted: Callable[[State], bool]) -> None:
     reached = asyncio.Event()
 
     @callback
     def look(event: Event[EventStateChangedData]) -> None:
-        if (state := event.data["new_state"]) and state.state == wanted:
+        if (state := event.data["new_state"]) and is_wanted(state):
             reached.set()
 
     stop = async_track_state_change_event(hass, entity_id, look)
     try:
         state = hass.states.get(entity_id)
-        if state is None or state.state != wanted:
+        if state is None or not is_wanted(state):
             await reached.wait()
     finally:
         stop()

@@ -45,12 +45,13 @@ class ProxyClient:
         try:
             await self.transport.post(path, _NOTHING, deadline=deadline)
         except Rejected as err:
-            if err.status == REFUSED:
-                raise RestartRefused(err.message) from err
-            if err.status != UNDER_WAY_OR_NO_TARGET:
+            if err.status not in (REFUSED, UNDER_WAY_OR_NO_TARGET):
                 raise
-            servers = (await self.status()).servers
-            if any(server.name == name and server.restart_target is None for server in servers):
+            server = next((server for server in (await self.status()).servers if server.name == name), None)
+            if err.status == REFUSED:
+                # The target's own sentence, without ours about the proxy's status.
+                raise RestartRefused((server and server.restart_problem) or err.message) from err
+            if server is not None and server.restart_target is None:
                 raise NoRestartTarget from err
             raise RestartUnderWay from err
 

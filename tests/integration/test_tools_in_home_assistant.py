@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from homeassistant.components.http.config import async_get_and_load_store, async_load_config
@@ -47,7 +48,7 @@ async def test_each_word_has_its_moment(monkeypatch: pytest.MonkeyPatch) -> None
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    monkeypatch.setattr(agent.asyncio, "sleep", sleep)
+    monkeypatch.setattr("asyncio.sleep", sleep)
     assert len([delta async for delta in agent.written("one two three")]) == 4
     # No time went by, so each wait is from the start, less the little that the test took.
     assert slept[0] <= 0
@@ -74,7 +75,7 @@ async def test_a_satellite_gets_its_own_format(
     output = {"preferred_format": "flac", "preferred_sample_rate": 48_000}
     await ws.send_json_auto_id({"type": "bench_agent/answer", "pipeline": pipeline, "text": WORDS, "output": output})
     assert (await ws.receive_json())["success"]
-    events = []
+    events: list[dict[str, Any]] = []
     while not events or events[-1]["type"] != "run-end":
         events.append((await ws.receive_json())["event"])
     written = [

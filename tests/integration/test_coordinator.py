@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from aiohttp import ClientSession
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -184,7 +185,7 @@ class TestRefusedCanaries:
         assert len(list(entry.async_get_active_flows(hass, {"reauth"}))) == 1
 
 
-def test_a_remote_shows_no_key() -> None:
-    """Not even by accident."""
-    transport = Transport(None, "http://127.0.0.1:1/v1", KEY)  # type: ignore[arg-type]
-    assert repr(ProxyClient(transport)) == "ProxyClient(http://127.0.0.1:1)"
+async def test_a_remote_shows_no_key() -> None:
+    async with ClientSession() as session:
+        transport = Transport(session, "http://127.0.0.1:1/v1", KEY)
+        assert repr(ProxyClient(transport)) == "ProxyClient(http://127.0.0.1:1)"

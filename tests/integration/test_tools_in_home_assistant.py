@@ -1,6 +1,5 @@
 """What of the tools runs inside Home Assistant, or is read by it at its start: the bench's agent, and a new folder."""
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -49,7 +48,7 @@ async def test_each_word_has_its_moment(monkeypatch: pytest.MonkeyPatch) -> None
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    monkeypatch.setattr(asyncio, "sleep", sleep)
+    monkeypatch.setattr("asyncio.sleep", sleep)
     assert len([delta async for delta in agent.written("one two three")]) == 4
     # No time went by, so each wait is from the start, less the little that the test took.
     assert slept[0] <= 0

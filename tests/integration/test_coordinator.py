@@ -5,6 +5,7 @@ import time
 import pytest
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.spark_audio import coordinator as module
@@ -184,7 +185,7 @@ class TestRefusedCanaries:
         assert len(list(entry.async_get_active_flows(hass, {"reauth"}))) == 1
 
 
-def test_a_remote_shows_no_key() -> None:
+async def test_a_client_of_the_proxy_shows_no_key(hass: HomeAssistant) -> None:
     """Not even by accident."""
-    transport = Transport(None, "http://127.0.0.1:1/v1", KEY)  # type: ignore[arg-type]
+    transport = Transport(async_get_clientsession(hass), "http://127.0.0.1:1/v1", KEY)
     assert repr(ProxyClient(transport)) == "ProxyClient(http://127.0.0.1:1)"

@@ -171,13 +171,19 @@ async def broken(_: ServiceCall) -> None:
     raise HomeAssistantError("exit status 1")
 
 
+async def bug(_: ServiceCall) -> None:
+    """Raise what no one expects."""
+    raise RuntimeError("boom")
+
+
 @pytest.mark.parametrize(
     ("options", "answer"),
     [
+        ({"restart_kind": "action", "parakeet_restart_action": "script.bug"}, "script.bug failed (RuntimeError)."),
         ({"restart_kind": "hook", "parakeet_restart_url": "{url}/restart"}, "The restart target answered 500"),
         ({"restart_kind": "action", "parakeet_restart_action": "script.broken"}, "script.broken failed: exit status 1"),
     ],
-    ids=["hook 500", "action fails"],
+    ids=["action has a bug", "hook 500", "action fails"],
 )
 async def test_unconfirmed(
     hass: HomeAssistant,
@@ -190,6 +196,7 @@ async def test_unconfirmed(
     """It may have been restarted: it counts, canaries decide, and nothing is called a refusal."""
     api.answers[HOOK] = fake.text("oops", status=500)
     hass.services.async_register("script", "broken", broken)
+    hass.services.async_register("script", "bug", bug)
     entry = await load(hass, watched_entry(parakeet.url, **filled(options, api)))
     await until(hass, HEALTH, "healthy")
     told = incidents(hass)

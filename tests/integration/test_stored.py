@@ -167,13 +167,16 @@ class TestAcrossRestarts:
         assert restarts(api) == []
         assert [at <= time.time() for at in self.restarts(hass, entry)] == [True] * 3
 
-    async def test_a_disk_that_is_full_for_a_moment(
+    async def test_a_disk_that_fails_for_a_moment(
         self, hass: HomeAssistant, parakeet: FakeServer, api: FakeServer
     ) -> None:
         """No restart while it cannot be written down, which is said; then it is restarted."""
         await async_setup_component(hass, "repairs", {})
         entry = watched_entry(parakeet.url, **docker(api))
-        self.path(hass, entry).mkdir(parents=True)
+        path = self.path(hass, entry)
+        path.parent.mkdir(exist_ok=True)
+        # A link to itself: it cannot be read, and a file can take its place in one step.
+        path.symlink_to(path)
         parakeet.answers[HEAR] = BROKEN
         await load(hass, entry)
         await until(hass, HEALTH, "wedged")
@@ -182,7 +185,9 @@ class TestAcrossRestarts:
             "No restarts: the ledger of restarts cannot be written"
         )
         assert restarts(api) == []
-        self.path(hass, entry).rmdir()
+        mended = path.with_suffix(".mended")
+        write(mended, {"url": parakeet.url, "restarts": [], "recoveries": []})
+        mended.replace(path)
         await until(hass, HEALTH, "restarting")
         await until(hass, HEALTH, "healthy")
         await entry.runtime_data.async_refresh()

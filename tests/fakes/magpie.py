@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
+from tests.fakes.openai_parakeet import LOCALAI_PAGES, VOX_PAGES
 from tests.fakes.server import FakeServer, Handler, json, text
 
 SYNTHESIZE = "/v1/audio/synthesize"
@@ -84,13 +85,17 @@ def nemo_speech() -> FakeServer:
 
 
 def xr_ai() -> FakeServer:
-    """NVIDIA xr-ai magpie-tts: no voices."""
+    """NVIDIA xr-ai magpie-tts: no voices, and a complete WAV whatever format is asked for."""
+
+    async def answer(request: web.Request) -> web.Response:
+        return _wav((await request.json())["input"], 22_050)
+
     model = {"id": "nvidia/magpie_tts_multilingual_357m", "object": "model", "owned_by": "local"}
     return FakeServer(
         {
             ("GET", "/health"): json({"status": "ok"}),
             ("GET", "/v1/models"): json({"object": "list", "data": [model]}),
-            ("POST", SPEECH): openai_speech,
+            ("POST", SPEECH): answer,
         }
     )
 
@@ -157,6 +162,56 @@ def spark_audio() -> FakeServer:
     )
 
 
+def mvdb() -> FakeServer:
+    """MvdB's server: German unless told otherwise, and no region in a language."""
+    voices = sorted(speaker.lower() for speaker in OPEN_SPEAKERS)
+    languages = ["ar", "de", "en", "es", "fr", "hi", "it", "ja", "ko", "pt", "vi", "zh"]
+
+    async def answer(request: web.Request) -> web.Response:
+        wanted = await request.json()
+        if "input" not in wanted:
+            return web.json_response({"detail": [{"loc": ["body", "input"], "msg": "Field required"}]}, status=422)
+        if wanted.get("voice", "sofia").lower() not in voices:
+            return web.json_response({"detail": f"Unbekannte Stimme. Verfügbar: {voices}"}, status=400)
+        if wanted.get("language", "de") not in languages:
+            return web.json_response({"detail": f"Sprache nicht unterstützt: {languages}"}, status=400)
+        return _wav(wanted["input"], 22_050)
+
+    return FakeServer(
+        {
+            ("GET", "/health"): json({"status": "ok", "model": "/models/magpie.nemo", "tn": False}),
+            ("GET", "/v1/voices"): json({"voices": voices, "languages": languages}),
+            ("POST", SPEECH): answer,
+        }
+    )
+
+
+def localai() -> FakeServer:
+    """LocalAI: a model is required; it lists no voices."""
+
+    async def answer(request: web.Request) -> web.Response:
+        wanted = await request.json()
+        if wanted.get("model") != "magpie-tts-cpp":
+            return _error("Bad Request", 400)
+        return _wav(wanted["input"], 22_050)
+
+    return FakeServer({**LOCALAI_PAGES, ("POST", SPEECH): answer})
+
+
+def vox() -> FakeServer:
+    """vox-runtime with vox-magpie: languages with or without a region, voices in lower case."""
+
+    async def answer(request: web.Request) -> web.Response:
+        wanted = await request.json()
+        if not wanted.get("model", "magpie:").startswith("magpie:"):
+            return web.json_response({"detail": f"Model not found: {wanted['model']}"}, status=404)
+        if wanted.get("voice", "aria").lower() not in [speaker.lower() for speaker in OPEN_SPEAKERS]:
+            return web.json_response({"detail": "unknown voice"}, status=400)
+        return _wav(wanted["input"], 22_050)
+
+    return FakeServer({**VOX_PAGES, ("POST", SPEECH): answer})
+
+
 def openai() -> FakeServer:
     """OpenAI's contract: nothing says which voices there are."""
     return FakeServer(
@@ -220,6 +275,9 @@ WEDGED: Mapping[str, Handler] = {
     "xr-ai": text("Internal Server Error", status=500),
     "xr-ai shim": json({"detail": "Speech NIM request failed"}, status=502),
     "pipecat": text("Internal Server Error", status=500),
+    "dgx-spark-tts": text("Internal Server Error", status=500),
+    "localai": json({"error": {"message": "rpc error: code = Unavailable", "code": 500, "type": ""}}, status=500),
+    "vox": json({"detail": "Internal synthesis error"}, status=500),
     "spark audio": json({"error": {"message": "Magpie failed.", "type": "server_error"}}, status=500),
     "openai": json({"error": {"message": "CUDA error: device-side assert triggered"}}, status=400),
 }

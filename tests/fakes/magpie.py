@@ -152,7 +152,11 @@ def spark_audio() -> FakeServer:
     items: list[dict[str, object]] = [
         {"id": name, "name": name, "language": "en-US", "speaker": "Aria", "emotion": None} for name in VOICES
     ]
-    models = [{"id": "parakeet-tdt-0.6b", "object": "model"}, {"id": "Magpie-Multilingual", "object": "model"}]
+    ours = {"object": "model", "created": 1_735_689_600, "owned_by": "nvidia"}
+    models = [
+        {"id": "parakeet-tdt-0.6b", **ours, "name": "Parakeet"},
+        {"id": "Magpie-Multilingual", **ours, "name": "Magpie"},
+    ]
     return FakeServer(
         {
             ("GET", "/v1/models"): json({"object": "list", "data": models}),

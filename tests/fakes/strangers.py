@@ -63,6 +63,21 @@ def vllm_without_speech() -> FakeServer:
     )
 
 
+def crispasr_translating() -> FakeServer:
+    """CrispASR with a model that translates text."""
+    model = {"id": "m2m100.gguf", "object": "model", "owned_by": "crispasr", "backend": "m2m100"}
+    refused = json({"error": {"message": "loaded backend 'm2m100' does not support this"}}, status=400)
+    return FakeServer(
+        {
+            ("GET", "/health"): json({"status": "ok", "backend": "m2m100"}),
+            ("GET", "/v1/models"): json({"object": "list", "data": [model]}),
+            ("GET", "/v1/audio/speech"): json({"error": "not found"}, status=404),
+            ("POST", "/v1/audio/speech"): refused,
+            ("POST", "/v1/audio/transcriptions"): refused,
+        }
+    )
+
+
 def llama_cpp() -> FakeServer:
     """llama.cpp's server."""
     models = [{"id": "gemma.gguf", "object": "model", "created": 1, "owned_by": "llamacpp"}]

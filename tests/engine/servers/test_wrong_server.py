@@ -23,11 +23,15 @@ STRANGERS = [
     (strangers.ollama, "Ollama"),
     (strangers.home_assistant, "Home Assistant"),
     (strangers.vllm_without_speech, "a server of language models (vLLM)"),
+    (strangers.crispasr_translating, "CrispASR with another model"),
     (strangers.llama_cpp, "a server of language models (llama.cpp)"),
 ]
 
 BOTH = ("openai", "spark audio", "nemo-speech.cpp", "speaches", "localai", "vox")
 """Servers that may hear and speak."""
+
+UNCERTAIN = ("nim", "vllm", "crispasr", "parakeet.cpp")
+"""Servers whose pages do not tell whether they hear."""
 
 
 @pytest.mark.parametrize(("fake", "kind"), STRANGERS)
@@ -53,9 +57,9 @@ async def test_a_magpie_where_a_parakeet_was_expected(session: ClientSession, na
             await Parakeet(Transport(session, fake.url)).transcribe(RECORDING)
 
 
-@pytest.mark.parametrize("name", [name for name in HEARING if name not in (*BOTH, "nim", "vllm", "parakeet.cpp")])
+@pytest.mark.parametrize("name", [name for name in HEARING if name not in (*BOTH, *UNCERTAIN)])
 async def test_a_parakeet_where_a_magpie_was_expected(session: ClientSession, name: str) -> None:
-    """The two URLs were swapped. A NIM has the routes for either; vLLM and parakeet.cpp tell too little."""
+    """The two URLs were swapped."""
     fake = HEARING[name].fake()
     async with running(fake):
         with pytest.raises(WrongServer, match=rf"^This is a Parakeet \({HEARING[name].dialect}\), not a Magpie\.$"):
@@ -165,5 +169,14 @@ async def test_a_server_that_nothing_tells_about_is_not_named(session: ClientSes
     async with running(FakeServer({("GET", "/"): text("hello")})) as fake:
         with pytest.raises(Rejected, match="Not Found"):
             await Parakeet(Transport(session, fake.url)).transcribe(RECORDING)
+        with pytest.raises(Rejected, match="does not answer like any Magpie"):
+            await Magpie(Transport(session, fake.url)).voices()
+
+
+async def test_a_magpie_whose_list_is_missing_is_no_parakeet(session: ClientSession) -> None:
+    """What a page does not show is no evidence: a NIM has the same pages whatever it holds."""
+    fake = magpie.nim()
+    del fake.answers["GET", magpie.LIST_VOICES]
+    async with running(fake):
         with pytest.raises(Rejected, match="does not answer like any Magpie"):
             await Magpie(Transport(session, fake.url)).voices()

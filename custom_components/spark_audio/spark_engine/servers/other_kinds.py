@@ -30,6 +30,7 @@ KINDS: tuple[tuple[str, Callable[[Answers], bool]], ...] = (
     ("Spark Audio's proxy", Answers.is_spark_audio),
     ("Ollama", lambda answers: answers.text("/").startswith("Ollama is running")),
     ("Home Assistant", lambda answers: answers.document(HOME_ASSISTANT).get("name") == "Home Assistant"),
+    ("CrispASR with another model", _owned_by("crispasr")),
     *((f"a server of language models ({name})", _owned_by(owner)) for owner, name in _LANGUAGE_MODELS.items()),
 )
 """What is neither, and how it shows."""
@@ -74,7 +75,7 @@ def _other_service(answers: Answers, expected: Service) -> str | None:
                 return f"a Magpie ({magpie.name})"
         return "a server that speaks" if magpie_dialects.OPENAI.recognise(answers) else None
     parakeet = next((family for family in parakeet_dialects.FAMILIES if family.recognise(answers)), None)
-    if parakeet:
+    if parakeet and parakeet.is_certain:
         return f"a Parakeet ({parakeet.name})"
     return "a server that hears" if answers.posts_to(parakeet_dialects.TRANSCRIPTIONS) else None
 

@@ -203,7 +203,7 @@ def localai() -> FakeServer:
 
 
 def vox() -> FakeServer:
-    """vox-runtime with vox-magpie: languages with or without a region, voices in lower case."""
+    """vox-runtime with vox-magpie: each language in one region, or in none."""
 
     async def answer(request: web.Request) -> web.Response:
         wanted = await request.json()
@@ -211,6 +211,8 @@ def vox() -> FakeServer:
             return web.json_response({"detail": f"Model not found: {wanted['model']}"}, status=404)
         if wanted.get("voice", "aria").lower() not in [speaker.lower() for speaker in OPEN_SPEAKERS]:
             return web.json_response({"detail": "unknown voice"}, status=400)
+        if wanted.get("language", "en-US").lower() not in ("en", "en-us", "es", "es-es", "de", "de-de", "fr", "fr-fr"):
+            return web.json_response({"detail": f"Magpie does not support {wanted['language']}"}, status=400)
         return _wav(wanted["input"], 22_050)
 
     return FakeServer({**VOX_PAGES, ("POST", SPEECH): answer})

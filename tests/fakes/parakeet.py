@@ -136,22 +136,23 @@ def achetronic() -> FakeServer:
 
 
 def groxaxo() -> FakeServer:
-    """groxaxo: no model list, unknown models refused, and "words" that are pieces of words."""
+    """groxaxo: no model list, unknown models refused, and "words" that are pieces of words; segments end with the audio."""
 
     def answer(form: Mapping[str, str]) -> web.Response:
         if form.get("model", GROXAXO_MODEL) not in GROXAXO_MODELS:
             return detail(f"Unknown model {form['model']!r}. Available models: {sorted(GROXAXO_MODELS)}", 400)
         if form.get("response_format") != "verbose_json":
             return web.json_response({"text": TEXT})
-        pieces = [{"start": start, "end": end, "word": word} for word, start, end in PIECES]
+        *pieces, last = [{"start": start, "end": end, "word": word} for word, start, end in PIECES]
+        pieces.append({**last, "end": 2.0})
         words = pieces if form.get("timestamp_granularities[]") == "word" else None
         about = {"task": "transcribe", "language": "auto", "duration": 2.0, "text": TEXT}
-        return web.json_response({**about, "segments": [segment(0.08, 1.6)], "words": words})
+        return web.json_response({**about, "segments": [segment(0.08, 2.0)], "words": words})
 
-    health = {"status": "healthy", "ready": True, "models": list(GROXAXO_MODELS), "loaded": [GROXAXO_MODEL]}
+    health = {"status": "healthy", "ready": True, "models": list(GROXAXO_MODELS), "loaded": []}
     return FakeServer(
         {
-            ("GET", "/health"): json({**health, "default_model": GROXAXO_MODEL, "cpu": {}}),
+            ("GET", "/health"): json({**health, "default_model": GROXAXO_MODELS[1], "cpu": {}}),
             ("GET", "/healthz"): json({"status": "ok"}),
             ("POST", TRANSCRIPTIONS): form_answer(answer),
             ("POST", f"{TRANSCRIPTIONS}/batch"): json({"detail": "No files provided"}, status=400),

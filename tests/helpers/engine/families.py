@@ -65,10 +65,12 @@ HEARING = {
     "groxaxo": Hearing(
         fake=parakeet.groxaxo,
         dialect="groxaxo",
-        model="parakeet-tdt-0.6b-v3",
+        model="istupakov/parakeet-tdt-0.6b-v3-onnx",
         plain=JSON,
         timed=VERBOSE | {"timestamp_granularities[]": "word"},
-        transcript=Transcript(TEXT, segments=SEGMENTS, words=TIMED_WORDS),
+        transcript=Transcript(
+            TEXT, segments=(Segment(TEXT, 0.08, 2.0),), words=(*TIMED_WORDS[:-1], Word("light.", 1.12, 2.0))
+        ),
     ),
     "groxaxo flask": Hearing(
         fake=parakeet.groxaxo_flask,
@@ -230,13 +232,13 @@ SPEAKING = {
         fake=magpie.localai,
         model="magpie-tts-cpp",
         voices=5,
-        fields=WAV | {"model": "magpie-tts-cpp", "voice": "Sofia", "language": "de-AT"},
+        fields=WAV | {"model": "magpie-tts-cpp", "voice": "Sofia", "language": "de"},
     ),
     "vox": Speaking(
         fake=magpie.vox,
         model="magpie:357m",
         voices=5,
-        fields=WAV | {"model": "magpie:357m", "voice": "Sofia", "language": "de-AT"},
+        fields=WAV | {"model": "magpie:357m", "voice": "Sofia", "language": "de"},
     ),
     "openai": Speaking(fake=magpie.openai, model="tts-1", voices=1, fields=WAV | {"model": "tts-1"}),
 }

@@ -27,7 +27,7 @@ from .magpie_readers import (
     speaking_model,
     voice_items,
 )
-from .probe import LOCALAI, LOCALAI_MODELS, LOCALAI_SLEEP, MODELS, OPENAPI, Answers, SleepPage, vox_sleep
+from .probe import LOCALAI, LOCALAI_MODELS, LOCALAI_SLEEP, MODELS, OPENAPI, VOX_SLEEP, Answers, SleepPage
 
 DEFAULT_LANGUAGE = "en-US"
 
@@ -251,7 +251,7 @@ VOX = MagpieDialect(
     recognise=Answers.is_vox,
     read=read_vox,
     body=_json_body("model", "voice", "language", response_format="wav"),
-    sleep=vox_sleep("tts"),
+    sleep=VOX_SLEEP,
 )
 """vox-runtime with vox-magpie."""
 

@@ -15,6 +15,10 @@ CONFIG = "/v1/audio/config"
 OPEN_SPEAKERS = ("Aria", "Jason", "John", "Leo", "Sofia")
 """The voices of the open Magpie model, which every server of it has."""
 
+VOX_LANGUAGES = ("en", "es", "de", "fr", "it", "vi", "hi", "ar", "ko", "pt")
+LOCALAI_LANGUAGES = ("en", "es", "de", "fr", "it", "pt-BR", "hi", "vi", "ko", "ar-SA")
+"""The languages of the open model as vox-magpie and LocalAI spell them; another region is refused."""
+
 DEFAULT_VOICE = Voice(name="default", speaker="Default")
 """The voice of a server that lists none: it is asked without any, and chooses itself."""
 
@@ -96,19 +100,19 @@ def read_voices_and_languages(answers: Answers) -> Repertoire:
 
 def read_localai(answers: Answers) -> Repertoire:
     """Return LocalAI's model for speaking. It lists no voices, but its Magpie has those of the open model."""
-    return _open_model(answers.localai_models("tts"))
+    return _open_model(answers.localai_models("tts"), LOCALAI_LANGUAGES)
 
 
 def read_vox(answers: Answers) -> Repertoire:
     """Return vox-runtime's model for speaking. Its voice list is empty while the model is unloaded: it is not read."""
-    return _open_model(answers.vox_models("tts"))
+    return _open_model(answers.vox_models("tts"), VOX_LANGUAGES)
 
 
-def _open_model(models: Sequence[str]) -> Repertoire:
+def _open_model(models: Sequence[str], languages: tuple[str, ...]) -> Repertoire:
     """Return the Magpie among some models with its voices; else the first one with a voice of its choice."""
-    magpie = next((name for name in models if "magpie" in name.lower()), None)
-    voices = _parsed(OPEN_SPEAKERS) if magpie else (DEFAULT_VOICE,)
-    return Repertoire(voices if models else (), model=magpie or next(iter(models), None))
+    if magpie := next((name for name in models if "magpie" in name.lower()), None):
+        return Repertoire(_parsed(OPEN_SPEAKERS), languages, model=magpie)
+    return Repertoire((DEFAULT_VOICE,), model=models[0]) if models else Repertoire(())
 
 
 def voice_items(answers: Answers) -> Sequence[Json]:

@@ -30,8 +30,9 @@ class Parakeet:
     async def is_asleep(self) -> bool:
         """Return whether the server says that it has unloaded its model. Does not wake it. Raises SparkError."""
         server = await self.server()
-        sleep = server.dialect.sleep
-        return sleep is not None and await sleep.is_asleep(self.transport, server.model)
+        sleep, model = server.dialect.sleep, server.model
+        # Where there is no model, none sleeps.
+        return sleep is not None and model is not None and await sleep.is_asleep(self.transport, model)
 
     async def transcribe(
         self, audio: AudioSource, *, language: str | None = None, times: bool = False, load_seconds: float = 0.0

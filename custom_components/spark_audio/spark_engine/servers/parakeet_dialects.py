@@ -20,12 +20,12 @@ from .probe import (
     LOCALAI_SLEEP,
     MODELS,
     OPENAPI,
+    VOX_SLEEP,
     Answers,
     SleepPage,
     ids,
     probe,
     strings,
-    vox_sleep,
 )
 from .transport import Transport
 
@@ -289,7 +289,7 @@ VOX = ParakeetDialect(
     timed=(_ALL_TIMES,),
     gives_segments=True,
     gives_words=True,
-    sleep=vox_sleep("stt"),
+    sleep=VOX_SLEEP,
 )
 """vox-runtime: a model list of its own shape, and words on demand."""
 

@@ -144,10 +144,10 @@ class SleepPage:
     """A page that tells, without waking it, whether a server has unloaded its model."""
 
     path: str
-    tells: Callable[[Mapping[str, Json], str | None], bool]
+    tells: Callable[[Mapping[str, Json], str], bool]
     """Whether the JSON object there says that the model of this name is not loaded."""
 
-    async def is_asleep(self, transport: Transport, model: str | None) -> bool:
+    async def is_asleep(self, transport: Transport, model: str) -> bool:
         """Return whether the server says so. Raises SparkError where the page cannot be read."""
         answers = await probe(transport, (self.path,))
         reply = answers.replies[self.path]
@@ -163,15 +163,14 @@ LOCALAI_SLEEP = SleepPage(
 """LocalAI shows it to administrators alone."""
 
 
-def vox_sleep(kind: str) -> SleepPage:
-    """Return vox-runtime's page, for models that hear (stt) or speak (tts): it unloads one after 300 s of rest."""
-
-    def tells(page: Mapping[str, Json], model: str | None) -> bool:
-        loaded = [item for item in items(page.get("models")) if item.get("type") == kind]
-        names = [f"{item.get('name')}:{item.get('tag')}" for item in loaded]
-        return "models" in page and (model not in names if model else not loaded)
-
-    return SleepPage(VOX_LOADED, tells)
+VOX_SLEEP = SleepPage(
+    VOX_LOADED,
+    lambda page, model: (
+        "models" in page
+        and model not in [f"{loaded.get('name')}:{loaded.get('tag')}" for loaded in items(page["models"])]
+    ),
+)
+"""vox-runtime unloads a model after 300 s of rest."""
 
 
 def items(listed: Json) -> tuple[Mapping[str, Json], ...]:

@@ -136,7 +136,7 @@ def achetronic() -> FakeServer:
 
 
 def groxaxo() -> FakeServer:
-    """groxaxo: no model list, unknown models refused, and "words" that are pieces of words; segments end with the audio."""
+    """groxaxo: no model list, unknown models refused, "words" that are pieces of words; segments end with the audio."""
 
     def answer(form: Mapping[str, str]) -> web.Response:
         if form.get("model", GROXAXO_MODEL) not in GROXAXO_MODELS:

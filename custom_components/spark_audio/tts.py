@@ -37,7 +37,7 @@ from .spark_engine.errors import ServerFault, SparkError, Unauthorized, Unreacha
 from .spark_engine.models import Audio, ServerName, Service, SpeechStyle
 from .spark_engine.servers.magpie_dialects import MagpieServer
 from .spark_engine.speech.audio import write_wav
-from .spark_engine.speech.language import spellings
+from .spark_engine.speech.language import Spellings, normalize_language
 from .stretch import read_speed, stretched
 from .voices import VoiceChoice, offered
 from .wav_output import CLAIMED, PREFERRED, may_be_wide, wav_stream
@@ -103,7 +103,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
         """Take up what the Magpie can say. The default language moves only where it cannot be spoken any more."""
         self._magpie = magpie
         languages, options = list(magpie.languages), self._entry.options
-        self._attr_supported_languages = spellings(languages)
+        self._attr_supported_languages = Spellings(languages)
         if (chosen := options.get(CONF_LANGUAGE)) in languages:
             self._attr_default_language = chosen
         elif getattr(self, "_attr_default_language", None) not in languages:
@@ -116,7 +116,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
 
     def _spoken(self, language: str) -> str:
         """Return the language that is spoken for a tag: of any region, where it is not spoken in that one."""
-        languages = list(self._magpie.languages)
+        language, languages = normalize_language(language), list(self._magpie.languages)
         if language in languages:
             return language
         return next(iter(matches(language, languages, self._home[1])), language)

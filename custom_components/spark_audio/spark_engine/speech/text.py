@@ -4,12 +4,14 @@ Language models write Markdown, emoji and links; Magpie fails on `{}` and `<tag>
 Where sentences end is known in `sentences.py`; here are block structure, code, cleaning, clauses and length.
 """
 
+import html
 import re
 import unicodedata
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 
 from .sentences import SentenceReader
+from .thoughts import ThoughtReader
 
 UTTERANCE_AIM = 200
 """Characters above which a sentence is cut at a clause: NVIDIA's own service never sends more in one request."""
@@ -43,6 +45,9 @@ _TAG = (
 )
 
 _INLINE = (
+    # Citations of search tools (【4†source】) and of papers ([1], [2, 3], [^4]).
+    (re.compile(r"【[^】]{1,80}】|\s?\[\^?\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\](?!\()"), ""),
+    (re.compile(r"\[(?:pause|break|silence)(?:[\s:=]*[\d.]+\s*m?s)?\]", re.IGNORECASE), ", "),
     (re.compile(r"!\[([^\]]*)\]\([^)]*\)"), r"\1"),
     (re.compile(r"\[([^\]]+)\]\([^)]*\)"), r"\1"),
     (
@@ -53,13 +58,23 @@ _INLINE = (
     ),
     (re.compile(_TAG, re.IGNORECASE | re.DOTALL), " "),
     (re.compile(r"^\s*(?:#{1,6}\s+|>\s*|[-*+•]\s+)+"), ""),
-    (re.compile(r"(\*\*\*|\*\*|\*|~~|`+)(?=\S)(.+?)(?<=\S)\1"), r"\2"),
+    # Not between digits: 30*40*50 cm.
+    (re.compile(r"(?<!\d)(\*\*\*|\*\*|\*|~~|`+)(?=\S)(.+?)(?<=\S)\1(?!\d)"), r"\2"),
+    (re.compile(r"_{3,}"), " "),
+    (re.compile(r"(?<=\b[A-Za-z])#(?!\w)"), " sharp"),
     (re.compile(r"(?<!\w)(__|_)(?=\S)(.+?)(?<=\S)\1(?!\w)"), r"\2"),
     (re.compile(r"^\s*\||\|\s*$"), ""),
     (re.compile(r"\s*\|\s*"), ", "),
     (re.compile(r"[*`{}<>\\^~#]"), " "),
     (re.compile(r"\s+"), " "),
     (re.compile(r" ([.,;!])"), r"\1"),
+    # Runs: exclamations, leader dots, and letters held down.
+    (re.compile(r"[!?]*\?[!?]+"), "?"),
+    (re.compile(r"!{2,}"), "!"),
+    (re.compile(r"\.{4,}|…{2,}"), "…"),
+    (re.compile(r"([,;:–—=+-])\1{2,}"), r"\1"),
+    (re.compile(r"([^\W\d_])\1{7,}"), r"\1\1\1"),
+    (re.compile(r"^[\s,;]+"), ""),
 )
 _CLAUSE_END = re.compile(
     # Not behind an abbreviation (Tel.:), nor between digits (7 : 30, 8 - 12, May 3, 2027).
@@ -67,6 +82,15 @@ _CLAUSE_END = re.compile(
     r"(?!(?:(?<=\d[,;:—])|(?<=\d\s[:;–—-]))\s*\d)"
     r"|[，；：、。！？]"
 )
+_JOINERS = "\u00ad\u200b\u200c\u200d\u2060\ufeff\ufe0e\ufe0f\u20e3"
+"""Characters without a width: they shape emoji, or say where a word may be broken."""
+
+_FOLDED = ("<square>", "<font>", "<narrow>", "<compat> 00B0")
+"""Kinds of compatibility characters that stand for ordinary ones: ㎡, 𝐚, ℃."""
+
+_CLAUSE_AHEAD = 40
+"""Characters that may change whether a clause ends in front of them: spaces, a digit."""
+
 _PAIRED = tuple(map(re.compile, (r"`", r"\*\*", r"[\"“”„]", r"[«»]")))
 
 
@@ -77,17 +101,31 @@ def is_speakable(text: str) -> bool:
 
 def clean(text: str) -> str:
     """Return one utterance without Markdown, emoji, tags and long links; what is left is meant to be spoken."""
-    text = unicodedata.normalize("NFC", "".join(char for char in text if not _is_picture(char)))
+    text = unicodedata.normalize("NFC", "".join(map(_spoken_char, _without_entities(text))))
     for pattern, replacement in _INLINE:
         text = pattern.sub(replacement, text)
     return text.strip()
 
 
-def _is_picture(char: str) -> bool:
-    if char in "\u200d\ufe0e\ufe0f\u20e3" or "\u2190" <= char <= "\u21ff":
-        return True
+def _without_entities(text: str) -> str:
+    """Decode HTML entities; those of text that was escaped twice, too."""
+    for _ in range(2):
+        if "&" in text and ";" in text:
+            text = html.unescape(text)
+    return text
+
+
+def _spoken_char(char: str) -> str:
+    """Return what to speak for one character: squares (㎡, ℃) as what they hold, pictures and arrows as a gap."""
+    if char.isascii():
+        return char
     category = unicodedata.category(char)
-    return (category == "So" and char not in "°№") or category in ("Cs", "Co") or "🏻" <= char <= "🏿"
+    if category in ("Cf", "Mn", "Me") and char in _JOINERS:
+        return ""
+    if unicodedata.decomposition(char).startswith(_FOLDED):
+        return unicodedata.normalize("NFKC", char)
+    is_picture = (category == "So" and char not in "°№") or "\u2190" <= char <= "\u21ff" or "🏻" <= char <= "🏿"
+    return " " if is_picture or category in ("Cs", "Co") else char
 
 
 def split_long(sentence: str) -> Iterator[str]:
@@ -174,8 +212,9 @@ async def utterances(text: str | AsyncGenerator[str]) -> AsyncGenerator[str]:
     no word has to be waited for. Closes `text`; raises what it raises.
     """
     if isinstance(text, str):
-        blocks, reader = BlockReader(), SentenceReader()
-        for sentence in reader.feed(blocks.feed(text) + blocks.finish()):
+        thoughts, blocks, reader = ThoughtReader(), BlockReader(), SentenceReader()
+        heard = thoughts.feed(text) + thoughts.finish()
+        for sentence in reader.feed(blocks.feed(heard) + blocks.finish()):
             for utterance in _spoken(sentence):
                 yield utterance
         return
@@ -191,7 +230,7 @@ def _spoken(sentence: str) -> Iterator[str]:
 
 async def _sentences(text: AsyncGenerator[str]) -> AsyncGenerator[str]:
     """Yield sentences of text that is being written; the first one in two where its first clause is long enough."""
-    reader, opening, said = SentenceReader(), True, 0
+    reader, opening, said, looked = SentenceReader(), True, 0, 0
     async with aclosing(_blocks(text)) as pieces:
         async for piece in pieces:
             for sentence in reader.feed(piece):
@@ -200,29 +239,34 @@ async def _sentences(text: AsyncGenerator[str]) -> AsyncGenerator[str]:
                 opening = opening and not is_speakable(sentence)
                 yield sentence[said:]
                 said = 0
-            if opening and (said := clause_end(reader.unfinished)):
-                yield reader.unfinished[:said]
-                opening = False
+                looked = 0
+            if opening:
+                unfinished = reader.unfinished
+                if said := clause_end(unfinished, looked):
+                    yield unfinished[:said]
+                    opening = False
+                looked = max(0, len(unfinished) - _CLAUSE_AHEAD)
 
 
 async def _blocks(text: AsyncGenerator[str]) -> AsyncGenerator[str]:
-    blocks = BlockReader()
+    thoughts, blocks = ThoughtReader(), BlockReader()
     async with aclosing(text):
         async for chunk in text:
-            yield blocks.feed(chunk)
-    yield blocks.finish()
+            yield blocks.feed(thoughts.feed(chunk))
+    yield blocks.feed(thoughts.finish()) + blocks.finish()
 
 
-def clause_end(text: str) -> int:
-    """Return where the first clause ends that is long enough to be spoken alone; 0 where none does.
+def clause_end(text: str, start: int = 0) -> int:
+    """Return where the first clause ends that is long enough to be spoken alone; 0 where none is.
 
-    Never within brackets, quotes, code or emphasis, which only cleaning of the whole can take apart.
+    Looked for within UTTERANCE_LIMIT, never within brackets, quotes, code or emphasis, which only cleaning of the whole
+    can take apart. Ends before `start` were looked at before.
     """
-    for match in _CLAUSE_END.finditer(text):
+    for match in _CLAUSE_END.finditer(text, start, UTTERANCE_LIMIT):
         clause = text[: match.end()]
-        spoken = clean(clause)
-        is_long = len(spoken) >= CLAUSE_CHARACTERS or len(spoken.split()) >= CLAUSE_WORDS
         is_closed = all(clause.count(opened) == clause.count(closed) for opened, closed in ("[]", "()", "<>"))
-        if is_long and is_closed and all(len(marks.findall(clause)) % 2 == 0 for marks in _PAIRED):
-            return match.end()
+        if is_closed and all(len(marks.findall(clause)) % 2 == 0 for marks in _PAIRED):
+            spoken = clean(clause)
+            if len(spoken) >= CLAUSE_CHARACTERS or len(spoken.split()) >= CLAUSE_WORDS:
+                return match.end()
     return 0

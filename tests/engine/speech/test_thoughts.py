@@ -1,0 +1,56 @@
+"""Thoughts and tool calls of language models stay unsaid, however the text is cut."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from spark_engine.speech.text import utterances
+from spark_engine.speech.thoughts import ThoughtReader
+
+
+def read(*pieces: str) -> str:
+    """What is left for the listener."""
+    reader = ThoughtReader()
+    return "".join(map(reader.feed, pieces)) + reader.finish()
+
+
+CASES = [
+    ("<think>Let me see.</think>It is sunny.", "It is sunny."),
+    ("<thinking>a < b</thinking>\n\nYes.", "\n\nYes."),
+    ("<THINK>LOUD</THINK>Quiet.", "Quiet."),
+    ("[THINK]hm[/THINK]Good.", "Good."),
+    ("<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>Done.<|return|>", "Done."),
+    ('One moment.<tool_call>{"name": "x"}</tool_call> Here it is.', "One moment. Here it is."),
+    ("First<think>a</think> and<think>b</think> second", "First and second"),
+    ("Thoughts that were begun before.</think>The answer.", "Thoughts that were begun before.The answer."),
+    ("<think>never ended", ""),
+    ("I think <b>so</b>, [1] <thin", "I think <b>so</b>, [1] <thin"),
+    ("a <thinker> and [thinking]", "a <thinker> and [thinking]"),
+]
+
+
+@pytest.mark.parametrize(("written", "heard"), CASES)
+def test_only_the_answer_is_heard(written: str, heard: str) -> None:
+    """In one piece, and letter by letter."""
+    assert read(written) == heard
+    assert read(*written) == heard
+
+
+@given(
+    st.lists(st.sampled_from(["<think>", "</think>", "[THINK]", "[/think]", "<", "th", "ink>", "|channel|>", "word "])),
+    st.integers(1, 7),
+)
+def test_how_the_text_was_cut_makes_no_difference(parts: list[str], size: int) -> None:
+    text = "".join(parts)
+    assert read(*(text[at : at + size] for at in range(0, len(text), size))) == read(text)
+
+
+@given(st.text())
+def test_text_without_marks_is_all_there(text: str) -> None:
+    """Nothing else is ever taken for a thought."""
+    if "<" not in text and "[" not in text:
+        assert read(text) == text
+
+
+async def test_thoughts_are_not_spoken() -> None:
+    text = "<think>The user wants the weather. Call a tool.</think>It is sunny. [THINK]Done.[/THINK]Good night."
+    assert [utterance async for utterance in utterances(text)] == ["It is sunny.", "Good night."]

@@ -1,0 +1,71 @@
+"""A microphone whose frames are the clock: what the tests of early transcription listen with."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from dataclasses import replace
+
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.spark_audio.spark_engine.healing.health import State
+from custom_components.spark_audio.spark_engine.models import Audio, Transcript
+from custom_components.spark_audio.spark_engine.speech.listening import Heard, Listening, Transcribe
+from custom_components.spark_audio.spark_engine.speech.turn_end import TurnRule
+from custom_components.spark_audio.spark_engine.speech.voice_activity import VoiceDetector
+
+
+def listening_by(frames: list[int]) -> Callable[..., Listening]:
+    """What makes a Listening by the clock of the stream itself: while Parakeet is asked, no frame comes.
+
+    `frames` gets the bytes that are taken, frame by frame.
+    """
+    asking: set[asyncio.Event] = set()
+
+    class Microphone(Listening):
+        async def listen(self, stream: AsyncIterable[bytes]) -> Heard:
+            async def paced() -> AsyncGenerator[bytes]:
+                async for chunk in stream:
+                    frames.append(len(chunk))
+                    yield chunk
+                    await asyncio.sleep(0)
+                    for answered in list(asking):
+                        await answered.wait()
+
+            return await super().listen(paced())
+
+    def listening(
+        *,
+        transcribe: Transcribe,
+        detector: VoiceDetector | None,
+        may_ask_early: Callable[[], bool],
+        understood: Callable[[Transcript], None],
+        rule: TurnRule | None,
+        language: str,
+        longest: float,
+    ) -> Listening:
+        async def ask(audio: Audio) -> Transcript:
+            answered = asyncio.Event()
+            asking.add(answered)
+            try:
+                return await transcribe(audio)
+            finally:
+                asking.discard(answered)
+                answered.set()
+
+        return Microphone(
+            transcribe=ask,
+            detector=detector,
+            may_ask_early=may_ask_early,
+            understood=understood,
+            rule=rule,
+            language=language,
+            clock=lambda: sum(frames) / 32_000,
+            longest=longest,
+        )
+
+    return listening
+
+
+def tell(entry: MockConfigEntry, state: State) -> None:
+    """What the health of all services is to be."""
+    coordinator = entry.runtime_data
+    coordinator.async_set_updated_data({n: replace(status, state=state) for n, status in coordinator.data.items()})

@@ -10,6 +10,7 @@ from tools.stack.folders import LOOPBACK, free_port
 from tools.stack.home import PIPELINE, Home, new_account, start_home
 from tools.stack.processes import Processes
 from tools.stack.services import Spark
+from tools.stack.spoken import COMMAND
 from tools.stack.wedge import Control
 
 from .card import CONFIGURATION, DASHBOARD, FILE, PAGE, card, dashboard
@@ -167,6 +168,7 @@ async def take_command(page: Page, pictures: Pictures) -> None:
     await page.goto("/")
     await page.get_by_role("button", name="Assist (A)").click()
     await page.get_by_role("button", name="Start listening").click()
+    await page.get_by_text(COMMAND).wait_for()
     await page.get_by_text("Turned on the light").wait_for()
     await expect(page.get_by_text("On · Kitchen")).to_be_visible()
     await pictures.take("demo-assist", page)

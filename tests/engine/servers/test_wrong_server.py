@@ -19,6 +19,7 @@ from tests.helpers.engine.families import HEARING, RECORDING, SPEAKING, TEXT_ALO
 
 STRANGERS = [
     (strangers.web_page, "the web page “Open WebUI”"),
+    (strangers.open_webui, "the web page “Open WebUI”"),
     (strangers.home_page, "a web page"),
     (strangers.ollama, "Ollama"),
     (strangers.home_assistant, "Home Assistant"),
@@ -180,3 +181,13 @@ async def test_a_magpie_whose_list_is_missing_is_no_parakeet(session: ClientSess
     async with running(fake):
         with pytest.raises(Rejected, match="does not answer like any Magpie"):
             await Magpie(Transport(session, fake.url)).voices()
+
+
+async def test_a_server_with_a_page_for_people_is_no_web_page(session: ClientSession) -> None:
+    """Its model list is what no web page has; that it does not know the model is another matter."""
+    fake = parakeet.openai()
+    fake.answers["GET", "/"] = strangers.PAGE
+    fake.answers["POST", TRANSCRIPTIONS] = detail("Model 'parakeet-tdt-0.6b' is not installed", 404)
+    async with running(fake):
+        with pytest.raises(Rejected, match="is not installed"):
+            await Parakeet(Transport(session, fake.url)).transcribe(RECORDING)

@@ -8,8 +8,8 @@ import openai
 import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
+from spark_engine.servers.magpie import Magpie
 from spark_engine.servers.magpie_dialects import NIM as MAGPIE_NIM
-from spark_engine.servers.magpie_dialects import identify as identify_magpie
 from spark_engine.servers.parakeet_dialects import NIM as PARAKEET_NIM
 from spark_engine.servers.parakeet_dialects import identify as identify_parakeet
 from spark_engine.servers.transport import Transport
@@ -35,7 +35,7 @@ async def test_the_speech_server_is_a_spark(backend: str) -> None:
     async with ClientSession() as session:
         transport = Transport(session, f"{backend}/any")
         assert (await identify_parakeet(transport)).dialect is PARAKEET_NIM
-        assert (await identify_magpie(transport)).dialect is MAGPIE_NIM
+        assert (await Magpie(transport).server()).dialect is MAGPIE_NIM
 
 
 @pytest.mark.parametrize("audio_format", ["wav", "mp3", "flac"])

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from aiohttp import ClientSession
-from spark_engine.errors import Rejected, SparkError, Unauthorized, WrongServer
+from spark_engine.errors import Rejected, ServerFault, SparkError, Unauthorized, WrongServer
 from spark_engine.models import SpeechStyle
 from spark_engine.servers.magpie import Magpie
 from spark_engine.servers.parakeet import Parakeet
@@ -191,3 +191,24 @@ async def test_a_server_with_a_page_for_people_is_no_web_page(session: ClientSes
     async with running(fake):
         with pytest.raises(Rejected, match="is not installed"):
             await Parakeet(Transport(session, fake.url)).transcribe(RECORDING)
+
+
+async def test_a_web_page_in_place_of_a_server_that_has_heard(session: ClientSession) -> None:
+    """Its 200 is no fault of a GPU, and no restart would help."""
+    fake = parakeet.xr_ai()
+    async with running(fake):
+        client = Parakeet(Transport(session, fake.url))
+        await client.transcribe(RECORDING)
+        fake.answers = {("GET", "/"): strangers.PAGE, ("POST", TRANSCRIPTIONS): strangers.PAGE}
+        with pytest.raises(WrongServer, match="Open WebUI"):
+            await client.transcribe(RECORDING)
+
+
+@pytest.mark.parametrize("garbage", [json({"text": 7}), json({}), text("garbage")])
+async def test_garbage_is_a_fault_and_no_stranger(session: ClientSession, garbage: Handler) -> None:
+    """A wedged GPU may answer 200 with anything; its pages stay as they were."""
+    for fake in (parakeet.xr_ai(), parakeet.openai(), parakeet.groxaxo()):
+        fake.answers["POST", TRANSCRIPTIONS] = garbage
+        async with running(fake):
+            with pytest.raises(ServerFault):
+                await Parakeet(Transport(session, fake.url)).transcribe(RECORDING)

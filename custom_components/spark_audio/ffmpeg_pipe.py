@@ -16,22 +16,22 @@ CHUNK = 4096
 
 
 async def through_ffmpeg(
-    ffmpeg: str, first: Audio, rest: AsyncGenerator[Audio], *output: str, failure: str
+    ffmpeg: str, first: Audio, rest: AsyncGenerator[Audio], *output: str, translation_key: str
 ) -> AsyncGenerator[bytes]:
     """Yield what ffmpeg makes of speech, a moment after it comes in.
 
     `ffmpeg` is the program to run, `output` its arguments for what it writes. Raises what `rest` raises, behind all
-    audio that came before; HomeAssistantError with the translation key `failure` where ffmpeg fails. The program ends
+    audio that came before; HomeAssistantError with this `translation_key` where ffmpeg fails. The program ends
     with this generator, whatever ends it.
     """
-    process, stdin, stdout = await _start(ffmpeg, first.sample_rate, output, failure)
+    process, stdin, stdout = await _start(ffmpeg, first.sample_rate, output, translation_key)
     feeding = asyncio.create_task(_feed(stdin, first, rest))
     try:
         while data := await stdout.read(CHUNK):
             yield data
         await feeding
         if status := await process.wait():
-            raise _failed(failure, f"it ended with status {status}")
+            raise _failed(translation_key, f"it ended with status {status}")
     finally:
         feeding.cancel()
         if process.returncode is None:
@@ -42,7 +42,7 @@ async def through_ffmpeg(
 
 
 async def _start(
-    ffmpeg: str, sample_rate: int, output: tuple[str, ...], failure: str
+    ffmpeg: str, sample_rate: int, output: tuple[str, ...], translation_key: str
 ) -> tuple[Process, StreamWriter, StreamReader]:
     try:
         process = await asyncio.create_subprocess_exec(
@@ -55,7 +55,7 @@ async def _start(
             stderr=DEVNULL,
         )
     except OSError as err:
-        raise _failed(failure, err.strerror or type(err).__name__) from err
+        raise _failed(translation_key, err.strerror or type(err).__name__) from err
     if process.stdin is None or process.stdout is None:
         raise RuntimeError("ffmpeg was started without its pipes")
     return process, process.stdin, process.stdout
@@ -73,7 +73,7 @@ async def _feed(stdin: StreamWriter, first: Audio, rest: AsyncGenerator[Audio]) 
         stdin.close()
 
 
-def _failed(failure: str, reason: str) -> HomeAssistantError:
+def _failed(translation_key: str, reason: str) -> HomeAssistantError:
     return HomeAssistantError(
-        translation_domain=DOMAIN, translation_key=failure, translation_placeholders={"reason": reason}
+        translation_domain=DOMAIN, translation_key=translation_key, translation_placeholders={"reason": reason}
     )

@@ -37,7 +37,7 @@ async def stretched(ffmpeg: str, pieces: AsyncGenerator[Audio], speed: float) ->
             return
         framer = SampleFramer()
         output = ("-af", f"atempo={speed:g}", "-f", "s16le")
-        async with aclosing(through_ffmpeg(ffmpeg, first, pieces, *output, failure="stretch_failed")) as stream:
+        async with aclosing(through_ffmpeg(ffmpeg, first, pieces, *output, translation_key="stretch_failed")) as stream:
             async for data in stream:
                 if pcm := framer.feed(data):
                     yield Audio(pcm, first.sample_rate)

@@ -81,7 +81,9 @@ async def aac_stream(ffmpeg: str, pieces: AsyncGenerator[Audio]) -> AsyncGenerat
     async with aclosing(pieces):
         if (first := await anext(pieces, None)) is None:
             return
-        async with aclosing(through_ffmpeg(ffmpeg, first, pieces, "-f", ADTS, failure="encoding_failed")) as stream:
+        async with aclosing(
+            through_ffmpeg(ffmpeg, first, pieces, "-f", ADTS, translation_key="encoding_failed")
+        ) as stream:
             async for data in stream:
                 yield data
 

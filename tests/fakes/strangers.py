@@ -21,6 +21,20 @@ def web_page() -> FakeServer:
     return Everywhere({("GET", "/"): PAGE})
 
 
+def open_webui() -> FakeServer:
+    """A web application with a few pages for programs, as Open WebUI has them."""
+    return FakeServer(
+        {
+            ("GET", "/"): PAGE,
+            ("GET", "/health"): json({"status": True}),
+            ("GET", "/manifest.json"): json({"name": "Open WebUI", "short_name": "Open WebUI"}),
+            ("GET", "/api/version"): json({"version": "0.9.2"}),
+            ("GET", "/v1/audio/transcriptions"): PAGE,
+            ("GET", "/v1/audio/speech"): PAGE,
+        }
+    )
+
+
 def home_page() -> FakeServer:
     """A web server with a home page and nothing else."""
     return FakeServer({("GET", "/"): text("<html>It works!</html>", content_type="text/html")})

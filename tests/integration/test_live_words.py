@@ -1,4 +1,4 @@
-"""Words while somebody still speaks: what Home Assistant 2026.11 is told at each pause, and older versions are not."""
+"""Words while the user still speaks: what Home Assistant 2026.11 is told at each pause, and older versions are not."""
 
 import asyncio
 from collections.abc import AsyncGenerator

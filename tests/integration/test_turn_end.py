@@ -174,7 +174,7 @@ async def test_connections_are_open_before_they_are_needed(
     magpie: FakeServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Parakeet's when somebody begins to speak, Magpie's when the words are there."""
+    """Parakeet's when the user begins to speak, Magpie's when the words are there."""
     shorten(monkeypatch, Deadlines(connection_kept=0.0))
     assert await hass.config_entries.async_reload(entry.entry_id)
     parakeet.asked.clear()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from aiohttp import ClientSession
-from spark_engine.errors import Rejected, SparkError, Unauthorized, WrongServer
+from spark_engine.errors import Rejected, ServerFault, SparkError, Unauthorized, WrongServer
 from spark_engine.models import SpeechStyle
 from spark_engine.servers.magpie import Magpie
 from spark_engine.servers.parakeet import Parakeet
@@ -19,6 +19,7 @@ from tests.helpers.engine.families import HEARING, RECORDING, SPEAKING, TEXT_ALO
 
 STRANGERS = [
     (strangers.web_page, "the web page “Open WebUI”"),
+    (strangers.open_webui, "the web page “Open WebUI”"),
     (strangers.home_page, "a web page"),
     (strangers.ollama, "Ollama"),
     (strangers.home_assistant, "Home Assistant"),
@@ -180,3 +181,34 @@ async def test_a_magpie_whose_list_is_missing_is_no_parakeet(session: ClientSess
     async with running(fake):
         with pytest.raises(Rejected, match="does not answer like any Magpie"):
             await Magpie(Transport(session, fake.url)).voices()
+
+
+async def test_a_server_with_a_page_for_people_is_no_web_page(session: ClientSession) -> None:
+    """Its model list is what no web page has; that it does not know the model is another matter."""
+    fake = parakeet.openai()
+    fake.answers["GET", "/"] = strangers.PAGE
+    fake.answers["POST", TRANSCRIPTIONS] = detail("Model 'parakeet-tdt-0.6b' is not installed", 404)
+    async with running(fake):
+        with pytest.raises(Rejected, match="is not installed"):
+            await Parakeet(Transport(session, fake.url)).transcribe(RECORDING)
+
+
+async def test_a_web_page_in_place_of_a_server_that_has_heard(session: ClientSession) -> None:
+    """Its 200 is no fault of a GPU, and no restart would help."""
+    fake = parakeet.xr_ai()
+    async with running(fake):
+        client = Parakeet(Transport(session, fake.url))
+        await client.transcribe(RECORDING)
+        fake.answers = {("GET", "/"): strangers.PAGE, ("POST", TRANSCRIPTIONS): strangers.PAGE}
+        with pytest.raises(WrongServer, match="Open WebUI"):
+            await client.transcribe(RECORDING)
+
+
+@pytest.mark.parametrize("garbage", [json({"text": 7}), json({}), text("garbage")])
+async def test_garbage_is_a_fault_and_no_stranger(session: ClientSession, garbage: Handler) -> None:
+    """A wedged GPU may answer 200 with anything; its pages stay as they were."""
+    for fake in (parakeet.xr_ai(), parakeet.openai(), parakeet.groxaxo()):
+        fake.answers["POST", TRANSCRIPTIONS] = garbage
+        async with running(fake):
+            with pytest.raises(ServerFault):
+                await Parakeet(Transport(session, fake.url)).transcribe(RECORDING)

@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 from ..errors import Rejected, ServerFault, SparkError, Unauthorized
 from ..models import Audio, Service, SpeechStyle, Voice
-from ..speech.audio import SHORTEST_SPEECH, SampleFramer, WavReader, longest_plausible_speech, shortest_plausible_speech
+from ..speech.audio import CLICK, SampleFramer, WavReader, longest_plausible_speech, shortest_plausible_speech
 from .bodies import json_body
 from .identification import Identification
 from .magpie_dialects import OPENAI, PROBED, SPEECH, MagpieServer, recognise
@@ -98,7 +98,7 @@ class Magpie:
                     if seconds > longest_plausible_speech(text):
                         raise ServerFault(f"Magpie does not stop speaking {len(text)} characters.")
                     # A click is held back: an answer that is cut there must be an error, not a sound.
-                    if seconds >= SHORTEST_SPEECH:
+                    if seconds >= CLICK:
                         yield Audio(held, sample_rate)
                         held = b""
         if seconds < shortest_plausible_speech(text):

@@ -192,7 +192,7 @@ NEMO_SPEECH = MagpieDialect(
 
 XR_AI = MagpieDialect(
     name="xr-ai",
-    recognise=lambda answers: answers.is_xr_ai() and any("tts" in name.lower() for name in answers.model_ids()),
+    recognise=lambda answers: answers.is_xr_ai(speaks=True),
     read=read_openai,
     body=_json_body(response_format="wav"),
 )

@@ -13,6 +13,9 @@ from .transport import Transport
 OLLAMA = "/api/version"
 HOME_ASSISTANT = "/manifest.json"
 
+_OF_ANY_SERVER = ("/", "/health", "/healthz", OLLAMA, HOME_ASSISTANT)
+"""Pages that web applications have as well."""
+
 _LONGEST_TITLE = 40
 
 _LACKS = ("does not support", "not include", "no model", "model not found", "unavailable model", "bad model")
@@ -81,8 +84,9 @@ def _other_service(answers: Answers, expected: Service) -> str | None:
 
 
 def _web_page(answers: Answers) -> str | None:
-    """Return which web page this is, where there is one and nothing else: no page that a program would read."""
-    if not any(map(answers.is_web_page, answers.replies)) or any(map(answers.exists, answers.replies)):
+    """Return which web page this is, where there is one and no page that only a server of models would have."""
+    told = (path for path in answers.replies if path not in _OF_ANY_SERVER)
+    if not any(map(answers.is_web_page, answers.replies)) or any(map(answers.exists, told)):
         return None
     title = search(r"<title[^>]*>([^<]+)</title>", answers.text("/"), IGNORECASE)
     name = " ".join(unescape(title[1]).split())[:_LONGEST_TITLE] if title else ""

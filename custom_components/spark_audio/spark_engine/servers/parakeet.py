@@ -50,7 +50,8 @@ class Parakeet:
             try:
                 return await self._transcribe(server, audio, server.ways(language, times=times), load_seconds)
             except SparkError as err:
-                if server.is_certain or not denies(err):
+                # A refusal may be this recording's; an answer of another kind means another server, whatever was there.
+                if not denies(err) or (server.is_certain and isinstance(err, Rejected)):
                     raise
                 if known := await wrong_server(self.transport, Service.PARAKEET) or doubt:
                     raise known from err

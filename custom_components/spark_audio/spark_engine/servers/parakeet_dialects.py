@@ -174,7 +174,7 @@ NEMO_SPEECH = ParakeetDialect(
 
 XR_AI = ParakeetDialect(
     name="xr-ai",
-    recognise=lambda answers: answers.is_xr_ai() and not any("tts" in name.lower() for name in answers.model_ids()),
+    recognise=lambda answers: answers.is_xr_ai(speaks=False),
 )
 """NVIDIA xr-ai stt-server: text only."""
 

@@ -83,11 +83,12 @@ class Answers:
         version = self.document("/health").get("version")
         return version if isinstance(version, str) and version else None
 
-    def is_xr_ai(self) -> bool:
-        """Return whether this is one of the two servers of NVIDIA's xr-ai that hold their model themselves."""
+    def is_xr_ai(self, *, speaks: bool) -> bool:
+        """Return whether this is that one of the two servers of NVIDIA's xr-ai that hold their model themselves."""
         match self.models():
-            case [{"id": _, "object": "model", "owned_by": "local", **rest}] if not rest:
-                return self.document("/health") == {"status": "ok"}
+            case [{"id": str(name), "object": "model", "owned_by": "local", **rest}] if not rest:
+                names_magpie = any(word in name.lower() for word in ("magpie", "tts"))
+                return self.document("/health") == {"status": "ok"} and names_magpie is speaks
         return False
 
     def is_spark_audio(self) -> bool:

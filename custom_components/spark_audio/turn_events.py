@@ -7,8 +7,8 @@ microphone at `stt-vad-end` only, and show "listening" while the agent thinks.
 There is no public way to emit the two events. So this module, and no other, looks inside Home Assistant, and changes
 nothing there. In 2026.9 to 2026.11:
 
-- `hass.data["assist_pipeline"]` has the runs under way, by pipeline and id (`pipeline_runs`), and the events of the last
-  ten runs of each pipeline (`pipeline_debug`).
+- `hass.data["assist_pipeline"]` has the runs under way, by pipeline and id (`pipeline_runs`), and the events of the
+  last ten runs of each pipeline (`pipeline_debug`).
 - `PipelineRun.process_event` emits an event.
 - A run reads the engine's `audio_processing`, emits `stt-start`, reads `audio_processing` again and calls the engine,
   without a pause in between. So the run that calls is the one whose latest event is `stt-start` and that has not called

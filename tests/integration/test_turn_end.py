@@ -4,7 +4,6 @@ The clock is the microphone's: each frame that Home Assistant hands over is 10 m
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from dataclasses import replace
 
 import pytest
@@ -16,17 +15,15 @@ from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 from custom_components.spark_audio import stt
 from custom_components.spark_audio.spark_engine.healing.canary import canary_clip
 from custom_components.spark_audio.spark_engine.healing.health import State
-from custom_components.spark_audio.spark_engine.models import Audio, Transcript
 from custom_components.spark_audio.spark_engine.servers.deadlines import Deadlines
 from custom_components.spark_audio.spark_engine.speech.audio import read_wav, silence
 from custom_components.spark_audio.spark_engine.speech.listening import PADDING as HUSHED_SAMPLES
-from custom_components.spark_audio.spark_engine.speech.listening import Heard, Listening, Transcribe
-from custom_components.spark_audio.spark_engine.speech.turn_end import TurnRule
-from custom_components.spark_audio.spark_engine.speech.voice_activity import FRAME, VoiceDetector
+from custom_components.spark_audio.spark_engine.speech.voice_activity import FRAME
 from tests.fakes import server as fake
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import FakeServer
 from tests.helpers.integration.deadlines import shorten
+from tests.helpers.integration.microphone import listen_by_its_clock
 from tests.helpers.integration.option_forms import submit
 from tests.helpers.integration.pipeline import create_pipeline, run_pipeline
 
@@ -46,50 +43,7 @@ def frames() -> list[int]:
 
 @pytest.fixture
 def microphone(monkeypatch: pytest.MonkeyPatch, frames: list[int]) -> None:
-    """Listen by the clock of the stream itself: while Parakeet is asked, no frame comes."""
-    asking: set[asyncio.Event] = set()
-
-    class Microphone(Listening):
-        async def listen(self, stream: AsyncIterable[bytes]) -> Heard:
-            async def paced() -> AsyncGenerator[bytes]:
-                async for chunk in stream:
-                    frames.append(len(chunk))
-                    yield chunk
-                    await asyncio.sleep(0)
-                    for answered in list(asking):
-                        await answered.wait()
-
-            return await super().listen(paced())
-
-    def listening(
-        *,
-        transcribe: Transcribe,
-        detector: VoiceDetector | None,
-        may_ask_early: Callable[[], bool],
-        rule: TurnRule | None,
-        language: str,
-        longest: float,
-    ) -> Listening:
-        async def ask(audio: Audio) -> Transcript:
-            answered = asyncio.Event()
-            asking.add(answered)
-            try:
-                return await transcribe(audio)
-            finally:
-                asking.discard(answered)
-                answered.set()
-
-        return Microphone(
-            transcribe=ask,
-            detector=detector,
-            may_ask_early=may_ask_early,
-            rule=rule,
-            language=language,
-            clock=lambda: sum(frames) / 32_000,
-            longest=longest,
-        )
-
-    monkeypatch.setattr(stt, "Listening", listening)
+    listen_by_its_clock(monkeypatch, frames)
 
 
 def heard_frames(parakeet: FakeServer) -> list[int]:

@@ -8,7 +8,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
 from custom_components.spark_audio.spark_engine.healing.canary import canary_clip
-from tests.helpers.integration import esphome_device
+from tests.helpers.integration import esphome_device, wyoming_satellite
 from tests.helpers.integration.microphone import listen_by_its_clock
 from tests.helpers.integration.option_forms import submit
 from tests.helpers.integration.pipeline import create_pipeline
@@ -57,5 +57,26 @@ async def test_esphome(hass: HomeAssistant, entry: MockConfigEntry, setting: str
             ("STT_VAD_START", True),
             ("STT_VAD_END", True),
             ("STT_END", False),
+        ]
+        assert await hass.config_entries.async_unload(added.entry_id)
+
+
+@pytest.mark.usefixtures("pipeline")
+@pytest.mark.parametrize("setting", ["home_assistant", "balanced", "fast"])
+async def test_wyoming(hass: HomeAssistant, entry: MockConfigEntry, setting: str) -> None:
+    """`voice-stopped` comes at the turn's end; the transcript stops the microphone."""
+    await submit(hass, entry, listening={"turn_end": setting})
+    async with wyoming_satellite.running() as (satellite, port):
+        added = MockConfigEntry(domain="wyoming", data={"host": "127.0.0.1", "port": port})
+        added.add_to_hass(hass)
+        assert await hass.config_entries.async_setup(added.entry_id)
+        await satellite.is_ready.wait()
+        await satellite.say(SPOKEN)
+        assert satellite.events[:5] == [
+            ("transcribe", True),
+            ("voice-started", True),
+            ("voice-stopped", True),
+            ("transcript", True),
+            ("synthesize", False),
         ]
         assert await hass.config_entries.async_unload(added.entry_id)

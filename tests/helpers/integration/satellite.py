@@ -8,7 +8,8 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from homeassistant.components import stt
-from homeassistant.components.assist_pipeline import PipelineEvent, PipelineStage, async_pipeline_from_audio_stream
+from homeassistant.components.assist_pipeline import PipelineEvent, async_pipeline_from_audio_stream
+from homeassistant.components.assist_pipeline.pipeline import PipelineStage
 from homeassistant.core import Context, HomeAssistant
 
 FRAME = bytes(320)

@@ -50,6 +50,7 @@ from .spark_engine.speech.listening import Listening, TooLong, Transcribe
 from .spark_engine.speech.text import is_speakable
 from .spark_engine.speech.turn_end import BALANCED, FAST
 from .spark_engine.speech.voice_activity import VoiceDetector
+from .turn_events import TurnEvents
 
 LOGGER = logging.getLogger(__name__)
 
@@ -108,9 +109,10 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
         self._is_early = bool(entry.options.get(CONF_EARLY_TRANSCRIPTION, True))
         # Without a detector there is nothing to tell pauses by.
         self._rule = TURN_RULES[entry.options.get(CONF_TURN_END, DEFAULT_TURN_END)] if new_detector() else None
+        self._turn_events = TurnEvents()
         wanted = entry.options.get(CONF_AUDIO_PROCESSING, {})
         self._processing = SpeechAudioProcessing(
-            requires_external_vad=self._rule is None,
+            requires_external_vad=True,
             prefers_auto_gain_enabled=wanted.get(CONF_AUTO_GAIN, True),
             prefers_noise_reduction_enabled=wanted.get(CONF_NOISE_REDUCTION, True),
         )
@@ -148,7 +150,8 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
     @property
     @override
     def audio_processing(self) -> SpeechAudioProcessing:
-        return self._processing
+        """What Home Assistant does to the audio. It detects the end of a turn unless a run can be told ours."""
+        return replace(self._processing, requires_external_vad=not self._ends_turns())
 
     @override
     async def async_process_audio_stream(self, metadata: SpeechMetadata, stream: AsyncIterable[bytes]) -> SpeechResult:
@@ -187,9 +190,11 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
     ) -> SpeechResult:
         """Return what was said; `understood` is told the words so far at each pause."""
         hear = partial(self._transcribe, metadata.language)
+        # Before anything is awaited: it finds the pipeline run that calls.
+        listening = self._listening(hear, metadata.language, understood)
         self._warm(self._parakeet)
         try:
-            heard = await self._listening(hear, metadata.language, understood).listen(_samples(stream))
+            heard = await listening.listen(_samples(stream))
         except Rejected as err:
             LOGGER.warning("Parakeet could not transcribe: %s", err)
             return SpeechResult(None, SpeechResultState.ERROR)
@@ -214,15 +219,23 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
 
     def _listening(self, hear: Transcribe, language: str, understood: Callable[[Transcript], None]) -> Listening:
         """Return how one command is listened to, with a voice detector of its own."""
-        return Listening(
+        rule = self._rule if self._ends_turns() else None
+        listening = Listening(
             transcribe=hear,
-            detector=new_detector() if self._is_early or self._rule else None,
+            detector=new_detector() if self._is_early or rule else None,
             may_ask_early=self._may_ask_early,
             understood=understood,
-            rule=self._rule,
+            rule=rule,
             language=language,
             longest=LONGEST_SPEECH,
         )
+        if rule and (events := self._turn_events.of_this_call(self.hass, self.entity_id)):
+            return replace(listening, speech_began=events.speech_began, turn_ended=events.turn_ended)
+        return listening
+
+    def _ends_turns(self) -> bool:
+        """Return whether a rule ends the turn, which takes a pipeline run that can be told."""
+        return self._rule is not None and self._turn_events.is_possible(self.hass, self.entity_id)
 
     def _may_ask_early(self) -> bool:
         """Return whether a request may be made early, which may be for nothing: only of a healthy service."""

@@ -1,16 +1,21 @@
-"""A microphone whose frames are the clock: what the tests of early transcription listen with."""
+"""A microphone whose frames are the clock: what the tests of early transcription and of turn ends listen with."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from dataclasses import replace
+from typing import override
 
+import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.spark_audio import stt
 from custom_components.spark_audio.spark_engine.healing.health import State
 from custom_components.spark_audio.spark_engine.models import Audio, Transcript
 from custom_components.spark_audio.spark_engine.speech.listening import Heard, Listening, Transcribe
 from custom_components.spark_audio.spark_engine.speech.turn_end import TurnRule
 from custom_components.spark_audio.spark_engine.speech.voice_activity import VoiceDetector
+
+BYTES_PER_SECOND = 32_000
 
 
 def listening_by(frames: list[int]) -> Callable[..., Listening]:
@@ -19,18 +24,6 @@ def listening_by(frames: list[int]) -> Callable[..., Listening]:
     `frames` gets the bytes that are taken, frame by frame.
     """
     asking: set[asyncio.Event] = set()
-
-    class Microphone(Listening):
-        async def listen(self, stream: AsyncIterable[bytes]) -> Heard:
-            async def paced() -> AsyncGenerator[bytes]:
-                async for chunk in stream:
-                    frames.append(len(chunk))
-                    yield chunk
-                    await asyncio.sleep(0)
-                    for answered in list(asking):
-                        await answered.wait()
-
-            return await super().listen(paced())
 
     def listening(
         *,
@@ -42,6 +35,22 @@ def listening_by(frames: list[int]) -> Callable[..., Listening]:
         language: str,
         longest: float,
     ) -> Listening:
+        taken: list[int] = []
+
+        class Microphone(Listening):
+            @override
+            async def listen(self, stream: AsyncIterable[bytes]) -> Heard:
+                async def paced() -> AsyncGenerator[bytes]:
+                    async for chunk in stream:
+                        taken.append(len(chunk))
+                        frames.append(len(chunk))
+                        yield chunk
+                        await asyncio.sleep(0)
+                        for answered in list(asking):
+                            await answered.wait()
+
+                return await super().listen(paced())
+
         async def ask(audio: Audio) -> Transcript:
             answered = asyncio.Event()
             asking.add(answered)
@@ -58,11 +67,16 @@ def listening_by(frames: list[int]) -> Callable[..., Listening]:
             understood=understood,
             rule=rule,
             language=language,
-            clock=lambda: sum(frames) / 32_000,
+            clock=lambda: sum(taken) / BYTES_PER_SECOND,
             longest=longest,
         )
 
     return listening
+
+
+def listen_by_its_clock(monkeypatch: pytest.MonkeyPatch, frames: list[int]) -> None:
+    """Have the entity listen like that."""
+    monkeypatch.setattr(stt, "Listening", listening_by(frames))
 
 
 def tell(entry: MockConfigEntry, state: State) -> None:

@@ -54,7 +54,9 @@ class Listening:
 
     Without a detector nothing is transcribed early. `may_ask_early` tells whether the service can bear a request made
     early. `understood` is told each early transcript: all words up to a pause, more may follow. Without a `rule` the
-    stream's end is the turn's. `clock` tells monotonic seconds.
+    stream's end is the turn's. `speech_began` and `turn_ended` are called once each, with the place in the stream in
+    seconds: at the first speech, and where the rule ends the turn, before the transcript is there. `clock` tells
+    monotonic seconds.
     """
 
     transcribe: Transcribe
@@ -62,6 +64,8 @@ class Listening:
     may_ask_early: Callable[[], bool] = lambda: True
     understood: Callable[[Transcript], None] = lambda _: None
     rule: TurnRule | None = None
+    speech_began: Callable[[float], None] = lambda _: None
+    turn_ended: Callable[[float], None] = lambda _: None
     language: str | None = None
     clock: Callable[[], float] = time.monotonic
     longest: float = 300.0
@@ -73,6 +77,7 @@ class Listening:
             async for chunk in stream:
                 turn.add(chunk)
                 if turn.is_over():
+                    self.turn_ended(turn.heard_before)
                     break
             return await turn.result()
         finally:
@@ -85,6 +90,8 @@ class _Turn:
     def __init__(self, options: Listening) -> None:
         self._options = options
         self._audio = bytearray()
+        self.heard_before = 0.0
+        """Seconds of audio before the newest chunk."""
         self._activity = VoiceActivity(options.detector) if options.detector else None
         self._started = self._sound_at = self._spoken_at = options.clock()
         self._request: asyncio.Task[Transcript] | None = None
@@ -92,6 +99,7 @@ class _Turn:
         self._requests = 0
 
     def add(self, chunk: bytes) -> None:
+        self.heard_before = _seconds(self._audio)
         self._audio += chunk
         if _seconds(self._audio) > self._options.longest:
             raise TooLong
@@ -106,6 +114,8 @@ class _Turn:
             self._sound_at = self._options.clock()
         if activity.speech_end > speech:
             self._spoken_at = self._sound_at
+            if not speech:
+                self._options.speech_began(self.heard_before)
         self._request_in_a_pause(activity)
 
     def is_over(self) -> bool:

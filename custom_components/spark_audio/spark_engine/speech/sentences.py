@@ -49,6 +49,9 @@ _ADDRESS = re.compile(r"[./@\\=&#]")
 """What words do not have in them, but addresses, file names and abbreviations."""
 _DIGIT = re.compile(r"\d")
 _CONSONANTS = re.compile(r"[bcdfghjklmnpqrstvwxzßñç]{2,5}", re.IGNORECASE)
+_MORE_MARKS = f"{STOPS} \t\r\n\u00a0\u202f"
+"""What may still follow a sentence that was taken behind its first stop, as in "Well." and ".." after a pause."""
+
 _BRACKETS = (("[", "]"), ("(", ")"), ("<", ">"), ("「", "」"), ("『", "』"), ("（", "）"))
 _PAIRED = tuple(map(re.compile, (r"`", r"\*\*", r"[\"“”„]", r"[«»]")))
 
@@ -66,6 +69,7 @@ class SentenceReader:
     def __init__(self) -> None:
         """Start with no text."""
         self._text = ""
+        self._ignored: str | None = None
         self._settled = 0
         self._judged = 0
 
@@ -76,7 +80,9 @@ class SentenceReader:
 
     def feed(self, text: str) -> list[str]:
         """Return sentences completed by this piece, stripped, none of them empty. A blank line ends one as well."""
-        self._text = (self._text + text).lstrip()
+        self._text = (self._text + text).lstrip(self._ignored)
+        if self._text:
+            self._ignored = None
         sentences = []
         while end := self._end():
             sentences.append(self._take(end))
@@ -87,6 +93,7 @@ class SentenceReader:
         stop = _STOP.search(self._text, self._judged)
         if stop is None or not _ends_whatever_follows(self._text, stop):
             return None
+        self._ignored = _MORE_MARKS
         return self._take(stop.end())
 
     def finish(self) -> list[str]:

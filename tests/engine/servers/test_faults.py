@@ -11,6 +11,7 @@ MEMORY = [
     "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
     "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
     "onnxruntime::BFCArena::AllocateRawInternal Failed to allocate memory for requested buffer of size 37748736",
+    "Available memory of 0 is smaller than requested bytes of 37748736",
     "ggml_backend_cuda_buffer_type_alloc_buffer: allocating 1024.00 MiB on device 0: cudaMalloc failed: out of memory",
     "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 1073741824 bytes.",
     "INTERNAL: CUDA error: Failed call to cuMemAlloc: CUDA_ERROR_OUT_OF_MEMORY",
@@ -72,6 +73,14 @@ def test_what_a_cuda_failure_says(text: str, *, has_signature: bool, ambiguous: 
     assert (error.signature is not None, error.ambiguous) == (has_signature, ambiguous)
 
 
-@pytest.mark.parametrize("text", ["Internal Server Error", "Audio is longer than 400 s", "no such model: cuda-asr", ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("Internal Server Error", "Audio is longer than 400 s", "no such model: cuda-asr", ""),
+        # gRPC's status for everything that is too much: a long utterance of a NIM, the quota of a gateway.
+        'status = StatusCode.RESOURCE_EXHAUSTED details = "Received message larger than max (5242880 vs. 4194304)"',
+        "RESOURCE_EXHAUSTED: quota exceeded",
+    ],
+)
 def test_other_texts_say_nothing_about_the_gpu(text: str) -> None:
     assert gpu_fault(text, text, 500, None) is None

@@ -6,6 +6,7 @@ import pytest
 from aiohttp import ClientSession, web
 from spark_engine.errors import Busy, Rejected, Unauthorized
 from spark_engine.models import SpeechStyle
+from spark_engine.servers.deadlines import Deadlines
 from spark_engine.servers.magpie import Magpie
 from spark_engine.servers.parakeet import Parakeet
 from spark_engine.servers.parakeet_dialects import FAMILIES
@@ -27,6 +28,9 @@ from tests.helpers.engine.families import (
     detail,
     say,
 )
+
+AT_ONCE = Deadlines(list_kept=0.0)
+"""What may have changed is looked at with each request."""
 
 SHADOWFITA_API = {"openapi": "3.1.0", "info": {"title": "STT"}, "paths": {"/transcribe": {"post": {}}}}
 
@@ -135,7 +139,7 @@ async def test_a_list_that_grows_is_asked_again(
     full = server.answers["GET", path]
     server.answers["GET", path] = json(empty)
     async with running(server):
-        client = Parakeet(Transport(session, server.url))
+        client = Parakeet(Transport(session, server.url, deadlines=AT_ONCE))
         assert (await client.server()).model is None
         server.answers["GET", path] = full
         name = (await client.server()).model
@@ -152,7 +156,7 @@ async def test_a_parakeet_that_is_installed_later_is_noticed(session: ClientSess
     item = {"id": whisper, "object": "model", "task": "automatic-speech-recognition"}
     fake.answers["GET", "/v1/models"] = json({"data": [item]})
     async with running(fake):
-        client = Parakeet(Transport(session, fake.url))
+        client = Parakeet(Transport(session, fake.url, deadlines=AT_ONCE))
         assert (await client.server()).model == whisper
         fake.answers["GET", "/v1/models"] = full
         assert (await client.transcribe(RECORDING)).text == TEXT

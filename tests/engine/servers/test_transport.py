@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from aiohttp import ClientSession, web
 from spark_engine.errors import Busy, Rejected, ServerFault, SparkError, TimedOut, Unauthorized, Unreachable
-from spark_engine.models import Audio
+from spark_engine.models import Audio, Json
 from spark_engine.servers import transport as transport_module
 from spark_engine.servers.bodies import JOINED, AudioFile, form_body, json_body
 from spark_engine.servers.deadlines import Deadlines
@@ -102,7 +102,11 @@ async def test_a_status_becomes_the_right_error(
                 pass
 
 
-@pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("soon", None), ("", None)])
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("7", 7.0), ("86400", 86_400.0), ("soon", None), ("", None), ("-1", None), ("9" * 400, None)],
+    ids=["seconds", "a day", "a word", "nothing", "the past", "400 digits"],
+)
 async def test_the_servers_retry_after_is_kept(session: ClientSession, header: str, seconds: float | None) -> None:
     """Seconds only; anything else is no promise."""
     busy = json({"detail": "loading"}, status=503, headers={"Retry-After": header})
@@ -118,6 +122,45 @@ async def test_a_web_page_is_no_json(session: ClientSession) -> None:
         reply = await Transport(session, url).get("/x", deadline=5)
         with pytest.raises(ServerFault, match="text/html where JSON"):
             reply.json()
+
+
+NESTED = "[" * 200_000 + "]" * 200_000
+
+
+@pytest.mark.parametrize("nested", [NESTED, '{"text":' * 200_000, "1" * 5_000])
+async def test_json_that_cannot_be_read_is_a_fault(session: ClientSession, nested: str) -> None:
+    """Too deep, too long a number: the server's fault, and no other kind of error."""
+    async with running(FakeServer({("GET", "/x"): text(nested, content_type="application/json")})) as fake:
+        reply = await Transport(session, fake.url).get("/x", deadline=5)
+        with pytest.raises(ServerFault, match="where JSON was expected"):
+            reply.json()
+    async with running(FakeServer({("GET", "/x"): text(nested, status=500)})) as fake:
+        with pytest.raises(ServerFault, match="failed"):
+            await Transport(session, fake.url).get("/x", deadline=5)
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        (b'"a \\ud800 b"', "a ? b"),
+        (b'"a \\uDFFF b"', "a ? b"),
+        (b'"a \xed\xa0\x80 b"', "a ? b"),
+        (b'{"\\udc00": [1.5, null, "\\ud83d\\ude00"]}', {"?": [1.5, None, "\N{GRINNING FACE}"]}),
+        (b'"a \\\\ud800 b"', "a \\ud800 b"),
+        (b'"\xed\x95\x9c"', "\N{HANGUL SYLLABLE HAN}"),
+    ],
+)
+async def test_a_lone_surrogate_is_replaced(session: ClientSession, sent: bytes, read: Json) -> None:
+    """No text may hold one, and none can be sent on; pairs, and text that looks like one, stay."""
+    async with running(FakeServer({("GET", "/x"): data(sent, "application/json")})) as fake:
+        assert (await Transport(session, fake.url).get("/x", deadline=5)).json() == read
+
+
+async def test_a_lone_surrogate_in_an_error_is_replaced(session: ClientSession) -> None:
+    refused = data(b'{"detail": "no \\ud800 model"}', "application/json", status=400)
+    async with running(FakeServer({("GET", "/x"): refused})) as fake:
+        with pytest.raises(Rejected, match=r"no \? model"):
+            await Transport(session, fake.url).get("/x", deadline=5)
 
 
 async def test_an_answer_cut_at_close_is_found_by_its_content(session: ClientSession) -> None:

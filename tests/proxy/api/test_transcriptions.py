@@ -14,7 +14,7 @@ from spark_engine.speech.audio import read_wav, silence, wav_header, write_wav
 
 from tests.fakes import faults, openai_parakeet, parakeet
 from tests.fakes.parakeet import TRANSCRIPTIONS
-from tests.fakes.server import FakeServer, Handler, json
+from tests.fakes.server import FakeServer, Handler, data, json, text
 from tests.helpers.proxy.forms import error_in, send, upload
 from tests.helpers.proxy.recordings import many_channels, recorded, speech_with_pauses, tone
 from tests.helpers.proxy.running_proxy import Proxy, StartProxy
@@ -218,6 +218,26 @@ async def test_a_window_is_no_longer_than_the_server_takes(start_proxy: StartPro
     status, _, _ = await send(proxy, upload(write_wav(silence(450.0, 16_000))))
     assert status == 200
     assert len(hearing.posts(TRANSCRIPTIONS)) == 2
+
+
+@pytest.mark.parametrize("name", ["json", "text", "srt"])
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (data(b'{"text": "a \\ud800 b"}', "application/json"), 200),
+        (text("[" * 200_000 + "]" * 200_000, content_type="application/json"), 503),
+        (json({"detail": "loading"}, status=503, headers={"Retry-After": "9" * 400}), 429),
+    ],
+    ids=["half a character", "deep", "wait for ever"],
+)
+async def test_an_answer_that_makes_no_sense_is_no_internal_error(
+    start_proxy: StartProxy, answer: Handler, status: int, name: str
+) -> None:
+    """Whatever a server sends, callers get a document that they can read."""
+    proxy = await start_proxy(FakeServer(parakeet.openai().answers | {("POST", TRANSCRIPTIONS): answer}))
+    got, _, body = await send(proxy, upload(write_wav(SPEECH), response_format=name))
+    assert got == status
+    assert b"a ? b" in body if status == 200 else error_in(body)["message"]
 
 
 async def counting(request: web.Request) -> web.Response:

@@ -13,6 +13,9 @@ class Deadlines:
     page: float = 5.0
     """For one of the pages that tell what a server is: none of them needs the GPU."""
 
+    list_kept: float = 60.0
+    """For which a server is not probed again whose list of models may grow, and that works meanwhile."""
+
     transcription: float = 15.0
     transcription_per_second: float = 0.25
     """A transcription may take 15 s and a quarter of the audio's length: slow and busy boxes pass, a hang fails."""

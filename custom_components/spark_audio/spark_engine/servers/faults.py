@@ -9,9 +9,12 @@ _MEMORY = (
     "cudaerrormemoryallocation",
     "_alloc_failed",
     "failed to allocate",
-    "resource_exhausted",
+    "is smaller than requested bytes",
 )
-"""A lack of memory, which passes. PyTorch writes `CUDA error: out of memory`, too: this comes before all others."""
+"""A lack of memory, which passes. PyTorch writes `CUDA error: out of memory`, too: this comes before all others.
+
+Not `RESOURCE_EXHAUSTED`: JAX says beside it that it is memory, and gRPC says it of messages and quotas.
+"""
 
 _AMBIGUOUS = (
     "cudnn_status_internal_error",

@@ -3,7 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from enum import Enum, auto
+from math import inf
 from typing import Protocol
 
 from ..errors import Rejected, ServerFault, SparkError, Unreachable, WrongServer
@@ -11,22 +13,38 @@ from ..errors import Rejected, ServerFault, SparkError, Unreachable, WrongServer
 LOGGER = logging.getLogger(__name__)
 
 
+class Keep(Enum):
+    """How long what was found out is remembered."""
+
+    ALWAYS = auto()
+    """Until the server was away."""
+    A_WHILE = auto()
+    """It works, and may change: its list of models may grow."""
+    NOT = auto()
+    """Nothing can be asked of it yet."""
+
+
 class Identified(Protocol):
     """What probing found out about one server."""
 
     @property
-    def settled(self) -> bool:
-        """Return whether it is worth remembering: a model list may still grow, a page may have been kept from us."""
+    def keep(self) -> Keep:
+        """Return how long it is remembered."""
 
 
 class Identification[ServerT: Identified]:
     """Which server is behind a URL: found out at the first call, remembered until it may be another one."""
 
-    def __init__(self, name: str, identify: Callable[[], Awaitable[ServerT]]) -> None:
-        """`name` is for the log; `identify` probes, and what it raises is passed on, with nothing remembered."""
+    def __init__(self, name: str, identify: Callable[[], Awaitable[ServerT]], a_while: float) -> None:
+        """`name` is for the log; `identify` probes, and what it raises is passed on, with nothing remembered.
+
+        `a_while` in seconds.
+        """
         self._name = name
         self._identify = identify
         self._server: ServerT | None = None
+        self._a_while = a_while
+        self._until = 0.0
         self._identifying = asyncio.Lock()
         self._said: dict[int, str] = {}
 
@@ -38,7 +56,15 @@ class Identification[ServerT: Identified]:
     async def server(self) -> ServerT:
         """Return what the server is. Raises SparkError."""
         async with self._identifying:
-            return self._server or await self._found_out()
+            known = self._server
+            if known is None:
+                return await self._found_out()
+            if asyncio.get_running_loop().time() >= self._until:
+                # The pages of a server that is busy may fail; the request that follows shows what is wrong.
+                self._remember(known)
+                with suppress(SparkError):
+                    return await self._found_out()
+            return known
 
     async def refresh(self) -> ServerT:
         """Probe now. What was remembered stays where that fails. Raises SparkError."""
@@ -71,9 +97,14 @@ class Identification[ServerT: Identified]:
         except SparkError as err:
             self._say_what_is_wrong(err)
             raise
-        self._server = server if server.settled else None
+        self._remember(server)
         self._say(logging.INFO, f"{self._name} speaks {server}")
         return server
+
+    def _remember(self, server: ServerT) -> None:
+        self._server = None if server.keep is Keep.NOT else server
+        now = asyncio.get_running_loop().time()
+        self._until = inf if server.keep is Keep.ALWAYS else now + self._a_while
 
     def _say_what_is_wrong(self, err: SparkError) -> None:
         if isinstance(err, WrongServer):

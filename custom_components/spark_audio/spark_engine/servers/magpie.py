@@ -23,7 +23,9 @@ class Magpie:
     def __init__(self, transport: Transport) -> None:
         """Send nothing yet."""
         self.transport = transport
-        self.identification = Identification(f"Magpie at {transport.base_url}", self._identify)
+        self.identification = Identification(
+            f"Magpie at {transport.base_url}", self._identify, transport.deadlines.list_kept
+        )
 
     async def _identify(self) -> MagpieServer:
         answers = await probe(self.transport, PROBED)

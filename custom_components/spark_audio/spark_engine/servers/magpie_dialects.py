@@ -9,6 +9,7 @@ from ..models import Json, SpeechStyle, Voice
 from ..speech.language import MAGPIE_LANGUAGES, base_language, normalize_language
 from ..speech.voices import default_voice, find_voice, languages
 from .bodies import Body, form_body, json_body
+from .identification import Keep
 from .magpie_readers import (
     CONFIG,
     DEFAULT_VOICE,
@@ -86,9 +87,9 @@ class MagpieServer:
         return f"{self.dialect.name}, {len(self.voices)} voices"
 
     @property
-    def settled(self) -> bool:
-        """Return whether this is worth remembering: without voices, its model may still be loading."""
-        return bool(self.voices)
+    def keep(self) -> Keep:
+        """Return how long this is remembered: without voices, its model may still be loading."""
+        return Keep.ALWAYS if self.voices else Keep.NOT
 
     @property
     def voices(self) -> tuple[Voice, ...]:

@@ -21,7 +21,9 @@ class Parakeet:
     def __init__(self, transport: Transport) -> None:
         """Send nothing yet."""
         self.transport = transport
-        self.identification = Identification(f"Parakeet at {transport.base_url}", lambda: identify(transport))
+        self.identification = Identification(
+            f"Parakeet at {transport.base_url}", lambda: identify(transport), transport.deadlines.list_kept
+        )
 
     async def server(self) -> ParakeetServer:
         """Return what the server is, probed once and remembered until it was away. Raises SparkError."""

@@ -12,6 +12,7 @@ from ..errors import Busy, Rejected, WrongServer
 from ..models import Json, Transcript
 from ..speech.language import base_language, with_region
 from .bodies import Fields
+from .identification import Keep
 from .magpie_readers import LIST_VOICES
 from .parakeet_readers import read_groxaxo, read_openai, read_shadowfita, read_text_alone
 from .probe import (
@@ -97,8 +98,8 @@ class ParakeetServer:
     """How many of the dialect's ways to ask for times this server has refused."""
     has_heard: bool = False
     """Whether it has transcribed anything."""
-    settled: bool = True
-    """Whether this is worth remembering: a model list that has no Parakeet may get one."""
+    keep: Keep = Keep.ALWAYS
+    """How long this is remembered: a list of models that has no Parakeet may get one."""
 
     @override
     def __str__(self) -> str:
@@ -347,16 +348,16 @@ def recognise(answers: Answers) -> ParakeetServer:
     models = dialect.models(answers)
     if not models and dialect.model is not ModelUse.IGNORED:
         answers.settle((MODELS,))
-    return ParakeetServer(dialect, models, answers.version(), settled=_is_settled(dialect.model, models, answers))
+    return ParakeetServer(dialect, models, answers.version(), keep=_keep(dialect.model, models, answers))
 
 
-def _is_settled(use: ModelUse, models: Sequence[str], answers: Answers) -> bool:
+def _keep(use: ModelUse, models: Sequence[str], answers: Answers) -> Keep:
     match use:
-        case ModelUse.REQUIRED:
-            return any(_parakeets(models))
-        case ModelUse.SENT:
-            return bool(models) or not answers.exists(MODELS)
-    return True
+        case ModelUse.REQUIRED if not any(_parakeets(models)):
+            return Keep.A_WHILE if models else Keep.NOT
+        case ModelUse.SENT if not models and answers.exists(MODELS):
+            return Keep.A_WHILE
+    return Keep.ALWAYS
 
 
 def _parakeets(models: Sequence[str]) -> Iterator[str]:

@@ -7,6 +7,7 @@ that before it read anything.
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -40,6 +41,12 @@ LARGEST_ANSWER = 64 << 20
 
 _LONGEST_MESSAGE = 200
 
+_LONGEST_WAIT = 86_400.0
+"""Seconds that a server may ask for before it is tried again; more is no promise."""
+
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
+"""Half of a pair in JSON, escaped or as bytes; the other half may follow."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -52,12 +59,11 @@ class Reply:
     def json(self) -> Json:
         """Return the decoded body. Raises ServerFault where it is no JSON."""
         try:
-            document: Json = json.loads(self.data)
+            return _decoded(self.data)
         except ValueError as err:
             raise ServerFault(
                 f"The server answered with {self.content_type} where JSON was expected.", status=self.status
             ) from err
-        return document
 
 
 @dataclass(slots=True)
@@ -234,13 +240,28 @@ def _cut() -> ServerFault:
     return ServerFault("The server closed the connection without an answer.", killed=True)
 
 
+def _decoded(data: bytes) -> Json:
+    """Return a JSON document, lone surrogates in it replaced: no text can be sent on with one. Raises ValueError."""
+    try:
+        document: Json = json.loads(data)
+        if _SURROGATE.search(data):
+            document = json.loads(json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"))
+    except RecursionError as err:
+        raise ValueError("The document is nested too deep.") from err
+    return document
+
+
 def error_for(response: ClientResponse, data: bytes) -> SparkError:
     """Return the error that an answer of status 300 or more stands for."""
     status = response.status
     text = data[: 1 << 16].decode("utf-8", "replace")
-    said = _said(text) or response.reason or "no reason given"
+    try:
+        document = _decoded(text.encode())
+    except ValueError:
+        document = None if text.lstrip().startswith("<") else text
+    said = _said(document) or response.reason or "no reason given"
     # A validation error repeats the caller's own words, which may be about anything.
-    if fault := gpu_fault(said if _is_validation(text) else text, said, status, _retry_after(response)):
+    if fault := gpu_fault(said if _is_validation(document) else text, said, status, _retry_after(response)):
         return fault
     if status in (401, 403):
         return Unauthorized(f"The server refuses the key ({status}): {said}", status=status)
@@ -253,12 +274,8 @@ def error_for(response: ClientResponse, data: bytes) -> SparkError:
     return Rejected(f"The server refuses the request ({status}): {said}", status=status)
 
 
-def _is_validation(text: str) -> bool:
+def _is_validation(document: Json) -> bool:
     """Return whether FastAPI refuses the request itself: it lists what is wrong, with the input."""
-    try:
-        document: Json = json.loads(text)
-    except ValueError:
-        return False
     match document:
         case {"detail": [{"loc": _}, *_]}:
             return True
@@ -267,15 +284,12 @@ def _is_validation(text: str) -> bool:
 
 def _retry_after(response: ClientResponse) -> float | None:
     value = response.headers.get("Retry-After", "")
-    return float(value) if value.isdecimal() else None
+    seconds = float(value) if value.isdecimal() else None
+    return seconds if seconds is not None and seconds <= _LONGEST_WAIT else None
 
 
-def _said(text: str) -> str:
+def _said(document: Json) -> str:
     """Return the server's own sentence, from any of the shapes that servers use, on one line."""
-    try:
-        document: Json = json.loads(text)
-    except ValueError:
-        document = None if text.lstrip().startswith("<") else text
     return " ".join(_message(document).split())[:_LONGEST_MESSAGE]
 
 

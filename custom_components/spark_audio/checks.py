@@ -1,7 +1,7 @@
 """What the config flow tries out before anything is saved: every URL and key, with real requests."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,16 +11,21 @@ from homeassistant.const import CONF_API_KEY
 from .addresses import DEADLINES, address_for
 from .const import CONF_MAGPIE_URL, CONF_PARAKEET_URL, CONF_PROXY_URL
 from .errors import TRANSLATION_KEYS
-from .spark_engine.errors import Rejected, ServerFault, SparkError, Unauthorized
+from .spark_engine.errors import Rejected, ServerFault, SparkError, Unauthorized, WrongServer
 from .spark_engine.healing.pool import MagpiePool, ParakeetPool
 from .spark_engine.healing.proxy_client import ProxyClient
 from .spark_engine.models import SAMPLE_RATE, Service
+from .spark_engine.servers.probe import MODELS, probe
 from .spark_engine.servers.transport import Transport
 from .spark_engine.spark import Spark
 from .spark_engine.speech.audio import silence
 
 TEST_LANGUAGE = "en-US"
 """Language of the test recording: every Parakeet knows it, and some refuse a recording without any."""
+
+_DIRECT = (CONF_PARAKEET_URL, CONF_MAGPIE_URL)
+
+_WRONG_SERVER = TRANSLATION_KEYS[WrongServer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +48,14 @@ class Findings:
 async def try_direct(session: ClientSession, data: Mapping[str, Any]) -> Findings:
     """Try both servers at once; each gets its own error."""
     spark = Spark(session, address_for(data), deadlines=DEADLINES)
-    parakeet, magpie = await asyncio.gather(_try_parakeet(spark.parakeet), _try_magpie(spark.magpie))
-    found = ((CONF_PARAKEET_URL, parakeet), (CONF_MAGPIE_URL, magpie))
-    return Findings({name: problem.key for name, problem in found if problem})
+    found = await asyncio.gather(
+        _try_itself(spark.parakeet, _try_parakeet),
+        _try_itself(spark.magpie, _try_magpie),
+    )
+    problems = {name: problem for name, problem in zip(_DIRECT, found, strict=True) if problem}
+    # Both fields may have the same error, and only one text: each sentence says what was expected there.
+    reasons = " ".join(problem.reason for problem in problems.values() if problem.key == _WRONG_SERVER)
+    return Findings({name: problem.key for name, problem in problems.items()}, {"reason": reasons})
 
 
 async def try_proxy(session: ClientSession, data: Mapping[str, Any]) -> Findings:
@@ -89,6 +99,16 @@ async def _wants_key(session: ClientSession, url: str) -> bool | SparkError:
     except SparkError as err:
         return err
     return False
+
+
+async def _try_itself[PoolT: ParakeetPool | MagpiePool](
+    pool: PoolT | None, attempt: Callable[[PoolT | None], Awaitable[Problem | None]]
+) -> Problem | None:
+    """Return what is wrong with a server that is entered by its own URL: our proxy would be watched over twice."""
+    for member in pool.members if pool else ():
+        if (await probe(member.client.transport, (MODELS,))).is_spark_audio():
+            return Problem("is_proxy", f"{member.url} is Spark Audio's proxy.")
+    return await attempt(pool)
 
 
 async def _try_parakeet(parakeet: ParakeetPool | None) -> Problem | None:

@@ -3,9 +3,19 @@
 import asyncio
 from collections.abc import AsyncGenerator
 
+LONGEST_PAUSE = 120.0
+"""Seconds without further text after which the text is over.
+
+Home Assistant does not end the text of a pipeline run that is cancelled or fails: it would be waited for, and silence
+be made and kept meanwhile, for as long as Home Assistant runs. No tool that an agent calls takes longer.
+"""
+
 
 class ReplayedText:
-    """Text that can be read again from its beginning, even while it is still being written. One reader at a time."""
+    """Text that can be read again from its beginning, even while it is still being written. One reader at a time.
+
+    It ends where it does not go on for LONGEST_PAUSE.
+    """
 
     def __init__(self, text: AsyncGenerator[str]) -> None:
         """Nothing is read yet."""
@@ -55,7 +65,12 @@ class ReplayedText:
         return self._reading
 
     async def _read_piece(self) -> None:
-        async for piece in self._text:
-            self._read.append(piece)
-            return
+        try:
+            async with asyncio.timeout(LONGEST_PAUSE) as pause:
+                async for piece in self._text:
+                    self._read.append(piece)
+                    return
+        except TimeoutError:
+            if not pause.expired():
+                raise
         self._ended = True

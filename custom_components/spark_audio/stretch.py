@@ -1,19 +1,14 @@
 """Faster or slower speech at the same pitch. Magpie has no such parameter; Home Assistant brings ffmpeg, which can."""
 
-import asyncio
-from asyncio import StreamReader, StreamWriter
-from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 
-from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.exceptions import ServiceValidationError
 
 from .const import DOMAIN, FASTEST, SLOWEST
+from .ffmpeg_pipe import through_ffmpeg
 from .spark_engine.models import Audio
 from .spark_engine.speech.audio import SampleFramer
-
-CHUNK = 4096
-"""Bytes that are read at once, less where there are less: 46 ms at 44.1 kHz."""
 
 
 def read_speed(given: object) -> float:
@@ -40,56 +35,9 @@ async def stretched(ffmpeg: str, pieces: AsyncGenerator[Audio], speed: float) ->
     async with aclosing(pieces):
         if (first := await anext(pieces, None)) is None:
             return
-        process, stdin, stdout = await _start(ffmpeg, first.sample_rate, speed)
-        feeding = asyncio.create_task(_feed(stdin, first, pieces))
         framer = SampleFramer()
-        try:
-            while data := await stdout.read(CHUNK):
+        output = ("-af", f"atempo={speed:g}", "-f", "s16le")
+        async with aclosing(through_ffmpeg(ffmpeg, first, pieces, *output, translation_key="stretch_failed")) as stream:
+            async for data in stream:
                 if pcm := framer.feed(data):
                     yield Audio(pcm, first.sample_rate)
-            await feeding
-            if status := await process.wait():
-                raise _failed(f"it ended with status {status}")
-        finally:
-            feeding.cancel()
-            if process.returncode is None:
-                process.kill()
-            await asyncio.gather(feeding, return_exceptions=True)
-            # Reads what is left of its output, too: its pipe would stay open with that.
-            await process.communicate()
-
-
-async def _start(ffmpeg: str, sample_rate: int, speed: float) -> tuple[Process, StreamWriter, StreamReader]:
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *(ffmpeg, "-hide_banner", "-loglevel", "error"),
-            # Without the first it looks at the beginning of the sound for longer, to find out what it was told.
-            *("-probesize", "32", "-f", "s16le", "-ar", str(sample_rate), "-ac", "1", "-i", "pipe:0"),
-            *("-af", f"atempo={speed:g}", "-f", "s16le", "-flush_packets", "1", "pipe:1"),
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=DEVNULL,
-        )
-    except OSError as err:
-        raise _failed(err.strerror or type(err).__name__) from err
-    if process.stdin is None or process.stdout is None:
-        raise RuntimeError("ffmpeg was started without its pipes")
-    return process, process.stdin, process.stdout
-
-
-async def _feed(stdin: StreamWriter, first: Audio, pieces: AsyncGenerator[Audio]) -> None:
-    try:
-        # It has ended by itself then, and its status tells.
-        with suppress(BrokenPipeError, ConnectionResetError):
-            stdin.write(first.pcm)
-            async for audio in pieces:
-                await stdin.drain()
-                stdin.write(audio.pcm)
-    finally:
-        stdin.close()
-
-
-def _failed(reason: str) -> HomeAssistantError:
-    return HomeAssistantError(
-        translation_domain=DOMAIN, translation_key="stretch_failed", translation_placeholders={"reason": reason}
-    )

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import override
 
+from homeassistant.components import stt
 from homeassistant.components.stt import (
     AudioBitRates,
     AudioChannels,
@@ -43,7 +45,7 @@ from .spark_engine.healing.health import State
 from .spark_engine.healing.pool import MagpiePool, ParakeetPool
 from .spark_engine.models import SAMPLE_RATE, SAMPLE_WIDTH, Audio, ServerName, Service, Transcript
 from .spark_engine.speech.audio import read_wav
-from .spark_engine.speech.language import PARAKEET_LANGUAGES, spellings
+from .spark_engine.speech.language import PARAKEET_LANGUAGES, Spellings
 from .spark_engine.speech.listening import Listening, TooLong, Transcribe
 from .spark_engine.speech.text import is_speakable
 from .spark_engine.speech.turn_end import BALANCED, FAST
@@ -68,7 +70,10 @@ CHUNK = 4096
 
 RIFF = b"RIFF"
 
-SUPPORTED_LANGUAGES = spellings(PARAKEET_LANGUAGES)
+SUPPORTED_LANGUAGES = Spellings(PARAKEET_LANGUAGES)
+
+PARTIAL_RESULT: Callable[[str], object] | None = getattr(stt, "PartialSpeechResult", None)
+"""What makes a partial result of the words so far; None before Home Assistant 2026.11, which asks for none."""
 
 
 def new_detector() -> VoiceDetector | None:
@@ -154,9 +159,39 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
 
         Silence is a success without words, not a failure: satellites keep quiet on it, and sound an error on the other.
         """
+        return await self._hear(metadata, stream, lambda _: None)
+
+    async def async_process_audio_stream_with_progress(
+        self, metadata: SpeechMetadata, stream: AsyncIterable[bytes]
+    ) -> AsyncGenerator[object]:
+        """Yield a PartialSpeechResult of all words so far at each pause, and the SpeechResult of the plain way last.
+
+        Home Assistant calls this from 2026.11 on.
+        """
+        partial_results = asyncio.Queue[object]()
+
+        def understood(so_far: Transcript) -> None:
+            if PARTIAL_RESULT and is_speakable(so_far.text):
+                partial_results.put_nowait(PARTIAL_RESULT(so_far.text))
+
+        hearing = asyncio.create_task(self._hear(metadata, stream, understood))
+        hearing.add_done_callback(lambda _: partial_results.shutdown())
+        try:
+            with suppress(asyncio.QueueShutDown):
+                while True:
+                    yield await partial_results.get()
+            yield await hearing
+        finally:
+            hearing.cancel()
+            await asyncio.gather(hearing, return_exceptions=True)
+
+    async def _hear(
+        self, metadata: SpeechMetadata, stream: AsyncIterable[bytes], understood: Callable[[Transcript], None]
+    ) -> SpeechResult:
+        """Return what was said; `understood` is told the words so far at each pause."""
         hear = partial(self._transcribe, metadata.language)
         # Before anything is awaited: it finds the pipeline run that calls.
-        listening = self._listening(hear, metadata.language)
+        listening = self._listening(hear, metadata.language, understood)
         self._warm(self._parakeet)
         try:
             heard = await listening.listen(_samples(stream))
@@ -182,13 +217,14 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
     def _warm(self, service: ParakeetPool | MagpiePool) -> None:
         self._entry.async_create_background_task(self.hass, service.warm(), f"open a connection for {self.entity_id}")
 
-    def _listening(self, hear: Transcribe, language: str) -> Listening:
+    def _listening(self, hear: Transcribe, language: str, understood: Callable[[Transcript], None]) -> Listening:
         """Return how one command is listened to, with a voice detector of its own."""
         rule = self._rule if self._ends_turns() else None
         listening = Listening(
             transcribe=hear,
             detector=new_detector() if self._is_early or rule else None,
             may_ask_early=self._may_ask_early,
+            understood=understood,
             rule=rule,
             language=language,
             longest=LONGEST_SPEECH,

@@ -6,7 +6,13 @@ from contextlib import aclosing, closing
 from typing import Any, override
 
 from homeassistant.components.ffmpeg import get_ffmpeg_manager
-from homeassistant.components.tts import ATTR_VOICE, TextToSpeechEntity, TTSAudioResponse, TtsAudioType
+from homeassistant.components.tts import (
+    ATTR_PREFERRED_FORMAT,
+    ATTR_VOICE,
+    TextToSpeechEntity,
+    TTSAudioResponse,
+    TtsAudioType,
+)
 from homeassistant.components.tts import Voice as OfferedVoice
 from homeassistant.components.tts.const import DATA_COMPONENT
 from homeassistant.components.tts.entity import TTSAudioRequest
@@ -37,10 +43,10 @@ from .spark_engine.errors import ServerFault, SparkError, Unauthorized, Unreacha
 from .spark_engine.models import Audio, ServerName, Service, SpeechStyle
 from .spark_engine.servers.magpie_dialects import MagpieServer
 from .spark_engine.speech.audio import write_wav
-from .spark_engine.speech.language import spellings
+from .spark_engine.speech.language import Spellings, normalize_language
 from .stretch import read_speed, stretched
 from .voices import VoiceChoice, offered
-from .wav_output import CLAIMED, PREFERRED, may_be_wide, wav_stream
+from .wav_output import AAC, CLAIMED, PREFERRED, aac_stream, makeable, may_be_wide, wav_stream
 
 LOGGER = logging.getLogger(__name__)
 
@@ -103,7 +109,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
         """Take up what the Magpie can say. The default language moves only where it cannot be spoken any more."""
         self._magpie = magpie
         languages, options = list(magpie.languages), self._entry.options
-        self._attr_supported_languages = spellings(languages)
+        self._attr_supported_languages = Spellings(languages)
         if (chosen := options.get(CONF_LANGUAGE)) in languages:
             self._attr_default_language = chosen
         elif getattr(self, "_attr_default_language", None) not in languages:
@@ -116,7 +122,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
 
     def _spoken(self, language: str) -> str:
         """Return the language that is spoken for a tag: of any region, where it is not spoken in that one."""
-        languages = list(self._magpie.languages)
+        language, languages = normalize_language(language), list(self._magpie.languages)
         if language in languages:
             return language
         return next(iter(matches(language, languages, self._home[1])), language)
@@ -147,7 +153,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
 
     @override
     async def async_stream_tts_audio(self, request: TTSAudioRequest) -> TTSAudioResponse:
-        """Return a WAV file of unknown length, its first chunk as soon as the first sentence sounds.
+        """Return a WAV file of unknown length, or AAC, its first chunk as soon as the first sentence sounds.
 
         With a fallback, it is waited for the first sound: from then on the format is given away.
         """
@@ -159,9 +165,10 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
             except SparkError as err:
                 return await self._ask_fallback(err, text, request)
             pieces = _resumed(first, pieces)
-        return TTSAudioResponse(
-            "wav", wav_stream(self._with_translated_errors(pieces, text), wide=may_be_wide(request.options))
-        )
+        speech = self._with_translated_errors(pieces, text)
+        if request.options.get(ATTR_PREFERRED_FORMAT) == AAC:
+            return TTSAudioResponse(AAC, aac_stream(get_ffmpeg_manager(self.hass).binary, speech))
+        return TTSAudioResponse("wav", wav_stream(speech, wide=may_be_wide(request.options)))
 
     @override
     async def async_get_tts_audio(self, message: str, language: str, options: Mapping[str, Any]) -> TtsAudioType:
@@ -185,7 +192,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
     ) -> None:
         """Refuse invalid options here: later, only the player would see the error."""
         self._chosen(language or self.default_language, options or {})
-        await super().async_speak(media_player_entity_id, message, cache, language, options)
+        await super().async_speak(media_player_entity_id, message, cache, language, makeable(options or {}))
 
     def _chosen(self, language: str, options: Mapping[str, Any]) -> tuple[SpeechStyle, float]:
         """Return how to speak, and how fast. Raises ServiceValidationError."""

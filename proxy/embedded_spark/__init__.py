@@ -4,8 +4,8 @@ Parakeet is played by Moonshine (speech to text), Magpie by Piper (text to speec
 with `pip install 'spark-audio-proxy[embedded]'`, run it with `python -m embedded_spark`, or use `EmbeddedSpark` inside
 a running event loop.
 
-Each server can be wedged, and is cured by a restart alone (`wedge_routes`): on this machine,
-`curl -d '{"mode": "cublas"}' URL/embedded/wedge` breaks inference while health pages stay green.
+Each server can be wedged, and is cured by a restart alone; it can lack memory, and unload its model (`wedge_routes`):
+on this machine, `curl -d '{"mode": "cublas"}' URL/embedded/wedge` breaks inference while health pages stay green.
 """
 
 from .engines import MissingEngine

@@ -41,16 +41,19 @@ class EmbeddedSpark:
         load_recognizer: Callable[[], Recognizer] = load_recognizer,
         load_synthesizer: Callable[[], Synthesizer] = load_synthesizer,
         start_delay: float = START_DELAY,
+        tells_sleep: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Nothing is started or loaded before the context is entered.
 
-        `start_delay` is how many seconds a restart takes, `clock` what they are counted with.
+        `start_delay` is how many seconds a restart takes, and a load; `clock` is what they are counted with. With
+        `tells_sleep` Parakeet is a RunParakeet, whose health page tells whether its model is loaded.
         """
         self._host = host
         self._ports = parakeet_port, magpie_port
         self._loaders = load_recognizer, load_synthesizer
         self._restarting = start_delay, clock
+        self._tells_sleep = tells_sleep
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -63,7 +66,7 @@ class EmbeddedSpark:
             synthesizer = WedgeableEngine(load_synthesizer, SPOKEN, *self._restarting)
             stack.push_async_callback(synthesizer.close)
             hearing, speaking = create_parakeet_app(recognizer), create_magpie_app(synthesizer)
-            add_wedge(hearing, recognizer)
+            add_wedge(hearing, recognizer, tells_sleep=self._tells_sleep)
             add_wedge(speaking, synthesizer)
             self.parakeet_url = await self._serve(stack, hearing, parakeet_port)
             self.parakeet_restart_url = self.parakeet_url + RESTART

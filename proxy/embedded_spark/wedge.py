@@ -1,4 +1,6 @@
-"""A wedge on demand: the process answers, inference does not, and only a restart cures it.
+"""Failures on demand. A wedge: the process answers, inference does not, and only a restart cures it.
+
+Two more need no restart: GPU memory that another program has taken, and a model that was unloaded.
 
 It sits where the CUDA context of a real server does, behind everything that needs no inference: health, lists and the
 checks of a request stay as they are.
@@ -27,6 +29,9 @@ CUBLAS = (
 
 ILLEGAL_ACCESS = "CUDA error: an illegal memory access was encountered"
 
+OUT_OF_MEMORY = "CUDA out of memory. Tried to allocate 512.00 MiB. GPU 0 has a total capacity of 119.64 GiB"
+"""PyTorch's text."""
+
 
 class Mode(StrEnum):
     """What a wedged service does with every inference."""
@@ -43,15 +48,21 @@ class Mode(StrEnum):
     """422 with CUDA text, as from servers that blame the request for every RuntimeError."""
     EMPTY = "empty"
     """200: no words; speech that is cut after a hundredth of a second."""
+    MEMORY = "memory"
+    """500 with PyTorch's text, until the memory is free again: no wedge, and no restart is needed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wedge:
-    """What is wrong with one service, and what has been done about it; `up_at` in monotonic seconds."""
+    """What is wrong with one service, and what has been done about it; moments in monotonic seconds.
+
+    `loaded_at` is when the model is loaded, infinity while it is unloaded and no request has come.
+    """
 
     mode: Mode | None = None
     restarts: int = 0
     up_at: float = -inf
+    loaded_at: float = -inf
 
 
 def wedged(wedge: Wedge, mode: Mode) -> Wedge:
@@ -64,6 +75,21 @@ def restarted(wedge: Wedge, now: float, delay: float) -> Wedge:
     return Wedge(restarts=wedge.restarts + 1, up_at=now + delay)
 
 
+def freed(wedge: Wedge) -> Wedge:
+    """The other program gives the memory back. A wedge stays."""
+    return replace(wedge, mode=None) if wedge.mode is Mode.MEMORY else wedge
+
+
+def unloaded(wedge: Wedge) -> Wedge:
+    """The model leaves the memory until the next request."""
+    return replace(wedge, loaded_at=inf)
+
+
+def asked(wedge: Wedge, now: float, delay: float) -> Wedge:
+    """A request came: a model that was unloaded is there after `delay` seconds."""
+    return replace(wedge, loaded_at=now + delay) if wedge.loaded_at == inf else wedge
+
+
 class WedgeableEngine[ModelT](Engine[ModelT]):
     """An engine whose inference can be wedged, and which can be restarted."""
 
@@ -74,7 +100,10 @@ class WedgeableEngine[ModelT](Engine[ModelT]):
         start_delay: float = START_DELAY,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`nonsense` are the models that stand in while the GPU computes garbage; `start_delay` in seconds."""
+        """`nonsense` are the models that stand in while the GPU computes garbage.
+
+        `start_delay` is how many seconds a restart takes, and a load.
+        """
         super().__init__(load)
         self.wedge = Wedge()
         self._nonsense = nonsense
@@ -85,6 +114,11 @@ class WedgeableEngine[ModelT](Engine[ModelT]):
     def starting(self) -> bool:
         """Return whether a restart is under way."""
         return self._clock() < self.wedge.up_at
+
+    @property
+    def loaded(self) -> bool:
+        """Return whether the model is in memory."""
+        return self._clock() >= self.wedge.loaded_at
 
     @property
     @override
@@ -101,6 +135,14 @@ class WedgeableEngine[ModelT](Engine[ModelT]):
         """Wedge it."""
         self.wedge = wedged(self.wedge, mode)
 
+    def free(self) -> None:
+        """End a lack of memory."""
+        self.wedge = freed(self.wedge)
+
+    def unload(self) -> None:
+        """Unload the model: the next request waits until it is loaded."""
+        self.wedge = unloaded(self.wedge)
+
     def restart(self) -> None:
         """Restart it: for a while, requests get EngineLoading."""
         self.wedge = restarted(self.wedge, self._clock(), self._start_delay)
@@ -110,6 +152,8 @@ class WedgeableEngine[ModelT](Engine[ModelT]):
         """As ever, or as the wedge has it. Raises EngineLoading."""
         if not self.ready:
             raise EngineLoading
+        self.wedge = asked(self.wedge, self._clock(), self._start_delay)
+        await asyncio.sleep(self.wedge.loaded_at - self._clock())
         mode = self.wedge.mode
         async with aclosing(super().steps(work) if mode is None else self._failing(mode, work)) as steps:
             async for step in steps:
@@ -119,6 +163,8 @@ class WedgeableEngine[ModelT](Engine[ModelT]):
         match mode:
             case Mode.CUBLAS:
                 raise Refusal(500, CUBLAS)
+            case Mode.MEMORY:
+                raise Refusal(500, OUT_OF_MEMORY)
             case Mode.CUDA422:
                 raise Refusal(422, ILLEGAL_ACCESS)
             case Mode.OPAQUE500:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
+from tests.fakes.openai_parakeet import LOCALAI_PAGES, VOX_PAGES
 from tests.fakes.server import FakeServer, Handler, json, text
 
 SYNTHESIZE = "/v1/audio/synthesize"
@@ -84,13 +85,17 @@ def nemo_speech() -> FakeServer:
 
 
 def xr_ai() -> FakeServer:
-    """NVIDIA xr-ai magpie-tts: no voices."""
+    """NVIDIA xr-ai magpie-tts: no voices, and a complete WAV whatever format is asked for."""
+
+    async def answer(request: web.Request) -> web.Response:
+        return _wav((await request.json())["input"], 22_050)
+
     model = {"id": "nvidia/magpie_tts_multilingual_357m", "object": "model", "owned_by": "local"}
     return FakeServer(
         {
             ("GET", "/health"): json({"status": "ok"}),
             ("GET", "/v1/models"): json({"object": "list", "data": [model]}),
-            ("POST", SPEECH): openai_speech,
+            ("POST", SPEECH): answer,
         }
     )
 
@@ -147,7 +152,11 @@ def spark_audio() -> FakeServer:
     items: list[dict[str, object]] = [
         {"id": name, "name": name, "language": "en-US", "speaker": "Aria", "emotion": None} for name in VOICES
     ]
-    models = [{"id": "parakeet-tdt-0.6b", "object": "model"}, {"id": "Magpie-Multilingual", "object": "model"}]
+    ours = {"object": "model", "created": 1_735_689_600, "owned_by": "nvidia"}
+    models = [
+        {"id": "parakeet-tdt-0.6b", **ours, "name": "Parakeet"},
+        {"id": "Magpie-Multilingual", **ours, "name": "Magpie"},
+    ]
     return FakeServer(
         {
             ("GET", "/v1/models"): json({"object": "list", "data": models}),
@@ -155,6 +164,58 @@ def spark_audio() -> FakeServer:
             ("POST", SPEECH): openai_speech,
         }
     )
+
+
+def mvdb() -> FakeServer:
+    """MvdB's server: German unless told otherwise, and no region in a language."""
+    voices = sorted(speaker.lower() for speaker in OPEN_SPEAKERS)
+    languages = ["ar", "de", "en", "es", "fr", "hi", "it", "ja", "ko", "pt", "vi", "zh"]
+
+    async def answer(request: web.Request) -> web.Response:
+        wanted = await request.json()
+        if "input" not in wanted:
+            return web.json_response({"detail": [{"loc": ["body", "input"], "msg": "Field required"}]}, status=422)
+        if wanted.get("voice", "sofia").lower() not in voices:
+            return web.json_response({"detail": f"Unbekannte Stimme. Verfügbar: {voices}"}, status=400)
+        if wanted.get("language", "de") not in languages:
+            return web.json_response({"detail": f"Sprache nicht unterstützt: {languages}"}, status=400)
+        return _wav(wanted["input"], 22_050)
+
+    return FakeServer(
+        {
+            ("GET", "/health"): json({"status": "ok", "model": "/models/magpie.nemo", "tn": False}),
+            ("GET", "/v1/voices"): json({"voices": voices, "languages": languages}),
+            ("POST", SPEECH): answer,
+        }
+    )
+
+
+def localai() -> FakeServer:
+    """LocalAI: a model is required; it lists no voices."""
+
+    async def answer(request: web.Request) -> web.Response:
+        wanted = await request.json()
+        if wanted.get("model") != "magpie-tts-cpp":
+            return _error("Bad Request", 400)
+        return _wav(wanted["input"], 22_050)
+
+    return FakeServer({**LOCALAI_PAGES, ("POST", SPEECH): answer})
+
+
+def vox() -> FakeServer:
+    """vox-runtime with vox-magpie: each language in one region, or in none."""
+
+    async def answer(request: web.Request) -> web.Response:
+        wanted = await request.json()
+        if not wanted.get("model", "magpie:").startswith("magpie:"):
+            return web.json_response({"detail": f"Model not found: {wanted['model']}"}, status=404)
+        if wanted.get("voice", "aria").lower() not in [speaker.lower() for speaker in OPEN_SPEAKERS]:
+            return web.json_response({"detail": "unknown voice"}, status=400)
+        if wanted.get("language", "en-US").lower() not in ("en", "en-us", "es", "es-es", "de", "de-de", "fr", "fr-fr"):
+            return web.json_response({"detail": f"Magpie does not support {wanted['language']}"}, status=400)
+        return _wav(wanted["input"], 22_050)
+
+    return FakeServer({**VOX_PAGES, ("POST", SPEECH): answer})
 
 
 def openai() -> FakeServer:
@@ -220,6 +281,9 @@ WEDGED: Mapping[str, Handler] = {
     "xr-ai": text("Internal Server Error", status=500),
     "xr-ai shim": json({"detail": "Speech NIM request failed"}, status=502),
     "pipecat": text("Internal Server Error", status=500),
+    "dgx-spark-tts": text("Internal Server Error", status=500),
+    "localai": json({"error": {"message": "rpc error: code = Unavailable", "code": 500, "type": ""}}, status=500),
+    "vox": json({"detail": "Internal synthesis error"}, status=500),
     "spark audio": json({"error": {"message": "Magpie failed.", "type": "server_error"}}, status=500),
     "openai": json({"error": {"message": "CUDA error: device-side assert triggered"}}, status=400),
 }

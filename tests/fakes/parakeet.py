@@ -17,28 +17,42 @@ PIECES = (
 
 CUDA = "CUDA error: an illegal memory access was encountered\nSearch for cudaErrorIllegalAddress in the documentation."
 
-type Answer = Callable[[Mapping[str, object]], web.Response]
+type Answer = Callable[[Mapping[str, str]], web.Response]
+"""What a server answers to the fields of an upload; the length of its recording is among them, `seconds`."""
 
 
 def openai(text: str = TEXT) -> FakeServer:
-    """OpenAI's contract as written."""
+    """OpenAI's contract as written: which times come is what `timestamp_granularities[]` says, segments if nothing."""
     return FakeServer(
         {
             ("GET", "/v1/models"): json({"object": "list", "data": [{"id": "whisper-1"}, {"id": "parakeet-tdt-0.6b"}]}),
             ("GET", "/health"): json({"status": "ok"}),
-            ("POST", TRANSCRIPTIONS): json({"text": text}),
+            ("POST", TRANSCRIPTIONS): form_answer(lambda form: web.json_response(contract(form, text))),
         }
     )
+
+
+def contract(form: Mapping[str, str], text: str = TEXT, *, language: str = "english") -> dict[str, object]:
+    """What OpenAI's contract answers to a form."""
+    if form.get("response_format") != "verbose_json":
+        return {"text": text}
+    wanted = form.get("timestamp_granularities[]", "segment").split(",")
+    answer: dict[str, object] = {"task": "transcribe", "language": language, "duration": 2.0, "text": text}
+    if "segment" in wanted:
+        answer["segments"] = [segment(0.08, 1.6, text)]
+    if "word" in wanted:
+        answer["words"] = [{"word": word, "start": start, "end": end} for word, start, end in WORDS]
+    return answer
 
 
 def nim() -> FakeServer:
     """NVIDIA's NIM: the routes for speaking are there as well, a model list is not."""
 
-    def answer(form: Mapping[str, object]) -> web.Response:
+    def answer(form: Mapping[str, str]) -> web.Response:
         if "language" not in form and "model" not in form:
-            return _detail("Either language or model is required", 400)
+            return detail("Either language or model is required", 400)
         if form.get("response_format", "json") != "json":
-            return _detail("Unsupported response_format", 400)
+            return detail("Unsupported response_format", 400)
         return web.json_response({"text": f"{TEXT} "})
 
     return FakeServer(
@@ -48,7 +62,7 @@ def nim() -> FakeServer:
             ("GET", "/v1/audio/list_voices"): json({}),
             ("POST", "/v1/audio/synthesize"): json({"detail": "Model not found for language"}, status=400),
             ("POST", "/v1/audio/synthesize_online"): json({"detail": "Model not found for language"}, status=400),
-            ("POST", TRANSCRIPTIONS): _form(answer),
+            ("POST", TRANSCRIPTIONS): form_answer(answer),
         }
     )
 
@@ -56,7 +70,7 @@ def nim() -> FakeServer:
 def nemo_speech() -> FakeServer:
     """NVIDIA NeMo-Speech.cpp: a POST route is 404 for GET; words, but no segments."""
 
-    def answer(form: Mapping[str, object]) -> web.Response:
+    def answer(form: Mapping[str, str]) -> web.Response:
         if form.get("response_format") != "verbose_json":
             return web.json_response({"text": TEXT})
         words = [{"word": word, "start": start, "end": end, "confidence": 0.98} for word, start, end in WORDS]
@@ -75,7 +89,7 @@ def nemo_speech() -> FakeServer:
             ("GET", "/ready"): json({"ready": True, "device": "cuda", "capabilities": ["asr", "diar"]}),
             ("GET", "/v1/models"): json({"object": "list", "data": models}),
             ("GET", TRANSCRIPTIONS): unknown,
-            ("POST", TRANSCRIPTIONS): _form(answer),
+            ("POST", TRANSCRIPTIONS): form_answer(answer),
         }
     )
 
@@ -87,19 +101,25 @@ def xr_ai() -> FakeServer:
         {
             ("GET", "/health"): json({"status": "ok"}),
             ("GET", "/v1/models"): json({"object": "list", "data": [model]}),
-            ("POST", TRANSCRIPTIONS): _form(lambda _: web.json_response({"text": TEXT})),
+            ("POST", TRANSCRIPTIONS): form_answer(lambda _: web.json_response({"text": TEXT})),
         }
     )
 
 
 def achetronic() -> FakeServer:
-    """achetronic/parakeet: one segment, counted from the bytes; the language is what the caller said, else English."""
+    """achetronic/parakeet: one segment, counted from the bytes; the language is what the caller said, else English.
 
-    def answer(form: Mapping[str, object]) -> web.Response:
+    More than 400 s are its own fault.
+    """
+
+    def answer(form: Mapping[str, str]) -> web.Response:
+        if float(form["seconds"]) > 400:
+            message = f"Transcription failed: audio too long: {form['seconds']}s exceeds the 400s limit"
+            return web.json_response({"error": {"message": message, "type": "server_error"}}, status=500)
         if form.get("response_format") != "verbose_json":
             return web.json_response({"text": TEXT})
         about = {"task": "transcribe", "language": form.get("language", "en"), "duration": 2.0}
-        return web.json_response({**about, "text": TEXT, "segments": [_segment(0.0, 2.0)]})
+        return web.json_response({**about, "text": TEXT, "segments": [segment(0.0, 2.0)]})
 
     nvidia = {"object": "model", "created": 1700000000, "owned_by": "nvidia"}
     refused = {"error": {"message": "Method not allowed", "type": "invalid_request_error"}}
@@ -110,53 +130,55 @@ def achetronic() -> FakeServer:
                 {"object": "list", "data": [{"id": "parakeet-tdt-0.6b", **nvidia}, {"id": "whisper-1", **nvidia}]}
             ),
             ("GET", TRANSCRIPTIONS): json(refused, status=405),
-            ("POST", TRANSCRIPTIONS): _form(answer),
+            ("POST", TRANSCRIPTIONS): form_answer(answer),
         }
     )
 
 
 def groxaxo() -> FakeServer:
-    """groxaxo: no model list, unknown models refused, and "words" that are pieces of words."""
+    """groxaxo: no model list, unknown models refused, "words" that are pieces of words; segments end with the audio."""
 
-    def answer(form: Mapping[str, object]) -> web.Response:
-        if form.get("model", GROXAXO_MODEL) != GROXAXO_MODEL:
-            return _detail(f"Unknown model {form['model']!r}. Available models: ['{GROXAXO_MODEL}']", 400)
+    def answer(form: Mapping[str, str]) -> web.Response:
+        if form.get("model", GROXAXO_MODEL) not in GROXAXO_MODELS:
+            return detail(f"Unknown model {form['model']!r}. Available models: {sorted(GROXAXO_MODELS)}", 400)
         if form.get("response_format") != "verbose_json":
             return web.json_response({"text": TEXT})
-        pieces = [{"start": start, "end": end, "word": word} for word, start, end in PIECES]
+        *pieces, last = [{"start": start, "end": end, "word": word} for word, start, end in PIECES]
+        pieces.append({**last, "end": 2.0})
         words = pieces if form.get("timestamp_granularities[]") == "word" else None
         about = {"task": "transcribe", "language": "auto", "duration": 2.0, "text": TEXT}
-        return web.json_response({**about, "segments": [_segment(0.08, 1.6)], "words": words})
+        return web.json_response({**about, "segments": [segment(0.08, 2.0)], "words": words})
 
-    health = {"status": "healthy", "ready": True, "models": [GROXAXO_MODEL], "loaded": [GROXAXO_MODEL]}
+    health = {"status": "healthy", "ready": True, "models": list(GROXAXO_MODELS), "loaded": []}
     return FakeServer(
         {
-            ("GET", "/health"): json({**health, "default_model": GROXAXO_MODEL, "cpu": {}}),
+            ("GET", "/health"): json({**health, "default_model": GROXAXO_MODELS[1], "cpu": {}}),
             ("GET", "/healthz"): json({"status": "ok"}),
-            ("POST", TRANSCRIPTIONS): _form(answer),
+            ("POST", TRANSCRIPTIONS): form_answer(answer),
             ("POST", f"{TRANSCRIPTIONS}/batch"): json({"detail": "No files provided"}, status=400),
         }
     )
 
 
 GROXAXO_MODEL = "parakeet-tdt-0.6b-v3"
+GROXAXO_MODELS = (GROXAXO_MODEL, "istupakov/parakeet-tdt-0.6b-v3-onnx", "grikdotnet/parakeet-tdt-0.6b-fp16")
 
 
 def groxaxo_flask() -> FakeServer:
     """groxaxo's older server: no words at all, and every language is "english"."""
 
-    def answer(form: Mapping[str, object]) -> web.Response:
+    def answer(form: Mapping[str, str]) -> web.Response:
         if form.get("response_format") != "verbose_json":
             return web.json_response({"text": TEXT}, headers={"X-Job-ID": "1"})
         about = {"task": "transcribe", "language": "english", "duration": 2.0, "text": TEXT}
-        return web.json_response({**about, "segments": [_segment(0.08, 1.6)]})
+        return web.json_response({**about, "segments": [segment(0.08, 1.6)]})
 
     health = {"status": "healthy", "models": [GROXAXO_MODEL], "default_model": GROXAXO_MODEL, "speedup": "20.7x"}
     return FakeServer(
         {
             ("GET", "/"): text("<html>Parakeet</html>", content_type="text/html"),
             ("GET", "/health"): json(health),
-            ("POST", TRANSCRIPTIONS): _form(answer),
+            ("POST", TRANSCRIPTIONS): form_answer(answer),
         }
     )
 
@@ -164,10 +186,10 @@ def groxaxo_flask() -> FakeServer:
 def shadowfita() -> FakeServer:
     """Shadowfita: no models, no formats, NeMo's names for times."""
 
-    def answer(form: Mapping[str, object]) -> web.Response:
+    def answer(form: Mapping[str, str]) -> web.Response:
         if form.get("should_chunk") != "false":
             # Its chunker calls what is not there any more.
-            return _detail("Internal server error", 500)
+            return detail("Internal server error", 500)
         if form.get("include_timestamps") != "true":
             return web.json_response({"text": TEXT, "timestamps": None})
         offsets = {"start_offset": 1, "end_offset": 4}
@@ -179,7 +201,7 @@ def shadowfita() -> FakeServer:
         }
         return web.json_response({"text": TEXT, "timestamps": times})
 
-    handler = _form(answer)
+    handler = form_answer(answer)
     return FakeServer(
         {
             ("GET", "/healthz"): json({"status": "ok"}),
@@ -190,41 +212,44 @@ def shadowfita() -> FakeServer:
     )
 
 
-def runparakeet(model: str = "nvidia/parakeet-tdt-0.6b-v3") -> FakeServer:
-    """RunParakeet: 404 for any model but its own; its one segment lasts from 0 to 0."""
+def runparakeet(model: str = "nvidia/parakeet-tdt-0.6b-v3", *, loaded: bool = True) -> FakeServer:
+    """RunParakeet: 404 for any model but its own; its one segment lasts from 0 to 0. Unloads its model after a rest."""
 
-    def answer(form: Mapping[str, object]) -> web.Response:
+    def answer(form: Mapping[str, str]) -> web.Response:
         if form.get("model", model) != model:
-            return _detail(f"Unknown model '{form['model']}'", 404)
+            return detail(f"Unknown model '{form['model']}'", 404)
         base = {"text": TEXT, "model": model, "language": form.get("language", "unknown"), "created": 1}
         if form.get("response_format") == "verbose_json":
-            base |= {"duration": None, "segments": [_segment(0.0, 0.0)]}
+            base |= {"duration": None, "segments": [segment(0.0, 0.0)]}
         return web.json_response(base)
 
-    status = {"status": "ok", "model_name": model, "loaded": False, "idle_unload_seconds": 300, "last_loaded": None}
+    status = {"status": "ok", "model_name": model, "loaded": loaded, "idle_unload_seconds": 300, "last_loaded": None}
     item = {"id": model, "object": "model", "owned_by": "nvidia", "created": 0, "permission": []}
     return FakeServer(
         {
             ("GET", "/"): text("<html>RunParakeet</html>", content_type="text/html"),
             ("GET", "/healthz"): json(status),
             ("GET", "/v1/models"): json({"object": "list", "data": [item]}),
-            ("POST", TRANSCRIPTIONS): _form(answer),
+            ("POST", TRANSCRIPTIONS): form_answer(answer),
         }
     )
 
 
 def speaches() -> FakeServer:
-    """speaches: models of all kinds, one of them required; a Parakeet fails at anything but text."""
+    """speaches: models of all kinds, one of them required; a Parakeet fails at anything but text.
+
+    It unloads a model after a rest, and speaks as well, with other models than Magpie.
+    """
     parakeet = "istupakov/parakeet-tdt-0.6b-v3-onnx"
 
-    def answer(form: Mapping[str, object]) -> web.Response:
+    def answer(form: Mapping[str, str]) -> web.Response:
         if "model" not in form:
             return web.json_response({"detail": [{"loc": ["body", "model"], "msg": "Field required"}]}, status=422)
         if form["model"] != parakeet:
-            return _detail(f"Model '{form['model']}' is not installed locally.", 404)
+            return detail(f"Model '{form['model']}' is not installed locally.", 404)
         if form.get("response_format", "json") not in ("json", "text"):
             return web.Response(text="Internal Server Error", status=500)
-        return web.json_response({"text": TEXT, "logprobs": None})
+        return web.json_response({"text": TEXT, "logprobs": None, "usage": None})
 
     asr, tts = "automatic-speech-recognition", "text-to-speech"
     tasks = {"rhasspy/parakeet-voice": tts, "Systran/faster-whisper-small": asr, parakeet: asr}
@@ -235,7 +260,8 @@ def speaches() -> FakeServer:
         {
             ("GET", "/health"): json({"message": "OK"}),
             ("GET", "/v1/models"): json({"data": items, "object": "list"}),
-            ("POST", TRANSCRIPTIONS): _form(answer),
+            ("GET", "/api/ps"): json({"models": [parakeet]}),
+            ("POST", TRANSCRIPTIONS): form_answer(answer),
             ("POST", "/v1/audio/speech"): json({"detail": "no"}, status=404),
         }
     )
@@ -269,31 +295,43 @@ WEDGED: Mapping[str, Handler] = {
     "shadowfita": json({"detail": CUDA}, status=422),
     "runparakeet": text("Internal Server Error", status=500),
     "speaches": text("Internal Server Error", status=500),
+    "spark audio": json({"error": {"message": "Parakeet failed.", "type": "server_error"}}, status=500),
+    "dgx-spark-parakeet-asr": json({"detail": f"Transcription failed: {CUDA}"}, status=500),
+    "parakeet-api": json({"detail": "Sherpa-onnx transcription failed"}, status=500),
+    "crispasr": json({"error": {"message": f"ggml: {CUDA}", "type": "invalid_request_error"}}, status=400),
+    "localai": json({"error": {"message": "rpc error: code = Unavailable", "code": 500, "type": ""}}, status=500),
+    "vox": json({"detail": "Internal transcription error"}, status=500),
+    "vllm": json({"error": {"message": "EngineCore encountered an issue", "type": "InternalServerError"}}, status=500),
+    "parakeet.cpp": json({"error": {"message": "transcription failed", "type": "server_error"}}, status=500),
     "openai": json({"error": {"message": CUDA, "type": "invalid_request_error"}}, status=400),
 }
 """What each family answers to a transcription once its GPU is gone; its health page stays as it was."""
 
 
-def _form(answer: Answer) -> Handler:
+def form_answer(answer: Answer) -> Handler:
     """A handler for an upload, which has to be a WAV file."""
 
     async def handle(request: web.Request) -> web.Response:
         form = await request.post()
         file = form.get("file")
         if not isinstance(file, web.FileField):
-            return _detail("No file provided", 400)
+            return detail("No file provided", 400)
         file.file.seek(0)
-        if file.file.read(4) != b"RIFF":
-            return _detail("Audio could not be decoded", 415)
-        return answer(form)
+        recording = file.file.read()
+        if recording[:4] != b"RIFF":
+            return detail("Audio could not be decoded", 415)
+        fields = {name: ",".join(map(str, form.getall(name))) for name in form if name != "file"}
+        return answer({**fields, "seconds": str((len(recording) - 44) / 32_000)})
 
     return handle
 
 
-def _detail(message: str, status: int) -> web.Response:
+def detail(message: str, status: int) -> web.Response:
+    """FastAPI's error."""
     return web.json_response({"detail": message}, status=status)
 
 
-def _segment(start: float, end: float) -> dict[str, object]:
+def segment(start: float, end: float, text: str = TEXT) -> dict[str, object]:
+    """A segment as Whisper's."""
     figures = {"temperature": 0.0, "avg_logprob": 0.0, "compression_ratio": 0.0, "no_speech_prob": 0.0}
-    return {"id": 0, "seek": 0, "start": start, "end": end, "text": TEXT, "tokens": [], **figures}
+    return {"id": 0, "seek": 0, "start": start, "end": end, "text": text, "tokens": [], **figures}

@@ -55,7 +55,8 @@ async def _read(request: web.Request) -> Asked:
                 file, file_name = value.file.read(), value.filename
                 value.file.seek(0)
             else:
-                fields[name] = str(value)
+                # A name that comes more than once: its values, with commas between them.
+                fields[name] = ",".join((fields[name], str(value))) if name in fields else str(value)
     elif request.content_type == "application/json" and request.can_read_body:
         fields = {key: str(value) for key, value in (await request.json()).items()}
     return Asked(request.method, request.path, dict(request.headers), fields, file, file_name)

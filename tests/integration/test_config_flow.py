@@ -38,14 +38,14 @@ ANSWERS: dict[str, tuple[Handler, str]] = {
 
 VOICES: dict[str, tuple[Handler, str]] = {
     "nothing there": (fake.json({"detail": "Not Found"}, status=404), "not_magpie"),
-    "web page": (fake.text("<html>It works!</html>", content_type="text/html"), "no_voices"),
+    "web page": (fake.text("<html>It works!</html>", content_type="text/html"), "not_magpie"),
     "no voices": (fake.json({}), "no_voices"),
     "loading": (fake.json({"detail": "initializing"}, status=503), "busy"),
     "500": (fake.text("Internal Server Error", status=500), "server_fault"),
 }
 
 WIRE: dict[str, tuple[faults.Fault, str, str]] = {
-    "web page on any path": (faults.html, "not_parakeet", "not_magpie"),
+    "web page on any path": (faults.html, "wrong_server", "wrong_server"),
     "dies": (faults.reset_before_answer, "server_fault", "server_fault"),
     "not HTTP": (faults.not_http, "server_fault", "server_fault"),
 }
@@ -234,7 +234,7 @@ async def test_nothing_listens(hass: HomeAssistant, socket_enabled: None) -> Non
 
 async def test_swapped_urls(hass: HomeAssistant, parakeet: FakeServer, magpie: FakeServer) -> None:
     result = await submit(hass, **{PARAKEET: magpie.url, MAGPIE: parakeet.url})
-    assert result["errors"] == {PARAKEET: "not_parakeet", MAGPIE: "not_magpie"}
+    assert result["errors"] == {PARAKEET: "wrong_server", MAGPIE: "wrong_server"}
 
 
 async def test_entered_urls_stay_in_the_form(hass: HomeAssistant, socket_enabled: None) -> None:

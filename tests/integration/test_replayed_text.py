@@ -5,7 +5,9 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from custom_components.spark_audio.replayed_text import ReplayedText
+from custom_components.spark_audio.replayed_text import LONGEST_PAUSE, ReplayedText
+from tests.helpers.engine.virtual_time import run
+from tests.helpers.engine.written_text import written
 
 
 async def letters(*pieces: str) -> AsyncGenerator[str]:
@@ -126,3 +128,32 @@ async def test_an_error_reaches_every_listener(*, looked_ahead: bool) -> None:
         assert await anext(listener) == "a"
         with pytest.raises(RuntimeError, match="model gone"):
             await anext(listener)
+
+
+def test_text_that_never_goes_on_is_over() -> None:
+    """Its pipeline run was cancelled, which nothing tells: no task is left to wait for it, and it is closed."""
+
+    async def read() -> None:
+        writing = written("One moment.", 0.9 * LONGEST_PAUSE, " And", 1.1 * LONGEST_PAUSE, " never.")
+        text = ReplayedText(writing)
+        assert await heard(text) == await heard(text) == ["One moment.", " And"]
+        assert asyncio.get_running_loop().time() == pytest.approx(1.9 * LONGEST_PAUSE)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert await anext(writing, "closed") == "closed"
+
+    run(read())
+
+
+def test_a_writer_that_gives_up_is_no_end_of_the_text() -> None:
+    """Its own time-out is an error of the text, as any other."""
+
+    async def giving_up() -> AsyncGenerator[str]:
+        yield "a"
+        async with asyncio.timeout(1):
+            await asyncio.Event().wait()
+
+    async def read() -> None:
+        with pytest.raises(TimeoutError):
+            await heard(ReplayedText(giving_up()))
+
+    run(read())

@@ -1,15 +1,18 @@
 """What a restart target answers: accepted, unconfirmed and refused are three things, wherever they are told."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant, ServiceCall
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
+from custom_components.spark_audio.spark_engine.healing.restart import TrialResult
 from tests.fakes import faults
 from tests.fakes import server as fake
 from tests.fakes.server import FakeServer
@@ -168,13 +171,19 @@ async def broken(_: ServiceCall) -> None:
     raise HomeAssistantError("exit status 1")
 
 
+async def bug(_: ServiceCall) -> None:
+    """Raise what no one expects."""
+    raise RuntimeError("boom")
+
+
 @pytest.mark.parametrize(
     ("options", "answer"),
     [
+        ({"restart_kind": "action", "parakeet_restart_action": "script.bug"}, "script.bug failed (RuntimeError)."),
         ({"restart_kind": "hook", "parakeet_restart_url": "{url}/restart"}, "The restart target answered 500"),
         ({"restart_kind": "action", "parakeet_restart_action": "script.broken"}, "script.broken failed: exit status 1"),
     ],
-    ids=["hook 500", "action fails"],
+    ids=["action has a bug", "hook 500", "action fails"],
 )
 async def test_unconfirmed(
     hass: HomeAssistant,
@@ -187,6 +196,7 @@ async def test_unconfirmed(
     """It may have been restarted: it counts, canaries decide, and nothing is called a refusal."""
     api.answers[HOOK] = fake.text("oops", status=500)
     hass.services.async_register("script", "broken", broken)
+    hass.services.async_register("script", "bug", bug)
     entry = await load(hass, watched_entry(parakeet.url, **filled(options, api)))
     await until(hass, HEALTH, "healthy")
     told = incidents(hass)
@@ -230,6 +240,27 @@ async def test_a_target_that_cannot_work_is_told_before_it_is_needed(
     await press(hass, RESTART)
     assert issues(hass) == []
     assert entry.runtime_data.data[PARAKEET].restart_problem is None
+
+
+async def test_a_trial_that_takes_long(hass: HomeAssistant, parakeet: FakeServer, api: FakeServer) -> None:
+    """What it shows is shown at once, without any change of state."""
+    is_healthy = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        await is_healthy.wait()
+        return await NO_CONTAINER(request)
+
+    api.answers[DOCKER_INSPECT] = answer
+    entry = await load(hass, watched_entry(parakeet.url, canary_interval=1000, **docker(api)))
+    await until(hass, HEALTH, "healthy")
+    assert issues(hass) == []
+    tried = asyncio.Event()
+    [member] = entry.runtime_data.spark.members
+    # Called after the coordinator, which listens since it was set up.
+    member.watchdog.subscribe(lambda _, event: tried.set() if isinstance(event, TrialResult) else None)
+    is_healthy.set()
+    await tried.wait()
+    assert issues(hass) == ["restart_problem"]
 
 
 async def test_no_repair_where_restarts_are_left_to_people(

@@ -1,16 +1,24 @@
 """The ledger of restarts on the disk: never lost by a crash in the wrong moment, never taken for fresh."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 from homeassistant.core import CoreState, HomeAssistant
+from homeassistant.setup import async_setup_component
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.spark_audio.spark_engine.healing.budget import Ledger
 from custom_components.spark_audio.stored import StoredLedger
 from tests.fakes.server import FakeServer
+from tests.helpers.documents import items
+from tests.helpers.integration.docker_api import docker, restarts
+from tests.helpers.integration.issues import issues, said
 from tests.helpers.integration.watched import (
+    BROKEN,
     HEALTH,
+    HEAR,
     PARAKEET,
     load,
     until,
@@ -119,3 +127,82 @@ class TestLedger:
         await hass.config_entries.async_remove(entry.entry_id)
         await hass.async_block_till_done()
         assert list(folder.glob("spark_audio.*")) == []
+
+
+class TestAcrossRestarts:
+    """What is on the disk when Home Assistant starts."""
+
+    def path(self, hass: HomeAssistant, entry: MockConfigEntry) -> Path:
+        """Return where the ledger of its Parakeet lies."""
+        return Path(hass.config.path(".storage", f"spark_audio.{entry.entry_id}.parakeet"))
+
+    def restarts(self, hass: HomeAssistant, entry: MockConfigEntry) -> list[float]:
+        """Return the restarts that are on the disk."""
+        found = items(json.loads(self.path(hass, entry).read_text()), "data", "restarts")
+        return [at for at in found if isinstance(at, float)]
+
+    async def test_a_damaged_ledger_is_a_spent_budget(
+        self, hass: HomeAssistant, parakeet: FakeServer, api: FakeServer
+    ) -> None:
+        """No storm after a power cut; it is written anew, so that the next start is not surprised again."""
+        entry = watched_entry(parakeet.url, **docker(api))
+        self.path(hass, entry).parent.mkdir(exist_ok=True)
+        self.path(hass, entry).write_text("{")
+        parakeet.answers[HEAR] = BROKEN
+        await load(hass, entry)
+        await until(hass, HEALTH, "gave_up")
+        assert restarts(api) == []
+        assert len(self.restarts(hass, entry)) == 3
+
+    async def test_restarts_in_the_future_were_made_now(
+        self, hass: HomeAssistant, parakeet: FakeServer, api: FakeServer
+    ) -> None:
+        """A clock that was ahead: they count for half an hour, and not until that day comes."""
+        entry = watched_entry(parakeet.url, **docker(api))
+        future = time.time() + 86_400
+        await StoredLedger(hass, entry.entry_id, PARAKEET, parakeet.url).save(Ledger((future, future, future)))
+        parakeet.answers[HEAR] = BROKEN
+        await load(hass, entry)
+        await until(hass, HEALTH, "gave_up")
+        assert restarts(api) == []
+        assert [at <= time.time() for at in self.restarts(hass, entry)] == [True] * 3
+
+    async def test_a_disk_that_fails_for_a_moment(
+        self, hass: HomeAssistant, parakeet: FakeServer, api: FakeServer
+    ) -> None:
+        """No restart while it cannot be written down, which is said; then it is restarted."""
+        await async_setup_component(hass, "repairs", {})
+        entry = watched_entry(parakeet.url, **docker(api))
+        path = self.path(hass, entry)
+        path.parent.mkdir(exist_ok=True)
+        # A link to itself: it cannot be read, and a file can take its place in one step.
+        path.symlink_to(path)
+        parakeet.answers[HEAR] = BROKEN
+        await load(hass, entry)
+        await until(hass, HEALTH, "wedged")
+        await entry.runtime_data.async_refresh()
+        assert said(hass, "restart_problem")["reason"].startswith(
+            "No restarts: the ledger of restarts cannot be written"
+        )
+        assert restarts(api) == []
+        mended = path.with_suffix(".mended")
+        write(mended, {"url": parakeet.url, "restarts": [], "recoveries": []})
+        mended.replace(path)
+        await until(hass, HEALTH, "restarting")
+        await until(hass, HEALTH, "healthy")
+        await entry.runtime_data.async_refresh()
+        assert issues(hass) == []
+        assert (len(restarts(api)), len(self.restarts(hass, entry))) == (1, 1)
+
+    async def test_another_server_starts_with_a_full_budget(
+        self, hass: HomeAssistant, parakeet: FakeServer, api: FakeServer
+    ) -> None:
+        """The URL was changed after another one was restarted three times."""
+        entry = watched_entry(parakeet.url, **docker(api))
+        now = time.time()
+        await StoredLedger(hass, entry.entry_id, PARAKEET, URL).save(Ledger((now - 3, now - 2, now - 1)))
+        parakeet.answers[HEAR] = BROKEN
+        await load(hass, entry)
+        await until(hass, HEALTH, "restarting")
+        await until(hass, HEALTH, "healthy")
+        assert (len(restarts(api)), len(self.restarts(hass, entry))) == (1, 1)

@@ -40,7 +40,19 @@ async def test_speech_becomes_text(
 
 @pytest.mark.parametrize(
     ("tag", "sent"),
-    [("en", "en"), ("en-US", "en"), ("en-GB", "en"), ("de-DE", "de"), ("pt-BR", "pt"), ("es-419", "es"), ("uk", "uk")],
+    [
+        ("en", "en"),
+        ("en-US", "en"),
+        ("en-GB", "en"),
+        ("EN_us", "en"),
+        ("de-DE", "de"),
+        ("de_DE", "de"),
+        ("de-LU", "de"),
+        ("pt-BR", "pt"),
+        ("es-419", "es"),
+        ("es_419", "es"),
+        ("uk", "uk"),
+    ],
 )
 async def test_pipelines_keep_their_language_tags(
     hass_ws_client: WebSocketGenerator, entry: MockConfigEntry, parakeet: FakeServer, tag: str, sent: str
@@ -69,6 +81,18 @@ async def test_languages_parakeet_does_not_know(hass_ws_client: WebSocketGenerat
     ws = await hass_ws_client()
     run = await run_pipeline(ws, await create_pipeline(ws, stt_language="ja"), SPEECH)
     assert run.error == "stt-provider-unsupported-metadata"
+
+
+async def test_languages_to_choose_from(hass_ws_client: WebSocketGenerator, entry: MockConfigEntry) -> None:
+    """The pickers list each tag once and in one spelling, whatever else is understood."""
+    ws = await hass_ws_client()
+    for kind, others in (("stt", "nl"), ("tts", "fr")):
+        await ws.send_json_auto_id({"type": f"{kind}/engine/list"})
+        [engine] = (await ws.receive_json())["result"]["providers"]
+        tags = engine["supported_languages"]
+        assert {"de", "de-AT", "en-GB", "es-419", others} <= set(tags)
+        assert len({tag.replace("_", "-").casefold() for tag in tags}) == len(tags)
+        assert not [tag for tag in tags if "_" in tag]
 
 
 def test_all_languages_of_parakeet() -> None:

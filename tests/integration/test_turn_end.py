@@ -4,7 +4,6 @@ The clock is the microphone's: each frame that Home Assistant hands over is 10 m
 """
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 from aiohttp import web
@@ -23,7 +22,7 @@ from tests.fakes import server as fake
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import FakeServer
 from tests.helpers.integration.deadlines import shorten
-from tests.helpers.integration.microphone import listen_by_its_clock
+from tests.helpers.integration.microphone import listen_by_its_clock, tell
 from tests.helpers.integration.option_forms import submit
 from tests.helpers.integration.pipeline import create_pipeline, run_pipeline
 
@@ -49,12 +48,6 @@ def microphone(monkeypatch: pytest.MonkeyPatch, frames: list[int]) -> None:
 def heard_frames(parakeet: FakeServer) -> list[int]:
     """How many frames each request held, the silence put behind an early one included."""
     return [len(read_wav(asked.file).pcm) // FRAME for asked in parakeet.posts(TRANSCRIPTIONS) if asked.file]
-
-
-def tell(entry: MockConfigEntry, state: State) -> None:
-    """What the health of all services shall be."""
-    coordinator = entry.runtime_data
-    coordinator.async_set_updated_data({n: replace(status, state=state) for n, status in coordinator.data.items()})
 
 
 @pytest.mark.parametrize(("setting", "least", "most"), [("balanced", 60, 80), ("fast", 20, 60)])
@@ -180,7 +173,7 @@ async def test_connections_are_open_before_they_are_needed(
     magpie: FakeServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Parakeet's when somebody begins to speak, Magpie's when the words are there."""
+    """Parakeet's when the user begins to speak, Magpie's when the words are there."""
     shorten(monkeypatch, Deadlines(connection_kept=0.0))
     assert await hass.config_entries.async_reload(entry.entry_id)
     parakeet.asked.clear()

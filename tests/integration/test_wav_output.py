@@ -68,32 +68,52 @@ async def test_whole_files_are_narrow(hass: HomeAssistant, entry: MockConfigEntr
     assert read_wav(await _whole(hass)).pcm == spoken(TEXT, RATE)
 
 
-@pytest.mark.parametrize(
-    "wanted",
-    [
-        {},
-        {"preferred_format": "wav", "preferred_sample_rate": 16_000},
+FIRST_BYTE: dict[str, tuple[dict[str, Any], float, float]] = {
+    "wav as it comes": ({"preferred_format": "wav"}, 0.03, 0.03),
+    "wav": ({"preferred_format": "wav", "preferred_sample_rate": 16_000}, 0.03, 0.2),
+    "satellite": (
+        {
+            "preferred_format": "wav",
+            "preferred_sample_rate": 16_000,
+            "preferred_sample_channels": 1,
+            "preferred_sample_bytes": 2,
+        },
+        0.03,
+        0.2,
+    ),
+    "flac": (
         {"preferred_format": "flac", "preferred_sample_rate": 48_000, "preferred_sample_bytes": 2},
-    ],
-    ids=["mp3", "wav", "flac"],
-)
-async def test_a_quarter_of_a_second_is_enough(
+        0.03,
+        0.2,
+    ),
+    "mp3": ({}, 0.15, 0.2),
+    "mp3 of a constant bitrate": ({"preferred_bitrate": 64}, 0.15, 0.2),
+    "aac": ({"preferred_format": "aac"}, 0.15, 0.15),
+}
+"""What a player asks for, and the seconds of speech after which it gets a first byte: in 2026.11, and before."""
+
+
+@pytest.mark.parametrize(("wanted", "newer", "older"), FIRST_BYTE.values(), ids=FIRST_BYTE.keys())
+async def test_first_byte(
     hass: HomeAssistant,
     hass_client: ClientSessionGenerator,
     entry: MockConfigEntry,
     magpie: FakeServer,
     wanted: dict[str, Any],
+    newer: float,
+    older: float,
 ) -> None:
-    """Magpie goes on only when the player heard the beginning, so the converter must not wait for more."""
+    """Magpie goes on only when the player got the beginning, so nothing on the way may wait for more."""
     heard = asyncio.Event()
     pcm = spoken(TEXT, RATE)
+    fed = 2 * round(RATE * (newer if UNWRAPS_WAV else older))
 
     async def hesitate(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
-        await response.write(pcm[: RATE // 2])
+        await response.write(pcm[:fed])
         await heard.wait()
-        await response.write(pcm[RATE // 2 :])
+        await response.write(pcm[fed:])
         return response
 
     magpie.answers[POST] = hesitate

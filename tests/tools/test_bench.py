@@ -12,10 +12,10 @@ import openai
 import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
+from spark_engine.servers.magpie import Magpie
 from spark_engine.servers.magpie_dialects import NIM as MAGPIE_NIM
-from spark_engine.servers.magpie_dialects import identify as identify_magpie
+from spark_engine.servers.parakeet import Parakeet
 from spark_engine.servers.parakeet_dialects import NIM as PARAKEET_NIM
-from spark_engine.servers.parakeet_dialects import identify as identify_parakeet
 from spark_engine.servers.transport import Transport
 from spark_engine.speech.turn_end import is_complete
 
@@ -122,8 +122,8 @@ async def test_the_upstream_is_a_spark(upstream: str, face: str) -> None:
     """Two NIMs on every path."""
     async with ClientSession() as session:
         transport = Transport(session, f"{upstream}{face}")
-        assert (await identify_parakeet(transport)).dialect is PARAKEET_NIM
-        assert (await identify_magpie(transport)).dialect is MAGPIE_NIM
+        assert (await Parakeet(transport).server()).dialect is PARAKEET_NIM
+        assert (await Magpie(transport).server()).dialect is MAGPIE_NIM
 
 
 async def test_the_upstream_speaks_openai(upstream: str) -> None:

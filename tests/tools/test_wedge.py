@@ -24,6 +24,7 @@ from tools.stack.tables import Table
 from tools.stack.wedge import WRONG, Answer, Call, Callers, Change, Control, History, Outage, hear, read_status, speak
 
 FAULT = "The server reports a CUDA failure (500): CUDA error"
+REFUSAL = "The restart target answered 404 Not Found."
 HELD = "Parakeet is being restarted."
 SPEECH = ("POST", "/v1/audio/speech")
 
@@ -74,11 +75,16 @@ def test_the_status_tells_of_each_service() -> None:
     at = "1970-01-01T00:01:40.{}+00:00"
     parakeet: Json = {
         "name": "parakeet",
-        "history": [{"at": at.format("250"), "from": "suspect", "to": "wedged", "evidence": FAULT}],
+        "history": [
+            {"at": at.format("250"), "from": "suspect", "to": "wedged", "evidence": FAULT},
+            {"at": at.format("750"), "from": "restarting", "to": "wedged", "evidence": REFUSAL, "refused": True},
+        ],
         "restarts": [at.format("500")],
     }
     status: Json = {"restart_limit": 3, "services": [{"name": "magpie", "history": [], "restarts": []}, parakeet]}
-    assert read_status(status, "parakeet") == History((Change(100.25, "wedged", FAULT),), (100.5,), 3)
+    assert read_status(status, "parakeet") == History(
+        (Change(100.25, "wedged", FAULT), Change(100.75, "wedged", REFUSAL, refused=True)), (100.5,), 3
+    )
     assert read_status(status, "magpie") == History((), (), 3)
     with pytest.raises(ToolError, match="does not tell of parakeet-2"):
         read_status(status, "parakeet-2")
@@ -211,8 +217,9 @@ def test_aims_of_healing_are_the_slowest_of_their_kind() -> None:
     assert [(row[0], row[5]) for row in table.rows] == [
         *(("cublas", 5.0), ("cuda422", 5.0), ("garbage (canary)", 15.0), ("hang", None))
     ]
-    assert set(heal.modes(quick=False, every=True)) == set(Mode)
-    assert set(Mode) - set(heal.modes(quick=False, every=False)) == {Mode.HANG}
+    every, usual = (set(heal.modes(quick=False, every=every)) for every in (True, False))
+    # A service without memory is not restarted.
+    assert (set(Mode) - every, every - usual) == ({Mode.MEMORY}, {Mode.HANG})
     assert len(heal.modes(quick=True, every=False)) == 2
 
 

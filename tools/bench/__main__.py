@@ -34,7 +34,11 @@ QUESTIONS: Mapping[str, Question] = {
     "proxy": Question(proxy.QUESTION, lambda options: proxy.measure(proxy.QUICK if options.quick else proxy.FULL)),
     "scale": Question(scale.QUESTION, lambda options: scale.measure(scale.QUICK if options.quick else scale.FULL)),
     "heal": Question(
-        heal.QUESTION, lambda options: heal.measure(heal.modes(quick=options.quick, every=options.all)), heal.MORE
+        heal.QUESTION,
+        lambda options: heal.measure(
+            heal.modes(quick=options.quick, every=options.all), heal.cases(quick=options.quick)
+        ),
+        heal.MORE,
     ),
     "soak": Question(
         soak.QUESTION,

@@ -20,17 +20,16 @@ from tools.stack.wedge import (
     MAGPIE,
     PACE,
     PARAKEET,
-    Ask,
+    SERVICES,
     Call,
     Callers,
     Control,
     Outage,
-    hear,
     history,
-    speak,
     until_healthy,
 )
 
+from . import incidents
 from .engines import CountingRecognizer, PacedSynthesizer
 from .report import Aim, Findings
 
@@ -51,8 +50,6 @@ AIMS = {
 QUICK = (Mode.CUBLAS, Mode.OPAQUE500)
 
 type Row = tuple[Cell, ...]
-
-SERVICES: dict[str, Ask] = {PARAKEET: hear, MAGPIE: speak}
 
 CANARY_ALONE = {(Mode.EMPTY, PARAKEET), (Mode.GARBAGE, PARAKEET), (Mode.GARBAGE, MAGPIE)}
 """A good answer like any other but for what it says: no caller's request shows it."""
@@ -75,14 +72,22 @@ HEAL_SECONDS = 60.0
 
 
 def modes(*, quick: bool, every: bool) -> tuple[Mode, ...]:
-    """Return what is measured: all modes that are quick to heal, or two; and time-outs where all is asked for."""
+    """Return the wedges that are measured: all that are quick to heal, or two; and time-outs where all is asked for."""
     return (*(QUICK if quick else AIMS), *((Mode.HANG,) if every else ()))
 
 
-async def measure(wedges: Sequence[Mode]) -> Findings:
-    """Measure these modes, one after the other, on both services at once. Raises ToolError."""
+def cases(*, quick: bool) -> Sequence[incidents.Case]:
+    """Return the incidents that are measured."""
+    return incidents.QUICK if quick else incidents.CASES
+
+
+async def measure(wedges: Sequence[Mode], cases: Sequence[incidents.Case] = ()) -> Findings:
+    """Measure these modes, one after the other, on both services at once; then these incidents. Raises ToolError."""
     table = Table(TITLE, COLUMNS, tuple([row for mode in wedges for row in await _measure_mode(mode)]))
-    return Findings((table,), aims(table))
+    if not cases:
+        return Findings((table,), aims(table))
+    other = await incidents.measure(cases)
+    return Findings((table, other), (*aims(table), *incidents.aims(other)))
 
 
 async def _measure_mode(mode: Mode) -> list[Row]:

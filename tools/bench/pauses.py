@@ -24,7 +24,7 @@ from tools.stack.tables import Cell, Table, percentile
 from .report import Findings
 from .spoken_turns import FRAME, SpokenTurn, phrases, turns
 
-QUESTION = "How often is a speaker cut off, and how long does it take to notice that nobody goes on?"
+QUESTION = "How often is a speaker cut off, and how long does it take to notice the end of a turn?"
 
 WAYS = {"home_assistant": "Home Assistant", "balanced": "balanced", "fast": "fast"}
 

@@ -24,6 +24,11 @@ class Relay:
         self._is_armed = False
         self._connections: set[asyncio.Task[None]] = set()
 
+    async def lead_to(self, url: str) -> None:
+        """Pass on to another server from now on, and cut the connections to this one."""
+        self._server = URL(url)
+        await self._cut_all()
+
     def arm(self) -> None:
         """Cut the next answer to a POST: a reset, as from a process that crashes."""
         self._is_armed = True
@@ -37,9 +42,13 @@ class Relay:
             yield f"http://{host}:{port}"
         finally:
             server.close()
-            for connection in self._connections:
-                connection.cancel()
-            await asyncio.gather(*self._connections, return_exceptions=True)
+            await self._cut_all()
+
+    async def _cut_all(self) -> None:
+        connections = tuple(self._connections)
+        for connection in connections:
+            connection.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
 
     def _connected(self, reader: StreamReader, writer: StreamWriter) -> None:
         connection = asyncio.create_task(self._relay(reader, writer))

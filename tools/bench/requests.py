@@ -19,11 +19,11 @@ BYTES_PER_SECOND = SAMPLE_RATE * SAMPLE_WIDTH
 
 SENTENCES = (
     "The kitchen light is on and it is warm outside.",
-    "The front door stays shut until somebody rings.",
+    "The front door stays shut until a visitor rings.",
     "In the garden the apples are ripe, and the wasps have noticed.",
     "Tomorrow it will rain in the morning.",
     "The train is late again, so dinner has to wait.",
-    "Somebody has left the window in the hall open all night.",
+    "The children left the window in the hall open all night.",
 )
 
 _MINUTE = 60.0

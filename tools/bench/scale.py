@@ -29,7 +29,7 @@ from .requests import make_mp3, make_text, make_wav, speech, transcription
 QUESTION = "What does the proxy cost as callers, recordings and texts grow?"
 
 SETTINGS = {"as shipped": (), "--concurrency 256": ("--concurrency", "256")}
-"""Under which callers are counted: with the queue as it is, and with nobody in it."""
+"""Under which callers are counted: with a queue, as shipped, and without one."""
 
 FORMATS: Mapping[str, Callable[[float], bytes]] = {"wav": make_wav, "mp3": make_mp3}
 

@@ -11,21 +11,21 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from aiohttp import ClientSession, ClientTimeout, TCPConnector
+from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 from embedded_spark import EmbeddedSpark
 from embedded_spark.wedge import Mode
 
 from tools.stack.errors import ToolError
 from tools.stack.processes import PROXY, Server
 from tools.stack.services import proxy
-from tools.stack.wedge import MAGPIE, PARAKEET, Control, healthy, until_healthy
+from tools.stack.wedge import MAGPIE, PARAKEET, SERVICES, Answer, Control, healthy, until_healthy
 
 from .engines import CountingRecognizer, PacedSynthesizer
 from .machine import Vitals, vitals
 from .relay import Relay
 from .report import Findings
 from .soak_calls import HALF_OPEN, KINDS, Ask, Call, call
-from .soak_plan import Break, Phase, make_phases
+from .soak_plan import Break, Passing, Phase, make_phases
 from .soak_report import Fault, Soaked, findings
 
 QUESTION = "Under mixed traffic with faults in it, is anything lost, and does anything grow?"
@@ -33,7 +33,10 @@ QUESTION = "Under mixed traffic with faults in it, is anything lost, and does an
 MINUTES, QUICK_MINUTES = 10.0, 1.0
 
 START_DELAY = 2.0
-"""Seconds that a restart takes."""
+"""Seconds that a restart takes, and a load."""
+
+SHORTAGE = 10.0
+"""Seconds for which another program has the GPU's memory."""
 
 RECOGNITION = 0.02
 """Seconds for a recording."""
@@ -64,7 +67,9 @@ async def soak(warm_up: Phase, main: Phase) -> Findings:
             warm = await running.run(warm_up)
             end = await running.run(main)
             await running.ask_one_of_each()
-    return findings(Soaked(tuple(running.calls), tuple(running.faults), (at_start, warm, end), tuple(running.sampled)))
+    idle = (at_start, warm, end)
+    calls, faults, sampled = tuple(running.calls), tuple(running.faults), tuple(running.sampled)
+    return findings(Soaked(calls, faults, idle, sampled, running.refused_again))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,7 @@ class Soak:
         self.calls: list[Call] = []
         self.faults: list[Fault] = []
         self.sampled: list[Vitals] = []
+        self.refused_again = 0
         self._session = session
         self._services = services
 
@@ -160,7 +166,7 @@ class Soak:
         async with asyncio.TaskGroup() as tasks:
             for fault in phase.breaks:
                 await asyncio.sleep(max(0.0, begun + fault.at - time.monotonic()))
-                sys.stderr.write(f"{fault.at:.0f} s: {fault.service}, {fault.wedge or 'an answer is cut'}\n")
+                sys.stderr.write(f"{fault.at:.0f} s: {fault.service}, {fault.what}\n")
                 tasks.create_task(self._break(fault))
 
     async def _break(self, fault: Break) -> None:
@@ -168,16 +174,43 @@ class Soak:
         service = self._services[name]
         try:
             async with asyncio.timeout(HEAL_SECONDS):
-                if fault.wedge:
-                    await self._wedge(name, service.control, fault.wedge)
-                    what = f"wedge: {fault.wedge}"
-                else:
-                    begun = await _cut(service.relay)
-                    what = "an answer is cut in the middle"
+                match fault.what:
+                    case Passing.CUT:
+                        begun = await _cut(service.relay)
+                    case Passing.UNLOADED:
+                        await _unload(service.control)
+                    case Passing.SHORT:
+                        await self._run_short(name, service.control, begun)
+                        return
+                    case Mode():
+                        await self._wedge(name, service.control, fault.what)
         except TimeoutError:
-            what = f"{fault.wedge}: not healed" if fault.wedge else "nothing was asked that could be cut"
-            raise ToolError(f"{name}, {what} within {HEAL_SECONDS:.0f} s.", PROXY) from None
-        self.faults.append(Fault(what, name, begun, time.monotonic()))
+            raise ToolError(f"{name}, {fault.what}: not over within {HEAL_SECONDS:.0f} s.", PROXY) from None
+        what = f"wedge: {fault.what}" if isinstance(fault.what, Mode) else fault.what
+        excuses = fault.what is not Passing.UNLOADED
+        self.faults.append(Fault(what, name, begun, time.monotonic(), excuses=excuses))
+
+    async def _run_short(self, name: str, control: Control, begun: float) -> None:
+        """Take its memory for a while; a caller who is refused comes back when Retry-After says."""
+        await control.wedge(Mode.MEMORY)
+        while not _is_for_memory(refused := await self._ask(name)):
+            continue
+        back = time.monotonic() + float(refused.retry_after or 0)
+        await asyncio.sleep(SHORTAGE)
+        await control.free()
+        while name not in await healthy(self._session, self.proxy.url):  # noqa: ASYNC110 - it is seen over HTTP alone
+            await asyncio.sleep(0.1)
+        self.faults.append(Fault(Passing.SHORT, name, begun, time.monotonic()))
+        await asyncio.sleep(back - time.monotonic())
+        self.refused_again += _is_for_memory(await self._ask(name))
+
+    async def _ask(self, name: str) -> Answer:
+        """Ask once; again where the answer is cut."""
+        while True:
+            try:
+                return await SERVICES[name](self._session, self.proxy.url)
+            except ClientError:
+                continue
 
     async def _wedge(self, name: str, control: Control, mode: Mode) -> None:
         """Wedge it, and look on until the proxy has healed it."""
@@ -197,6 +230,17 @@ async def _cut(relay: Relay) -> float:
     while len(relay.cuts) == cuts:  # noqa: ASYNC110 - until a request comes, the fault lasts
         await asyncio.sleep(0.01)
     return relay.cuts[cuts]
+
+
+async def _unload(control: Control) -> None:
+    """Unload its model, and wait until a request has loaded it."""
+    await control.unload()
+    while not (await control.state()).is_loaded:  # noqa: ASYNC110 - it is seen over HTTP alone
+        await asyncio.sleep(0.1)
+
+
+def _is_for_memory(answer: Answer) -> bool:
+    return answer.fault is not None and "memory" in answer.said
 
 
 def _first(errors: BaseExceptionGroup[ToolError]) -> ToolError:

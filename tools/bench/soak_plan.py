@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from embedded_spark.wedge import Mode
 
@@ -24,6 +25,9 @@ WEDGES = (Mode.CUBLAS, Mode.CUDA422, Mode.OPAQUE500)
 FIRST_WEDGE, WEDGE_EVERY = 8.0, 35.0
 """Seconds. Each service has a wedge every 70 s: the proxy leaves a minute between two restarts of one."""
 
+FIRST_UNLOAD, FIRST_SHORTAGE = 2.0, 14.0
+"""Seconds. They come as often as wedges, to the service that is not wedged then."""
+
 FIRST_RESET, RESET_EVERY = 3.0, 7.0
 
 SILENCE = 40.0
@@ -33,13 +37,21 @@ HEALING = 12.0
 """Seconds at the end in which nothing new breaks."""
 
 
+class Passing(StrEnum):
+    """What breaks and needs no restart."""
+
+    CUT = "an answer is cut in the middle"
+    SHORT = "the GPU's memory is full"
+    UNLOADED = "the model is unloaded"
+
+
 @dataclass(frozen=True, slots=True)
 class Break:
-    """A fault at `at` seconds: a wedge, or (None) an answer of the service that is cut in the middle."""
+    """A fault at `at` seconds: a wedge, or one that passes."""
 
     at: float
     service: str
-    wedge: Mode | None
+    what: Mode | Passing
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +66,7 @@ class Phase:
 def make_phases(seconds: float) -> tuple[Phase, Phase]:
     """Return the warm-up, and what is compared with it."""
     warm_up = make_phase(seconds * WARM_UP, SEED)
-    wedges = sum(fault.wedge is not None for fault in warm_up.breaks)
+    wedges = sum(isinstance(fault.what, Mode) for fault in warm_up.breaks)
     return warm_up, make_phase(seconds - warm_up.seconds, SEED + 1, wedges)
 
 
@@ -77,8 +89,15 @@ def _breaks(last: float, wedges_before: int) -> tuple[Break, ...]:
         Break(at, services[number % 2], WEDGES[number % len(WEDGES)])
         for number, at in enumerate(_every(FIRST_WEDGE, WEDGE_EVERY, last), wedges_before)
     ]
-    resets = [Break(at, services[number % 2], None) for number, at in enumerate(_every(FIRST_RESET, RESET_EVERY, last))]
-    return tuple(sorted([*wedges, *resets], key=lambda each: each.at))
+    others = [
+        Break(at, services[(number + 1) % 2], what)
+        for what, first in ((Passing.UNLOADED, FIRST_UNLOAD), (Passing.SHORT, FIRST_SHORTAGE))
+        for number, at in enumerate(_every(first, WEDGE_EVERY, last), wedges_before)
+    ]
+    resets = [
+        Break(at, services[number % 2], Passing.CUT) for number, at in enumerate(_every(FIRST_RESET, RESET_EVERY, last))
+    ]
+    return tuple(sorted([*wedges, *others, *resets], key=lambda each: each.at))
 
 
 def _every(first: float, step: float, last: float) -> Sequence[float]:

@@ -24,12 +24,16 @@ _TOLD = (Outcome.HELD, Outcome.BUSY, Outcome.BROKEN_OFF)
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A time in which a service is expected to fail; moments in monotonic seconds. `what` names it."""
+    """A time in which a service may fail; moments in monotonic seconds. `what` names it.
+
+    Where it `excuses` nothing, requests have to be served all the same.
+    """
 
     what: str
     service: str
     begun: float
     over: float
+    excuses: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class Soaked:
     faults: tuple[Fault, ...]
     idle: tuple[Vitals, Vitals, Vitals]
     sampled: tuple[Vitals, ...]
+    refused_again: int = 0
+    """Callers who came back when Retry-After said, and were refused for the same lack of memory."""
 
     @property
     def unexpected(self) -> Sequence[Call]:
@@ -53,7 +59,8 @@ def is_expected(call: Call, faults: Sequence[Fault]) -> bool:
         return True
     services = (call.kind.service,) if call.kind.service else (PARAKEET, MAGPIE)
     return call.outcome in _TOLD and any(
-        fault.service in services and call.sent <= fault.over + GRACE and call.ended >= fault.begun for fault in faults
+        fault.excuses and fault.service in services and call.sent <= fault.over + GRACE and call.ended >= fault.begun
+        for fault in faults
     )
 
 
@@ -131,6 +138,7 @@ def _aims(soaked: Soaked) -> tuple[Aim, ...]:
     return (
         Aim("answers lost or truncated", 0.0, lost),
         Aim("failures that are not a fault's, or do not say so", 0.0, len(soaked.unexpected)),
+        Aim("callers refused again after the wait that Retry-After names", 0.0, soaked.refused_again),
         Aim("memory at the end, more than after the warm-up, MiB", MEMORY_GROWTH, (end.memory - warm.memory) / MIB),
         Aim("open files at the end, more than after the warm-up", FILES_GROWTH, end.open_files - warm.open_files),
         Aim("threads at the end, more than after the warm-up", THREADS_GROWTH, end.threads - warm.threads),

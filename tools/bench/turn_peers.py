@@ -66,6 +66,7 @@ async def install_integration(name: str) -> tuple[Package, ...]:
     if lacking(wanted, target):
         # What Home Assistant's environment has, it has in its own version; only the rest may be chosen.
         constraints = target.with_name(f"{target.name}.txt")
+        constraints.parent.mkdir(parents=True, exist_ok=True)
         constraints.write_text(await uv("pip", "freeze", "-p", str(HOME_ASSISTANT)))
         options = ("-p", str(HOME_ASSISTANT), "--target", str(target), "-c", str(constraints))
         await uv("pip", "install", *options, *pins(wanted))

@@ -1,11 +1,11 @@
-"""A wedge of one service under requests at a steady pace: what callers get, and what the proxy does when.
+"""A failure of one service under requests at a steady pace: what callers get, and what the proxy does when.
 
 All moments are wall clock seconds, those in the proxy's status included: both run on one machine.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -72,11 +72,21 @@ class Callers:
         self._make = make
         self._pace = pace
         self._answered = asyncio.Event()
+        self._begins = asyncio.Event()
+
+    def begin(self) -> None:
+        """Make requests from now on."""
+        self._begins.set()
 
     @asynccontextmanager
-    async def calling(self) -> AsyncGenerator[None]:
-        """Make requests while inside; then wait for the last answers, unless something went wrong."""
+    async def calling(self, *, quiet: bool = False) -> AsyncGenerator[None]:
+        """Make requests while inside; then wait for the last answers, unless something went wrong.
+
+        With `quiet` they come from `begin` on.
+        """
         over = asyncio.Event()
+        if not quiet:
+            self.begin()
         caller = asyncio.create_task(self._keep_calling(over))
         try:
             yield
@@ -94,6 +104,7 @@ class Callers:
         return value
 
     async def _keep_calling(self, over: asyncio.Event) -> None:
+        await self._begins.wait()
         async with asyncio.TaskGroup() as tasks:
             while not over.is_set():
                 tasks.create_task(self._call())
@@ -132,6 +143,10 @@ async def speak(session: ClientSession, proxy_url: str) -> Answer:
         return Answer(None if any(read_wav(await response.read()).pcm) else WRONG)
 
 
+SERVICES: Mapping[str, Ask] = {PARAKEET: hear, MAGPIE: speak}
+"""What is asked of each."""
+
+
 async def _refusal(response: ClientResponse) -> Answer:
     said = pick(await response.json(content_type=None), "error", "message")
     return Answer(str(response.status), str(said), response.headers.get("Retry-After"))
@@ -139,10 +154,11 @@ async def _refusal(response: ClientResponse) -> Answer:
 
 @dataclass(frozen=True, slots=True)
 class ServerState:
-    """What an embedded server says of itself: whether it is neither wedged nor starting, and its restarts so far."""
+    """What an embedded server says of itself: whether nothing is wrong with it, its restarts so far, and its model."""
 
     is_well: bool
     restarts: int
+    is_loaded: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,20 +172,33 @@ class Control:
         """From now on it answers and does not work, until it is restarted. Raises ToolError."""
         await ask(self.session, "POST", f"{self.url}/embedded/wedge", SPARK, {"mode": mode})
 
+    async def free(self) -> None:
+        """End a lack of memory. Raises ToolError."""
+        await ask(self.session, "POST", f"{self.url}/embedded/free", SPARK)
+
+    async def unload(self) -> None:
+        """Unload its model until the next request. Raises ToolError."""
+        await ask(self.session, "POST", f"{self.url}/embedded/unload", SPARK)
+
+    async def restart(self) -> None:
+        """Restart it, as a person does. Raises ToolError."""
+        await ask(self.session, "POST", f"{self.url}/embedded/restart", SPARK)
+
     async def state(self) -> ServerState:
         """Return its state. Raises ToolError."""
         answer = await ask(self.session, "GET", f"{self.url}/embedded", SPARK)
         is_well = pick(answer, "mode") is None and pick(answer, "starting") is False
-        return ServerState(is_well, number(answer, "restarts"))
+        return ServerState(is_well, number(answer, "restarts"), pick(answer, "loaded") is True)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change of a service's state."""
+    """A change of a service's state; `refused` where the restart target said no."""
 
     at: float
     state: str
     evidence: str
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +215,7 @@ def read_status(status: Json, name: str) -> History:
     for service in items(status, "services"):
         if pick(service, "name") == name:
             changes = (
-                Change(_moment(each, "at"), text(each, "to"), text(each, "evidence"))
+                Change(_moment(each, "at"), text(each, "to"), text(each, "evidence"), pick(each, "refused") is True)
                 for each in items(service, "history")
             )
             restarts = tuple(_moment(at) for at in items(service, "restarts"))

@@ -6,7 +6,8 @@ import pytest
 from spark_engine.errors import ServerFault
 from spark_engine.healing.budget import Budget, Ledger
 from spark_engine.healing.health import State
-from spark_engine.healing.watchdog import RestartUnderWay
+from spark_engine.healing.restart import Trial, TrialResult
+from spark_engine.healing.watchdog import RestartRefused, RestartUnderWay
 
 from tests.helpers.engine.watchdog_scene import (
     CUDA,
@@ -93,6 +94,18 @@ async def test_a_restart_by_hand_is_refused_only_while_one_is_under_way() -> Non
         await it.dog.restart()
     assert len(it.target.sent) == 1
     await it.dog.stop()
+
+
+async def test_only_a_refusal_of_this_restart_is_told_as_one() -> None:
+    """A dry run that failed may have been early: the target's answer to the restart itself counts."""
+    it = scene()
+    it.target.trial = TrialResult(Trial.FAILS, "The program cannot be found.")
+    await it.live(1)
+    await it.dog.restart()
+    await it.live(120)
+    it.target.refuses = "No such container."
+    with pytest.raises(RestartRefused, match="No such container"):
+        await it.dog.restart()
 
 
 async def test_simultaneous_manual_restarts_send_one_restart(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ async def test_a_parakeet_that_is_loading_is_not_taken_for_another(session: Clie
     """503 on everything, as a gateway in front answers; then what it really is."""
     fake = HEARING[name].fake()
     loaded = dict(fake.answers)
-    for path in PARAKEET_PAGES:
+    for path in (*PARAKEET_PAGES, *(path for method, path in loaded if method == "GET")):
         fake.answers["GET", path] = LOADING
     async with running(fake):
         client = Parakeet(Transport(session, fake.url))
@@ -47,7 +47,7 @@ async def test_a_magpie_that_is_loading_is_not_taken_for_another(session: Client
     """503 on everything, as a gateway in front answers; then what it really is."""
     fake = SPEAKING[name].fake()
     loaded = dict(fake.answers)
-    for path in MAGPIE_PAGES:
+    for path in (*MAGPIE_PAGES, *(path for method, path in loaded if method == "GET")):
         fake.answers["GET", path] = LOADING
     async with running(fake):
         client = Magpie(Transport(session, fake.url))

@@ -292,7 +292,7 @@ async def test_leaving_a_stream_closes_its_connection(session: ClientSession) ->
 
 
 async def test_a_connection_is_opened_once_before_it_is_needed(session: ClientSession) -> None:
-    """The request that somebody waits for goes through it; while it is open nobody asks for another."""
+    """The next request goes through it; while it is open no other one is opened."""
     connections = set()
 
     async def answer(request: web.Request) -> web.Response:

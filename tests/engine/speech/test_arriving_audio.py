@@ -59,7 +59,7 @@ def test_it_is_as_long_as_was_announced() -> None:
 
 
 def test_a_body_that_is_still_coming_has_a_size_and_no_data() -> None:
-    """Servers are told how long it is; nobody takes a part of it for the whole."""
+    """Servers are told how long it is; a part of it is not taken for the whole."""
     body = form_body({}, AudioFile("file", "a.wav", "audio/wav", b"header", ArrivingAudio(1000, 16_000)))
     assert (
         body.size == form_body({}, AudioFile("file", "a.wav", "audio/wav", b"header", Audio(bytes(1000), 16_000))).size

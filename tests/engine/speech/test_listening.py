@@ -85,6 +85,26 @@ async def test_a_finished_guess_is_dropped_as_well_when_speech_goes_on() -> None
     assert heard.audio.pcm.count(SPOKEN) == 35
 
 
+async def test_words_so_far_are_told_in_each_pause() -> None:
+    """As soon as they are known; never of a request that was dropped."""
+    told: list[str] = []
+    parakeet = SlowParakeet()
+    speaker, listener = start(parakeet, understood=lambda so_far: told.append(so_far.text))
+    await speaker.say(SPOKEN, 30)
+    await speaker.say(SILENT, 25)
+    await speaker.say(SPOKEN, 10)
+    assert (parakeet.asked, told) == ([30], [])
+    parakeet.go.set()
+    await speaker.say(SILENT, 25)
+    assert told == ["40 frames."]
+    await speaker.say(SPOKEN, 10)
+    await speaker.say(SILENT, 25)
+    assert told == ["40 frames.", "50 frames."]
+    await speaker.end()
+    assert (await listener).transcript == Transcript("50 frames.")
+    assert told == ["40 frames.", "50 frames."]
+
+
 async def test_trailing_noise_is_no_speech() -> None:
     parakeet = SlowParakeet()
     parakeet.go.set()

@@ -5,9 +5,14 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spark_engine.speech.sentences import LONGEST, SentenceReader
+from spark_engine.speech.sentences import LONGEST, STOPS, SentenceReader
 
-from tests.helpers.engine.sentence_cases import LANGUAGES
+from tests.helpers.engine.sentence_cases import (
+    LANGUAGES,
+    PAUSES_BEHIND_A_SENTENCE,
+    PAUSES_WITHIN_A_SENTENCE,
+    UNFORESEEABLE,
+)
 
 
 def read(*pieces: str) -> list[str]:
@@ -15,6 +20,14 @@ def read(*pieces: str) -> list[str]:
     reader = SentenceReader()
     sentences = [sentence for piece in pieces for sentence in reader.feed(piece)]
     return sentences + reader.finish()
+
+
+def read_with_a_pause(before: str, behind: str) -> list[str]:
+    """All sentences of a text that pauses between these two."""
+    reader = SentenceReader()
+    sentences = reader.feed(before)
+    sentences += filter(None, [reader.pause()])
+    return sentences + reader.feed(behind) + reader.finish()
 
 
 def tokens(text: str) -> list[str]:
@@ -61,6 +74,53 @@ def test_a_sentence_is_given_as_soon_as_the_next_one_shows(before: str, telling:
     held = [sentence for letter in before + telling[:-1] for sentence in reader.feed(letter)]
     assert held == []
     assert reader.feed(telling[-1]) == [before]
+
+
+@pytest.mark.parametrize("case", PAUSES_BEHIND_A_SENTENCE)
+def test_a_pause_ends_a_sentence(case: str) -> None:
+    """Without the first letter of the next one; what comes later is a sentence of its own."""
+    before, behind = case.split("|")
+    reader = SentenceReader()
+    *earlier, _ = [*reader.feed(before), ""]
+    sentence = reader.pause()
+    assert sentence
+    assert reader.pause() is None
+    assert [*earlier, sentence, *reader.feed(behind), *reader.finish()] == read(before + behind)
+
+
+@pytest.mark.parametrize("case", PAUSES_WITHIN_A_SENTENCE)
+def test_a_pause_does_not_end_what_may_go_on(case: str) -> None:
+    """It goes on as if there had been no pause."""
+    before, behind = case.split("|")
+    reader = SentenceReader()
+    assert reader.feed(before) == []
+    assert reader.pause() is None
+    assert read_with_a_pause(before, behind) == read(before + behind)
+
+
+@pytest.mark.parametrize("case", [case for cases in LANGUAGES.values() for case in cases if case != UNFORESEEABLE])
+def test_wherever_a_text_pauses_its_sentences_stay_whole(case: str) -> None:
+    """Behind each letter of it, but not within a run of marks."""
+    sentences = case.split(" | ")
+    text = " ".join(sentences)
+    for end in range(1, len(text)):
+        if not re.match(rf"[{STOPS}\s]\s?[{STOPS}]", text[end - 1 :]):
+            assert read_with_a_pause(text[:end], text[end:]) == sentences
+
+
+@pytest.mark.parametrize("marks", ["..", "!", " ?", "…"])
+def test_marks_that_come_behind_the_pause_are_dropped(marks: str) -> None:
+    """The sentence that they belong to has been given."""
+    assert read_with_a_pause("Well.", f"{marks} That is fine.") == ["Well.", "That is fine."]
+
+
+def test_what_goes_on_with_a_small_letter_is_cut_at_the_pause() -> None:
+    """No word tells it, and nothing of it is lost."""
+    assert read_with_a_pause("The iPhone is here.", " iPads too. Good.") == [
+        "The iPhone is here.",
+        "iPads too.",
+        "Good.",
+    ]
 
 
 def test_an_abbreviation_costs_no_more_than_the_next_sentence() -> None:

@@ -9,8 +9,11 @@ from math import inf
 import pytest
 from spark_engine.errors import ServerFault
 from spark_engine.models import Audio
-from spark_engine.speech.speaking import WAITING, Progress, heard, how_many, speak, together
-from spark_engine.speech.text import UTTERANCE_AIM
+from spark_engine.speech.speaking import SILENCE, WAITING, Progress, heard, how_many, speak, together
+from spark_engine.speech.text import PAUSE, UTTERANCE_AIM, utterances
+
+from tests.helpers.engine.virtual_time import run
+from tests.helpers.engine.written_text import written
 
 
 def pcm(text: str) -> Audio:
@@ -324,3 +327,135 @@ def test_what_has_no_full_stop_gets_one() -> None:
     assert together(["Weather", "It is „sunny.“", "Milk (fresh)", "first,", "then so", "End"]) == (
         "Weather. It is „sunny.“ Milk (fresh). first, then so. End"
     )
+
+
+@dataclass
+class TimedMagpie:
+    """Answers after `takes` seconds of virtual time with `seconds` of sound; counts the requests that are open."""
+
+    takes: float = 0.2
+    seconds: float = 1.0
+    asked: list[str] = field(default_factory=list)
+    open: int = 0
+
+    async def synthesize(self, text: str) -> AsyncGenerator[Audio]:
+        """Sound, which is never zero, at 100 Hz."""
+        self.asked.append(text)
+        self.open += 1
+        try:
+            await asyncio.sleep(self.takes)
+            yield Audio(b"\x01\x01" * round(self.seconds * 100), 100)
+        finally:
+            self.open -= 1
+
+    def speak(self, text: AsyncGenerator[str], speed: float = 1.0) -> AsyncGenerator[Audio]:
+        """Speak text that is being written."""
+        return speak(utterances(text), self.synthesize, speed=speed, clock=asyncio.get_running_loop().time)
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Audio as it came: when, how long it is in seconds, and whether anything is heard in it."""
+
+    at: float
+    seconds: float
+    is_speech: bool
+
+
+async def listen(pieces: AsyncGenerator[Audio]) -> list[Sound]:
+    """All that comes, taken at once."""
+    now = asyncio.get_running_loop().time
+    return [Sound(round(now(), 3), audio.seconds, any(audio.pcm)) async for audio in pieces]
+
+
+async def spoken(magpie: TimedMagpie, *text: str | float, speed: float = 1.0) -> list[Sound]:
+    """All that comes of a text."""
+    return await listen(magpie.speak(written(*text), speed))
+
+
+def test_a_pause_is_silent_for_as_long_as_it_lasts() -> None:
+    """Once the first sentence was heard, and until the next one is asked for: the player never waits in between."""
+    sounds = run(spoken(TimedMagpie(), "One moment.", 5.0, "The light is on."))
+    first = Sound(round(PAUSE + 0.2, 3), 1.0, is_speech=True)
+    heard_by = first.at + first.seconds
+    assert sounds[0] == first
+    assert sounds[-1] == Sound(5.2, 1.0, is_speech=True)
+    silent = sounds[1:-1]
+    assert not any(sound.is_speech for sound in silent)
+    assert [sound.at for sound in silent] == pytest.approx([heard_by + n * SILENCE for n in range(len(silent))])
+    assert sum(sound.seconds for sound in silent) == pytest.approx(5.0 - heard_by, abs=1.1 * SILENCE)
+
+
+@pytest.mark.parametrize("speed", [0.5, 2.0])
+def test_silence_passes_at_the_speed_of_the_listener(speed: float) -> None:
+    """Who hears one second in half of it hears two seconds of silence in one."""
+    silent = run(spoken(TimedMagpie(), "One moment.", 5.0, "The light is on.", speed=speed))[1:-1]
+    heard_by = PAUSE + 0.2 + 1.0 / speed
+    assert [sound.at for sound in silent] == pytest.approx([heard_by + n * SILENCE for n in range(len(silent))])
+    assert sum(sound.seconds for sound in silent) / speed == pytest.approx(5.0 - heard_by, abs=1.1 * SILENCE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # Sentences that take their time, but go on.
+        ("Yes. The", *[0.3, " next"] * 20, " sentence is long. Good"),
+        # A pause that is over before the first sentence was heard.
+        ("One moment.", 1.0, "The light is on."),
+        # A slow start.
+        (" ", 5.0, "One moment. The light is on."),
+        ("One", 5.0, " moment. The light is on."),
+    ],
+)
+def test_no_silence_where_none_is_needed(text: tuple[str | float, ...]) -> None:
+    assert all(sound.is_speech for sound in run(spoken(TimedMagpie(), *text)))
+
+
+def test_no_silence_in_front_of_the_first_speech() -> None:
+    """Whoever asks would take it for the answer, while the request may still fail and be repeated elsewhere."""
+
+    async def first() -> None:
+        magpie = TimedMagpie(takes=10.0)
+        async with aclosing(magpie.speak(written("One moment.", 60.0, "The light is on."))) as pieces:
+            assert any((await anext(pieces)).pcm)
+            assert magpie.asked == ["One moment."]
+
+    run(first())
+
+
+def test_sentences_behind_a_pause_go_together_as_ever() -> None:
+    """Silence is no audio that covers a request: the first sentence behind it goes alone."""
+    magpie = TimedMagpie(takes=0.5, seconds=60.0)
+    rest = "The light is on. The door is closed. It is warm. Good night."
+    run(spoken(magpie, "One moment.", 100.0, rest))
+    assert magpie.asked == ["One moment.", "The light is on.", "The door is closed. It is warm. Good night."]
+
+
+def test_a_caller_who_takes_nothing_gets_no_more_silence() -> None:
+    """It does not pile up."""
+
+    async def come_back() -> list[Sound]:
+        async with aclosing(TimedMagpie().speak(written("One moment.", 60.0, "The light is on."))) as pieces:
+            await anext(pieces)
+            await asyncio.sleep(50)
+            return await listen(pieces)
+
+    assert [sound.seconds for sound in run(come_back()) if sound.at == PAUSE + 0.2 + 50] == [SILENCE]
+
+
+@pytest.mark.parametrize("after", [0.1, PAUSE, PAUSE + 0.1, 1.0, 3.0, 5.1, 5.5])
+def test_leaving_whenever_leaves_nothing_behind(after: float) -> None:
+    """In the middle of the text, of the pause, of a request: no task, no open request, and the text is closed."""
+
+    async def leave() -> None:
+        magpie, text = TimedMagpie(), written("One moment.", 5.0, "The light is on.", 60.0)
+        listener = asyncio.create_task(listen(magpie.speak(text)))
+        await asyncio.sleep(after)
+        listener.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await listener
+        assert magpie.open == 0
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert await anext(text, "closed") == "closed"
+
+    run(leave())

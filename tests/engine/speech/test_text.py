@@ -1,12 +1,25 @@
 """Text on its way to speech: cleaned, split, never too long."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spark_engine.speech.text import UTTERANCE_AIM, UTTERANCE_LIMIT, clean, is_speakable, split_long, utterances
+from spark_engine.speech.text import (
+    PAUSE,
+    UTTERANCE_AIM,
+    UTTERANCE_LIMIT,
+    clean,
+    is_speakable,
+    split_long,
+    utterances,
+    with_pauses,
+)
+
+from tests.helpers.engine.virtual_time import run
+from tests.helpers.engine.written_text import written
 
 
 async def stream(text: str, size: int) -> AsyncGenerator[str]:
@@ -17,7 +30,7 @@ async def stream(text: str, size: int) -> AsyncGenerator[str]:
 
 async def split(text: str, size: int = 1000) -> list[str]:
     """All utterances of a text."""
-    return [utterance async for utterance in utterances(stream(text, size))]
+    return [utterance async for utterance in utterances(stream(text, size)) if utterance is not None]
 
 
 @pytest.mark.parametrize(
@@ -186,7 +199,7 @@ async def test_text_that_is_all_there_is_spoken_in_whole_sentences(text: str, _:
 
 async def test_a_sentence_leaves_before_the_text_ends() -> None:
     """The first one is spoken while the model still writes."""
-    seen: list[str] = []
+    seen: list[str | None] = []
 
     async def writing() -> AsyncGenerator[str]:
         yield "The light is on. "
@@ -201,7 +214,7 @@ async def test_a_sentence_leaves_before_the_text_ends() -> None:
 
 async def test_a_clause_leaves_before_the_sentence_ends() -> None:
     """With the first letter behind it, long before the text says how the sentence goes on."""
-    seen: list[str] = []
+    seen: list[str | None] = []
 
     async def writing() -> AsyncGenerator[str]:
         yield "The light in the hall and the one in the kitchen"
@@ -229,6 +242,105 @@ async def test_leaving_early_closes_the_text() -> None:
         assert await anext(spoken) == "One."
         assert not closed
     assert closed
+
+
+async def timed(text: AsyncGenerator[str]) -> list[tuple[float, str | None]]:
+    """All utterances of a text, and when each came."""
+    return [(round(asyncio.get_running_loop().time(), 3), utterance) async for utterance in utterances(text)]
+
+
+def test_a_pause_ends_a_sentence() -> None:
+    """PAUSE after its stop, once, and the text goes on when it does."""
+    assert run(timed(written("One", " moment.", 5.0, "The light", " is on."))) == [
+        (PAUSE, "One moment."),
+        (PAUSE, None),
+        (5.0, "The light is on."),
+    ]
+
+
+@pytest.mark.parametrize("sentence", ["Ja.", "Oui!", "Sí."])
+def test_a_short_line_is_no_sign_of_a_block(sentence: str) -> None:
+    assert run(timed(written(sentence, 5.0, "Next."))) == [(PAUSE, sentence), (PAUSE, None), (5.0, "Next.")]
+
+
+def test_text_that_comes_in_time_does_not_pause() -> None:
+    """It takes as long as it takes, and the first letter of the next word ends a sentence as ever."""
+    almost = PAUSE - 0.1
+    assert run(timed(written("One", almost, " moment.", almost, " The", almost, " light is on."))) == [
+        (round(2 * almost, 3), "One moment."),
+        (round(3 * almost, 3), "The light is on."),
+    ]
+
+
+def test_a_pause_within_a_sentence_ends_nothing() -> None:
+    assert run(timed(written("Ask Dr.", 5.0, " Smith, or", 5.0, " his 3.", 5.0, "5 friends."))) == [
+        (PAUSE, None),
+        (5 + PAUSE, None),
+        (10 + PAUSE, None),
+        (15.0, "Ask Dr. Smith, or his 3.5 friends."),
+    ]
+
+
+def test_a_clause_that_went_ahead_is_not_said_again() -> None:
+    clause = "The light in the hall and the one in the kitchen,"
+    assert run(timed(written(f"{clause} both are on.", 5.0, "Good."))) == [
+        (0.0, clause),
+        (PAUSE, "both are on."),
+        (PAUSE, None),
+        (5.0, "Good."),
+    ]
+
+
+def test_text_without_a_word_pauses_without_an_utterance() -> None:
+    assert run(timed(written("😀.", 5.0, " Next."))) == [(PAUSE, None), (5.0, "Next.")]
+
+
+def test_an_error_of_the_text_comes_behind_the_pause() -> None:
+    async def breaking() -> AsyncGenerator[str]:
+        yield "One moment."
+        await asyncio.sleep(5)
+        raise RuntimeError("model gone")
+
+    async def read() -> None:
+        spoken = utterances(breaking())
+        assert [await anext(spoken), await anext(spoken)] == ["One moment.", None]
+        with pytest.raises(RuntimeError, match="model gone"):
+            await anext(spoken)
+
+    run(read())
+
+
+@pytest.mark.parametrize("pauses", [False, True])
+def test_leaving_in_a_pause_closes_the_text(*, pauses: bool) -> None:
+    """Whether a pause was told of, or is only waited for: no task is left."""
+
+    async def leave() -> None:
+        closed = []
+
+        async def writing() -> AsyncGenerator[str]:
+            try:
+                yield "One"
+                await asyncio.Event().wait()
+            finally:
+                closed.append(True)
+
+        async with aclosing(with_pauses(writing())) as pieces:
+            assert await anext(pieces) == "One"
+            if pauses:
+                assert await anext(pieces) is None
+            waiting = asyncio.create_task(_anext(pieces))
+            await asyncio.sleep(PAUSE / 2)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+        assert closed
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run(leave())
+
+
+async def _anext(pieces: AsyncGenerator[str | None]) -> str | None:
+    return await anext(pieces)
 
 
 @pytest.mark.parametrize("text", ["", "   \n\n", "😀😀", "---\n\n***", "```\ncode\n```", "```\nnever closed"])
@@ -274,5 +386,5 @@ async def test_the_cut_of_the_stream_does_not_change_what_is_said(text: str, siz
 @given(text=st.text(alphabet="aB .,!:?1\n—é", max_size=300), written=st.booleans())
 async def test_every_letter_is_said_once_and_in_order(text: str, *, written: bool) -> None:
     """Where there is no Markdown to take away, whether it is there or still being written."""
-    spoken = "".join([utterance async for utterance in utterances(stream(text, 3) if written else text)])
+    spoken = "".join([utterance or "" async for utterance in utterances(stream(text, 3) if written else text)])
     assert "".join(filter(str.isalnum, spoken)) == "".join(filter(str.isalnum, text))

@@ -7,9 +7,10 @@ import pytest
 from aiohttp import ClientSession
 from spark_engine.models import Audio, Segment, SpeechStyle, Transcript, Word
 from spark_engine.servers.magpie import Magpie
+from spark_engine.servers.other_kinds import OLLAMA
 from spark_engine.servers.transport import Transport
 
-from tests.fakes import magpie, parakeet
+from tests.fakes import magpie, openai_parakeet, parakeet
 from tests.fakes.magpie import SPEECH, SYNTHESIZE, SYNTHESIZE_ONLINE
 from tests.fakes.parakeet import TEXT, WORDS
 from tests.fakes.server import FakeServer, Handler, json
@@ -25,6 +26,8 @@ TIMED_WORDS = tuple(Word(*word) for word in WORDS)
 JSON = {"response_format": "json"}
 VERBOSE = {"response_format": "verbose_json"}
 
+ALL_TIMES = {"timestamp_granularities[]": "word,segment"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Hearing:
@@ -37,6 +40,8 @@ class Hearing:
     timed: Mapping[str, str]
     transcript: Transcript = TEXT_ALONE
     """With times asked for."""
+    refuses_times: bool = False
+    """Whether the server refuses to be asked for times, and is asked once more without."""
 
 
 HEARING = {
@@ -60,10 +65,12 @@ HEARING = {
     "groxaxo": Hearing(
         fake=parakeet.groxaxo,
         dialect="groxaxo",
-        model="parakeet-tdt-0.6b-v3",
+        model="istupakov/parakeet-tdt-0.6b-v3-onnx",
         plain=JSON,
         timed=VERBOSE | {"timestamp_granularities[]": "word"},
-        transcript=Transcript(TEXT, segments=SEGMENTS, words=TIMED_WORDS),
+        transcript=Transcript(
+            TEXT, segments=(Segment(TEXT, 0.08, 2.0),), words=(*TIMED_WORDS[:-1], Word("light.", 1.12, 2.0))
+        ),
     ),
     "groxaxo flask": Hearing(
         fake=parakeet.groxaxo_flask,
@@ -95,11 +102,69 @@ HEARING = {
         plain=JSON | {"model": "istupakov/parakeet-tdt-0.6b-v3-onnx", "language": "en"},
         timed=JSON | {"model": "istupakov/parakeet-tdt-0.6b-v3-onnx", "language": "en"},
     ),
+    "spark audio": Hearing(
+        fake=openai_parakeet.spark_audio,
+        dialect="spark audio",
+        plain=JSON | {"model": "parakeet-tdt-0.6b", "language": "en-GB"},
+        timed=VERBOSE | ALL_TIMES | {"model": "parakeet-tdt-0.6b", "language": "en-GB"},
+        transcript=Transcript(TEXT, "english", segments=SEGMENTS, words=TIMED_WORDS),
+    ),
+    "dgx-spark-parakeet-asr": Hearing(
+        fake=openai_parakeet.martin,
+        dialect="dgx-spark-parakeet-asr",
+        plain=JSON,
+        timed=JSON,
+        model="parakeet-tdt-0.6b-v3",
+    ),
+    "parakeet-api": Hearing(
+        fake=openai_parakeet.parakeet_api, dialect="parakeet-api", plain=JSON, timed=JSON, model=None
+    ),
+    "crispasr": Hearing(
+        fake=openai_parakeet.crispasr,
+        dialect="crispasr",
+        model="parakeet-tdt-0.6b-v3-q4_k.gguf",
+        plain=JSON | {"language": "en"},
+        timed=VERBOSE | ALL_TIMES | {"language": "en"},
+        transcript=Transcript(TEXT, "english", segments=SEGMENTS, words=TIMED_WORDS),
+    ),
+    "localai": Hearing(
+        fake=openai_parakeet.localai,
+        dialect="localai",
+        model="parakeet-cpp",
+        plain=JSON | {"model": "parakeet-cpp", "language": "en"},
+        timed=VERBOSE | ALL_TIMES | {"model": "parakeet-cpp", "language": "en"},
+        transcript=Transcript(TEXT, segments=SEGMENTS, words=TIMED_WORDS),
+    ),
+    "vox": Hearing(
+        fake=openai_parakeet.vox,
+        dialect="vox",
+        model="parakeet:tdt-0.6b-v3",
+        plain=JSON | {"model": "parakeet:tdt-0.6b-v3", "language": "en"},
+        timed=VERBOSE | ALL_TIMES | {"model": "parakeet:tdt-0.6b-v3", "language": "en"},
+        transcript=Transcript(TEXT, "en", segments=SEGMENTS, words=TIMED_WORDS),
+    ),
+    "vllm": Hearing(
+        fake=openai_parakeet.vllm,
+        dialect="vllm",
+        model="nvidia/parakeet-tdt-0.6b-v3",
+        plain=JSON | {"model": "nvidia/parakeet-tdt-0.6b-v3", "language": "en"},
+        timed=VERBOSE | {"model": "nvidia/parakeet-tdt-0.6b-v3", "language": "en"},
+        refuses_times=True,
+    ),
+    "parakeet.cpp": Hearing(
+        fake=openai_parakeet.parakeet_cpp,
+        dialect="openai",
+        model=None,
+        plain=JSON | {"language": "en"},
+        timed=VERBOSE | ALL_TIMES | {"language": "en"},
+        transcript=Transcript(TEXT, "en", segments=SEGMENTS, words=TIMED_WORDS),
+    ),
     "openai": Hearing(
         fake=parakeet.openai,
         dialect="openai",
         plain=JSON | {"model": "parakeet-tdt-0.6b", "language": "en"},
-        timed=VERBOSE | {"model": "parakeet-tdt-0.6b", "language": "en"},
+        timed=VERBOSE | ALL_TIMES | {"model": "parakeet-tdt-0.6b", "language": "en"},
+        transcript=Transcript(TEXT, "english", segments=SEGMENTS, words=TIMED_WORDS),
     ),
 }
 
@@ -160,6 +225,21 @@ SPEAKING = {
         voices=100,
         fields=WAV | {"model": "Magpie-Multilingual", "voice": "Magpie-Multilingual.DE-DE.Sofia", "language": "de-DE"},
     ),
+    "dgx-spark-tts": Speaking(
+        fake=magpie.mvdb, model="magpie", voices=5, fields=WAV | {"voice": "sofia", "language": "de"}
+    ),
+    "localai": Speaking(
+        fake=magpie.localai,
+        model="magpie-tts-cpp",
+        voices=5,
+        fields=WAV | {"model": "magpie-tts-cpp", "voice": "Sofia", "language": "de"},
+    ),
+    "vox": Speaking(
+        fake=magpie.vox,
+        model="magpie:357m",
+        voices=5,
+        fields=WAV | {"model": "magpie:357m", "voice": "Sofia", "language": "de"},
+    ),
     "openai": Speaking(fake=magpie.openai, model="tts-1", voices=1, fields=WAV | {"model": "tts-1"}),
 }
 
@@ -172,8 +252,9 @@ async def say(session: ClientSession, fake: FakeServer, style: SpeechStyle) -> l
 
 
 def probes(fake: FakeServer) -> int:
-    """How many times the server was probed."""
-    return len([asked for asked in fake.asked if (asked.method, asked.path) == ("GET", "/health")])
+    """How many times the server was probed, without those after it refused, which ask for Ollama's page, too."""
+    asked = [asked.path for asked in fake.asked if asked.method == "GET"]
+    return asked.count("/health") - asked.count(OLLAMA)
 
 
 def error(message: str, status: int) -> Handler:

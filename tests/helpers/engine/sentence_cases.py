@@ -1,4 +1,7 @@
-"""Text in the five languages of the interface, a bar where one sentence ends and the next begins."""
+"""Text in the five languages of the interface, a bar where one sentence ends and the next begins.
+
+Below: text that pauses, a bar where it does.
+"""
 
 ENGLISH = (
     "The light is on. | The door is closed.",
@@ -197,6 +200,115 @@ ITALIAN = (
     "È (finalmente!) Pronto. | Bene.",
     "Tel. 06 1234 è occupato. | Riprova.",
     "Si accende. | Il sole è alto. | È così.",
+)
+
+UNFORESEEABLE = "The iPhone is here. iPads too. | Good."
+"""Only the small letter tells that the first sentence goes on."""
+
+PAUSES_BEHIND_A_SENTENCE = (
+    "One moment.| The light is on.",
+    "Sure!| It is 20 °C.",
+    "Is that all?| Then good night.",
+    "Really?!| I see.",
+    "**One moment.**| The light is on.",
+    "It works. (I tried it.)| Good.",
+    "Let me check! 🔍| It is sunny.",
+    "I will turn on the TV.| Done.",
+    "Dr. Smith is here.| Let him in.",
+    "OK.| Done.",
+    "He said “Stop.” and left.| I saw it.",
+    "Ja.| Das Licht ist an.",
+    "Einen Moment, ich sehe nach.| Es regnet.",
+    "Das macht z. B. Herr Dr. Maier.| Er ist da.",
+    "Die Tür ist auf!| Soll ich sie schließen?",
+    "Un momento.| La luz está encendida.",
+    "¡Claro que sí!| Ya está.",
+    "¿Qué luz?| Hay dos.",
+    "Un instant.| La lumière est allumée.",
+    "Ça va ?| Oui, merci.",
+    "C'est fait !| Autre chose ?",
+    "Un attimo.| La luce è accesa.",
+    "Va bene!| Buonanotte.",
+    "请稍等。| 灯亮了。",
+    "एक क्षण।| बत्ती जल गई।",
+)
+
+PAUSES_WITHIN_A_SENTENCE = (
+    # Titles, abbreviations, initials.
+    "Dr.| Smith is here.",
+    "Ask Mrs.| Jones.",
+    "J.| R. R. Tolkien wrote it.",
+    "J. R.| R. Tolkien wrote it.",
+    "Bring fruit, e.g.| Apples.",
+    "Bring fruit, e.|g. apples.",
+    "Milk, eggs, etc.| are here.",
+    "The U.|S. Army said no.",
+    "The U.S.| Army said no.",
+    "Apple Inc.| CEO Tim Cook spoke.",
+    "He has a Ph.|D. in physics.",
+    "It is on Sunset Blvd.| near the sea.",
+    "On Tues.| it rains.",
+    "Obst, z.B.| Äpfel.",
+    "Obst, z.|B. Äpfel.",
+    "Obst, z.| B. Äpfel.",
+    "Äpfel, Birnen usw.| sind da.",
+    "Die Hauptstr.| 5 ist gesperrt.",
+    "Der Zug hält in Köln Hbf.| um acht.",
+    "Rom wurde 753 v.| Chr. gegründet.",
+    "El Sr.| García llegó.",
+    "EE.| UU. ganó.",
+    "Trae fruta, p. ej.| manzanas.",
+    "M.| Dupont arrive.",
+    "Mme.| Martin arrive.",
+    "Demain, c.-à-d.| lundi.",
+    "Il dott.| Rossi arriva.",
+    "Frutta, ad es.| mele.",
+    "Latte, uova, ecc.| sono qui.",
+    # Numbers, times, dates, decimals.
+    "It starts at 3.|30 today.",
+    "It is 5.|5 degrees.",
+    "It is 5.| That is cold.",
+    "It is 7 p.|m. now.",
+    "It is 7 p.m.| on Monday.",
+    "It ended in 1945.| Then came peace.",
+    "See No.| 5.",
+    "1.| Open the door.",
+    "The router is 192.168.|1.1 now.",
+    "Version 2.10.|3 is out.",
+    "Es kostet 1.|234,50 Euro.",
+    "Am 3.| Mai kommt er.",
+    "Am 24.|12. kommt er.",
+    "Ludwig XIV.| König von Frankreich.",
+    "Es kostet 5 Mio.| Euro.",
+    "Um 21.|30 Uhr beginnt es.",
+    "Alle 21.|30 comincia il film.",
+    "Le 3 janv.| 2024.",
+    # Addresses and file names.
+    "See https://example.|com for more.",
+    "See https://example.com/a?|b=1 for more.",
+    "See www.example.|com for more.",
+    "Write to me@example.|com now.",
+    "Open /etc/fstab.|d now.",
+    # Quotes, brackets, emphasis and code that are open, or that an inquit may follow.
+    '"Really?"| she asked.',
+    '"Really?|" she asked.',
+    "“Stop!”| he said.",
+    "„Halt!“| rief er.",
+    "„Halt!|“ rief er.",
+    "« Oui !| » dit-il.",
+    "«Sì!»| disse.",
+    "That (at last!)| works.",
+    "That (at last!|) works.",
+    "**Done.|** Good.",
+    "`go.|mod` is a file.",
+    # Whatever is no stop, or no whole one.
+    "Well...| that is fine.",
+    "Moment …| gleich.",
+    "Wait,| I look.",
+    "I look:| it is on.",
+    "Let me| see.",
+    "One mo|ment please.",
+    "The light is on| now.",
 )
 
 LANGUAGES = {"en": ENGLISH, "de": GERMAN, "es": SPANISH, "fr": FRENCH, "it": ITALIAN}

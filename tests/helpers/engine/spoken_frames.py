@@ -85,6 +85,7 @@ class HowToListen(TypedDict, total=False):
 
     detector: VoiceDetector | None
     may_ask_early: Callable[[], bool]
+    understood: Callable[[Transcript], None]
     rule: TurnRule | None
     longest: float
 

@@ -5,8 +5,6 @@ import selectors
 from collections.abc import Coroutine
 from typing import override
 
-from spark_engine.healing.clock import Clock
-
 EPOCH = 1_700_000_000.0
 
 
@@ -36,17 +34,17 @@ class _Jumping(selectors.SelectSelector):
         return super().select(0)
 
 
-class VirtualClock(Clock):
-    """The running loop's time; `step` is what the wall clock has been set forward by."""
+class VirtualClock:
+    """The running loop's time, as a `Clock`; `step` is what the wall clock has been set forward by."""
 
     step = 0.0
 
-    @override
     def monotonic(self) -> float:
+        """The loop's."""
         return asyncio.get_running_loop().time()
 
-    @override
     def time(self) -> float:
+        """The wall clock's."""
         return EPOCH + self.monotonic() + self.step
 
 

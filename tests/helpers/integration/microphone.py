@@ -1,12 +1,15 @@
-"""Hear by the clock of the microphone: each frame that Home Assistant hands over is 10 ms later."""
+"""A microphone whose frames are the clock: what the tests of early transcription and of turn ends listen with."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from dataclasses import replace
 from typing import override
 
 import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.spark_audio import stt
+from custom_components.spark_audio.spark_engine.healing.health import State
 from custom_components.spark_audio.spark_engine.models import Audio, Transcript
 from custom_components.spark_audio.spark_engine.speech.listening import Heard, Listening, Transcribe
 from custom_components.spark_audio.spark_engine.speech.turn_end import TurnRule
@@ -15,8 +18,11 @@ from custom_components.spark_audio.spark_engine.speech.voice_activity import Voi
 BYTES_PER_SECOND = 32_000
 
 
-def listen_by_its_clock(monkeypatch: pytest.MonkeyPatch, frames: list[int]) -> None:
-    """Add the size of each frame that the entity takes to `frames`. While Parakeet is asked, no frame comes."""
+def listening_by(frames: list[int]) -> Callable[..., Listening]:
+    """What makes a Listening by the clock of the stream itself: while Parakeet is asked, no frame comes.
+
+    `frames` gets the bytes that are taken, frame by frame.
+    """
     asking: set[asyncio.Event] = set()
 
     def listening(
@@ -24,6 +30,7 @@ def listen_by_its_clock(monkeypatch: pytest.MonkeyPatch, frames: list[int]) -> N
         transcribe: Transcribe,
         detector: VoiceDetector | None,
         may_ask_early: Callable[[], bool],
+        understood: Callable[[Transcript], None],
         rule: TurnRule | None,
         language: str,
         longest: float,
@@ -57,10 +64,22 @@ def listen_by_its_clock(monkeypatch: pytest.MonkeyPatch, frames: list[int]) -> N
             transcribe=ask,
             detector=detector,
             may_ask_early=may_ask_early,
+            understood=understood,
             rule=rule,
             language=language,
             clock=lambda: sum(taken) / BYTES_PER_SECOND,
             longest=longest,
         )
 
-    monkeypatch.setattr(stt, "Listening", listening)
+    return listening
+
+
+def listen_by_its_clock(monkeypatch: pytest.MonkeyPatch, frames: list[int]) -> None:
+    """Have the entity listen like that."""
+    monkeypatch.setattr(stt, "Listening", listening_by(frames))
+
+
+def tell(entry: MockConfigEntry, state: State) -> None:
+    """What the health of all services is to be."""
+    coordinator = entry.runtime_data
+    coordinator.async_set_updated_data({n: replace(status, state=state) for n, status in coordinator.data.items()})

@@ -1,6 +1,7 @@
 """Plays what Home Assistant serves, as any player would: with a decoder that knows nothing of us."""
 
 import asyncio
+import json
 
 
 async def decode(audio: bytes) -> bytes:
@@ -30,3 +31,20 @@ async def probe(audio: bytes, entries: str) -> str:
     )
     found, _ = await process.communicate(audio)
     return found.decode().strip()
+
+
+async def frames(audio: bytes) -> tuple[dict[str, str], float, set[int]]:
+    """What ffprobe finds of a file whose sound it decodes: its entries, its seconds, and the sizes of its packets."""
+    process = await asyncio.create_subprocess_exec(
+        *("ffprobe", "-v", "error", "-show_entries", "stream=codec_name,sample_rate,channels,sample_fmt"),
+        *("-show_entries", "frame=nb_samples:packet=size", "-show_packets", "-show_frames", "-of", "json", "pipe:0"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    written, _ = await process.communicate(audio)
+    found = json.loads(written)
+    [entries] = found["streams"]
+    decoded = found["packets_and_frames"]
+    samples = sum(int(each["nb_samples"]) for each in decoded if each["type"] == "frame")
+    sizes = {int(each["size"]) for each in decoded if each["type"] == "packet"}
+    return entries, samples / int(entries["sample_rate"]), sizes

@@ -1,4 +1,4 @@
-"""A conversation agent that streams its answer, and stops in the middle until the beginning was heard."""
+"""Conversation agents that stream their answer, and stop in the middle until the beginning was heard."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -12,9 +12,13 @@ from homeassistant.components.conversation import (
     ConversationResult,
     async_get_result_from_chat_log,
 )
+from homeassistant.helpers.llm import ToolInput
 
 BEGINNING = "The first sentence of this answer has more than sixty characters in it."
 REST = "And then there is the rest of it."
+
+ONE_MOMENT = "One moment."
+FINDING = "The light is on."
 
 
 class SlowAgent(ConversationEntity):
@@ -45,3 +49,19 @@ class SlowAgent(ConversationEntity):
         yield {"content": REST[:8]}
         await self.heard.wait()
         yield {"content": REST[8:]}
+
+
+class ToolCallingAgent(SlowAgent):
+    """Says ONE_MOMENT, calls a tool, and says FINDING once `heard` is set: so long the tool takes."""
+
+    _attr_name = "Tool caller"
+    entity_id = "conversation.tool_caller"
+
+    @override
+    async def _answer(self) -> AsyncGenerator[AssistantContentDeltaDict]:
+        yield {"role": "assistant"}
+        yield {"content": ONE_MOMENT}
+        yield {"tool_calls": [ToolInput("look", {}, external=True)]}
+        await self.heard.wait()
+        yield {"role": "assistant"}
+        yield {"content": FINDING}

@@ -154,7 +154,12 @@ def service(name: str, state: str = "healthy", **changes: object) -> dict[str, o
         "state": state,
         "since": MOMENT,
         "evidence": "A request was served.",
-        "last_canary": {"at": MOMENT, "latency": 0.125, "outcome": "success", "detail": "The canary was heard right."},
+        "last_canary": {
+            "at": MOMENT,
+            "latency": 0.125,
+            "outcome": "success",
+            "detail": "The canary was transcribed right.",
+        },
         "last_success": MOMENT,
         "restart_target": "docker",
         "restarts_left": 3,

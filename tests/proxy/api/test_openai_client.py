@@ -71,7 +71,9 @@ async def test_a_browsers_webm_under_a_false_name(proxy: Proxy) -> None:
         assert (await client.audio.transcriptions.create(model="whisper-1", file=webm)).text
 
 
-@pytest.mark.parametrize(("name", "start"), [("text", "Turn on"), ("srt", "1\n00:00:00,000"), ("vtt", "WEBVTT")])
+@pytest.mark.parametrize(
+    ("name", "start"), [("text", "Turn on"), ("srt", "1\n00:00:00,080 --> 00:00:01,600\nTurn on"), ("vtt", "WEBVTT")]
+)
 async def test_transcription_as_text(proxy: Proxy, name: Literal["text", "srt", "vtt"], start: str) -> None:
     """The client hands these over as plain strings."""
     async with client_of(proxy) as client:

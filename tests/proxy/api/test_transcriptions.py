@@ -10,9 +10,9 @@ import pytest
 from aiohttp import FormData, web
 from spark_audio_proxy.uploads import form as form_module
 from spark_engine.models import Audio
-from spark_engine.speech.audio import read_wav, wav_header, write_wav
+from spark_engine.speech.audio import read_wav, silence, wav_header, write_wav
 
-from tests.fakes import faults, parakeet
+from tests.fakes import faults, openai_parakeet, parakeet
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import FakeServer, Handler, json
 from tests.helpers.proxy.forms import error_in, send, upload
@@ -181,18 +181,43 @@ async def test_verbose_json_tells_what_is_known_and_nothing_else(start_proxy: St
     }
 
 
-async def test_without_segments_the_recording_is_one(proxy: Proxy) -> None:
+async def test_without_segments_the_recording_is_one(start_proxy: StartProxy) -> None:
+    proxy = await start_proxy(openai_parakeet.martin())
     _, _, body = await send(proxy, upload(write_wav(SPEECH), response_format="verbose_json", language="en"))
     document = jsonlib.loads(body)
     assert document["segments"] == [{"id": 0, "start": 0.0, "end": 1.5, "text": TEXT}]
     assert document["language"] == "en"
 
 
-async def test_word_times_that_the_server_lacks_are_refused(proxy: Proxy) -> None:
+@pytest.mark.parametrize(
+    "answer", [{"text": TEXT}, {"text": TEXT, "words": []}, {"text": TEXT, "words": [{"word": "Turn"}]}]
+)
+async def test_word_times_that_the_server_lacks_are_refused(start_proxy: StartProxy, answer: object) -> None:
     """Times are never invented."""
+    proxy = await start_proxy(FakeServer(parakeet.openai().answers | {("POST", TRANSCRIPTIONS): json(answer)}))
     form = upload(write_wav(SPEECH), response_format="verbose_json", **{"timestamp_granularities[]": "word"})
     status, _, body = await send(proxy, form)
     assert (status, error_in(body)["message"]) == (400, "This Parakeet server gives no word times.")
+
+
+async def test_times_that_a_server_refuses_cost_no_text(start_proxy: StartProxy) -> None:
+    """vLLM answers 400: it is asked once more, and every format has one cue for the whole window."""
+    hearing = openai_parakeet.vllm()
+    proxy = await start_proxy(hearing)
+    for _ in range(2):
+        _, _, body = await send(proxy, upload(write_wav(SPEECH), response_format="srt"))
+        assert body.decode() == f"1\n00:00:00,000 --> 00:00:01,500\n{TEXT}\n"
+    formats = [asked.fields["response_format"] for asked in hearing.posts(TRANSCRIPTIONS)]
+    assert formats == ["verbose_json", "json", "json"]
+
+
+async def test_a_window_is_no_longer_than_the_server_takes(start_proxy: StartProxy) -> None:
+    """achetronic fails above 400 s, whatever `--window` says."""
+    hearing = parakeet.achetronic()
+    proxy = await start_proxy(hearing, window=1000.0)
+    status, _, _ = await send(proxy, upload(write_wav(silence(450.0, 16_000))))
+    assert status == 200
+    assert len(hearing.posts(TRANSCRIPTIONS)) == 2
 
 
 async def counting(request: web.Request) -> web.Response:

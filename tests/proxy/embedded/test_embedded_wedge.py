@@ -103,7 +103,7 @@ async def test_what_needs_no_inference_stays_healthy(bench: Bench, mode: Mode) -
     before = await bench.pages()
     assert {status for status, _ in before} == {200}
     for path in (TRANSCRIPTIONS, SYNTHESIZE):
-        assert await bench.wedge(path, mode) == {"mode": mode, "starting": False, "restarts": 0}
+        assert await bench.wedge(path, mode) == {"mode": mode, "starting": False, "loaded": True, "restarts": 0}
     assert await bench.pages() == before
     for path in INFERENCE:
         async with bench.client.post(bench.url(path), data=FormData(default_to_multipart=True)) as response:
@@ -117,13 +117,13 @@ async def test_the_two_services_wedge_apart(bench: Bench) -> None:
     assert (await bench.infer(TRANSCRIPTIONS))[0] == 500
     assert (await bench.infer(ONLINE))[0] == 200
     await bench.restart(ONLINE)
-    assert await bench.state(TRANSCRIPTIONS) == {"mode": "cublas", "starting": False, "restarts": 0}
+    assert await bench.state(TRANSCRIPTIONS) == {"mode": "cublas", "starting": False, "loaded": True, "restarts": 0}
 
 
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b'{"mode": "fire"}', "mode must be one of cublas, opaque500, hang, garbage, cuda422, empty."),
+        (b'{"mode": "fire"}', "mode must be one of cublas, opaque500, hang, garbage, cuda422, empty, memory."),
         (b'{"mode": 3}', "mode must be one of"),
         (b'["cublas"]', "mode must be one of"),
         (b"{}", "mode must be one of"),
@@ -157,7 +157,7 @@ async def test_web_pages_may_not_wedge(bench: Bench) -> None:
             method, bench.control(TRANSCRIPTIONS, what), json={"mode": "cublas"}, headers=page
         ) as response:
             assert response.status == 403
-    assert await bench.state(TRANSCRIPTIONS) == {"mode": None, "starting": False, "restarts": 0}
+    assert await bench.state(TRANSCRIPTIONS) == {"mode": None, "starting": False, "loaded": True, "restarts": 0}
 
 
 @pytest.mark.parametrize(("remote", "status"), [("192.0.2.7", 403), ("", 403), ("::1", 200), ("::ffff:127.0.0.1", 200)])

@@ -159,10 +159,12 @@ class Restarter:
         log("%s: %s", self._name, result.detail)
         self._tried(result)
 
-    async def replied(self, seconds: float) -> None:
-        """Wait until the target has answered, for that long at most."""
-        if self._sent is not None:
-            await asyncio.wait({self._sent}, timeout=seconds)
+    async def replied(self, seconds: float) -> RestartReply | None:
+        """Return what the target answers to the restart that is on its way, None where it does not for that long."""
+        if self._sent is None:
+            return None
+        done, _ = await asyncio.wait({self._sent}, timeout=seconds)
+        return self.last_reply if done else None
 
     async def stop(self) -> None:
         """Send no restart any more; one that was sent stays sent."""

@@ -232,9 +232,9 @@ class Watchdog:
         if self.restart_under_way:
             raise RestartUnderWay
         await self._restart("by hand", by_hand=True)
-        await self.restarter.replied(self._deadlines.restart_reply)
-        if self.restarter.problem is not None:
-            raise RestartRefused(self.restarter.problem)
+        reply = await self.restarter.replied(self._deadlines.restart_reply)
+        if reply is not None and reply.answer is Answer.REFUSED:
+            raise RestartRefused(reply.detail)
 
     def _speaks_for_itself(self) -> bool:
         """Return whether a request of ours is under way that will tell. It may postpone a canary, but not for ever."""

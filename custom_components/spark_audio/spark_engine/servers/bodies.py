@@ -62,7 +62,11 @@ def json_body(document: Mapping[str, Json]) -> Body:
     return Body("application/json", (json.dumps(document).encode(),))
 
 
-def form_body(fields: Mapping[str, str], file: AudioFile | None = None) -> Body:
+type Fields = Mapping[str, str | tuple[str, ...]]
+"""The fields of a form; a tuple sends the same name once for each value."""
+
+
+def form_body(fields: Fields, file: AudioFile | None = None) -> Body:
     """Return a multipart/form-data request, built by hand: a tenth of the time of a general form writer.
 
     Names and file names are ours, never a caller's; values may hold anything, the boundary is random.
@@ -71,7 +75,8 @@ def form_body(fields: Mapping[str, str], file: AudioFile | None = None) -> Body:
     content_type = f"multipart/form-data; boundary={boundary}"
     start = "".join(
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
-        for name, value in fields.items()
+        for name, values in fields.items()
+        for value in ((values,) if isinstance(values, str) else values)
     )
     end = f"--{boundary}--\r\n"
     if file is None:

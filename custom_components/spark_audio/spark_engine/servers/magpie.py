@@ -1,17 +1,20 @@
 """Text to speech: text to a stream of PCM, in the dialect that the server speaks; and its voices."""
 
-import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from ..errors import ServerFault
-from ..models import Audio, SpeechStyle, Voice
-from ..speech.audio import SHORTEST_SPEECH, SampleFramer, WavReader, longest_plausible_speech, shortest_plausible_speech
-from .magpie_dialects import MagpieServer, identify
-from .probe import Identification
+from ..errors import Rejected, ServerFault, SparkError, Unauthorized
+from ..models import Audio, Service, SpeechStyle, Voice
+from ..speech.audio import CLICK, SampleFramer, WavReader, longest_plausible_speech, shortest_plausible_speech
+from .bodies import json_body
+from .identification import Identification
+from .magpie_dialects import OPENAI, PROBED, SPEECH, MagpieServer, recognise
+from .other_kinds import denies, wrong_server
+from .probe import Answers, probe
 from .transport import Transport
 
-LOGGER = logging.getLogger(__name__)
+_UNDERSTOOD = (400, 422)
+"""What an empty request for speech is answered with where the route is there."""
 
 
 class Magpie:
@@ -20,30 +23,57 @@ class Magpie:
     def __init__(self, transport: Transport) -> None:
         """Send nothing yet."""
         self.transport = transport
-        self.identification = Identification(self._identify)
+        self.identification = Identification(f"Magpie at {transport.base_url}", self._identify)
 
     async def _identify(self) -> MagpieServer:
-        server = await identify(self.transport)
-        LOGGER.info("Magpie at %s speaks %s", self.transport.base_url, server)
-        return server
+        answers = await probe(self.transport, PROBED)
+        try:
+            server = recognise(answers)
+        except Unauthorized as err:
+            if not answers.are_all_refused():
+                raise
+            # A gateway may refuse all pages and pass the one request that counts.
+            return await self._ask_by_post(answers, doubt=err)
+        return server or await self._ask_by_post(answers)
+
+    async def _ask_by_post(self, answers: Answers, doubt: Unauthorized | None = None) -> MagpieServer:
+        """Return what the server is by what it says to a request without a text, which needs no inference.
+
+        Some answer 404 to the GET of a route for POST. Raises SparkError.
+        """
+        try:
+            reply = await self.transport.post(SPEECH, json_body({}), deadline=self.transport.deadlines.page)
+        except SparkError as err:
+            if denies(err):
+                raise await self._no_magpie(answers, doubt) from err
+            if err.status not in _UNDERSTOOD:
+                raise
+        else:
+            if not reply.content_type.startswith("audio/"):
+                raise await self._no_magpie(answers, doubt)
+        return MagpieServer(OPENAI, OPENAI.read(answers), answers.version())
+
+    async def _no_magpie(self, answers: Answers, doubt: Unauthorized | None) -> SparkError:
+        """Return what is wrong. No fault: the server is in good health, and no restart will change what it is."""
+        known = doubt or answers.redirect() or await wrong_server(self.transport, Service.MAGPIE)
+        return known or Rejected("The server does not answer like any Magpie that is known.", status=404)
 
     async def server(self) -> MagpieServer:
         """Return what the server is and which voices it has, probed once and remembered until it was away.
 
         One without voices is not remembered: its model may still be loading. Raises SparkError.
         """
-        server = await self.identification.server()
-        if not server.voices:
-            self.identification.forget()
-        return server
+        return await self.identification.server()
 
     async def voices(self) -> tuple[Voice, ...]:
         """Return the voices of the server, as remembered. Raises SparkError."""
         return (await self.server()).voices
 
     async def is_asleep(self) -> bool:
-        """Return whether the server says that it has unloaded its model. Raises SparkError."""
-        return False
+        """Return whether the server says that it has unloaded its model. Does not wake it. Raises SparkError."""
+        server = await self.server()
+        sleep = server.dialect.sleep
+        return sleep is not None and await sleep.is_asleep(self.transport, server.model)
 
     async def synthesize(self, text: str, style: SpeechStyle, *, load_seconds: float = 0.0) -> AsyncGenerator[Audio]:
         """Yield one utterance as s16le mono PCM, in pieces of whole samples, as they are made.
@@ -68,7 +98,7 @@ class Magpie:
                     if seconds > longest_plausible_speech(text):
                         raise ServerFault(f"Magpie does not stop speaking {len(text)} characters.")
                     # A click is held back: an answer that is cut there must be an error, not a sound.
-                    if seconds >= SHORTEST_SPEECH:
+                    if seconds >= CLICK:
                         yield Audio(held, sample_rate)
                         held = b""
         if seconds < shortest_plausible_speech(text):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, override
 
-from ..errors import Busy, Rejected
+from ..errors import Busy
 from ..models import Json, SpeechStyle, Voice
 from ..speech.language import MAGPIE_LANGUAGES, base_language, normalize_language
 from ..speech.voices import default_voice, find_voice, languages
@@ -13,18 +13,21 @@ from .magpie_readers import (
     CONFIG,
     DEFAULT_VOICE,
     LIST_VOICES,
+    SHORT_VOICES,
     VOICES,
     Repertoire,
+    read_localai,
     read_nemo_speech,
     read_nim,
     read_openai,
     read_pipecat,
     read_shim,
+    read_voices_and_languages,
+    read_vox,
     speaking_model,
     voice_items,
 )
-from .probe import Answers, probe
-from .transport import Transport
+from .probe import LOCALAI, LOCALAI_MODELS, LOCALAI_SLEEP, MODELS, OPENAPI, VOX_SLEEP, Answers, SleepPage
 
 DEFAULT_LANGUAGE = "en-US"
 
@@ -66,6 +69,8 @@ class MagpieDialect:
     """Whether the answer is bare PCM at the rate asked for; else it is a WAV file."""
     streams: bool = False
     """Whether speech comes as it is made; else all at once, after all of it was made."""
+    sleep: SleepPage | None = None
+    """Where the server tells that it has unloaded its model; None where it cannot tell, or never does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,11 @@ class MagpieServer:
     @override
     def __str__(self) -> str:
         return f"{self.dialect.name}, {len(self.voices)} voices"
+
+    @property
+    def settled(self) -> bool:
+        """Return whether this is worth remembering: without voices, its model may still be loading."""
+        return bool(self.voices)
 
     @property
     def voices(self) -> tuple[Voice, ...]:
@@ -149,22 +159,27 @@ def _json_body(*chosen: Literal["model", "voice", "language"], **fixed: Json) ->
     return body
 
 
-def _nim(name: str, path: str, *, streams: bool) -> MagpieDialect:
-    return MagpieDialect(
-        name=name,
-        recognise=lambda answers: answers.exists(LIST_VOICES) and answers.posts_to(path),
-        read=read_nim,
-        body=_nim_body,
-        path=path,
-        raw_pcm=streams,
-        streams=streams,
-    )
-
-
-NIM = _nim("nim", "/v1/audio/synthesize_online", streams=True)
+NIM = MagpieDialect(
+    name="nim",
+    recognise=lambda answers: (
+        answers.exists(LIST_VOICES)
+        and (answers.posts_to("/v1/audio/synthesize_online") or not answers.posts_to("/v1/audio/synthesize"))
+    ),
+    read=read_nim,
+    body=_nim_body,
+    path="/v1/audio/synthesize_online",
+    raw_pcm=True,
+    streams=True,
+)
 """NVIDIA Riva and Speech NIM, streaming: the route that survives builds in which the other one crashes."""
 
-NIM_OFFLINE = _nim("nim offline", "/v1/audio/synthesize", streams=False)
+NIM_OFFLINE = MagpieDialect(
+    name="nim offline",
+    recognise=lambda answers: answers.exists(LIST_VOICES),
+    read=read_nim,
+    body=_nim_body,
+    path="/v1/audio/synthesize",
+)
 """A NIM whose model cannot stream."""
 
 NEMO_SPEECH = MagpieDialect(
@@ -177,7 +192,7 @@ NEMO_SPEECH = MagpieDialect(
 
 XR_AI = MagpieDialect(
     name="xr-ai",
-    recognise=lambda answers: answers.is_xr_ai() and answers.posts_to(SPEECH),
+    recognise=lambda answers: answers.is_xr_ai(speaks=True),
     read=read_openai,
     body=_json_body(response_format="wav"),
 )
@@ -186,8 +201,8 @@ XR_AI = MagpieDialect(
 XR_AI_SHIM = MagpieDialect(
     name="xr-ai shim",
     recognise=lambda answers: (
-        answers.document("/health").get("service") in ("magpie-nim-tts", "nim-model-adapter")
-        and answers.posts_to(SPEECH)
+        answers.document("/health").get("service") == "magpie-nim-tts"
+        or (answers.document("/health").get("service") == "nim-model-adapter" and answers.posts_to(SPEECH))
     ),
     read=read_shim,
     body=_json_body(response_format="pcm", stream=True),
@@ -214,6 +229,32 @@ SPARK_AUDIO = MagpieDialect(
 )
 """Our own proxy: a language may be told besides."""
 
+MVDB = MagpieDialect(
+    name="dgx-spark-tts",
+    recognise=lambda answers: "languages" in answers.document(SHORT_VOICES),
+    read=read_voices_and_languages,
+    body=_json_body("voice", "language", response_format="wav"),
+)
+"""MvdB's server: it speaks German unless told a language, which it spells without a region."""
+
+LOCALAI_SERVER = MagpieDialect(
+    name="localai",
+    recognise=Answers.is_localai,
+    read=read_localai,
+    body=_json_body("model", "voice", "language", response_format="wav"),
+    sleep=LOCALAI_SLEEP,
+)
+"""LocalAI with its backend for Magpie: many models, one of which must be named."""
+
+VOX = MagpieDialect(
+    name="vox",
+    recognise=Answers.is_vox,
+    read=read_vox,
+    body=_json_body("model", "voice", "language", response_format="wav"),
+    sleep=VOX_SLEEP,
+)
+"""vox-runtime with vox-magpie."""
+
 OPENAI = MagpieDialect(
     name="openai",
     recognise=lambda answers: answers.posts_to(SPEECH) or bool(voice_items(answers)),
@@ -222,35 +263,24 @@ OPENAI = MagpieDialect(
 )
 """OpenAI's contract, for a server that nothing else fits."""
 
-FAMILIES = (NIM, NIM_OFFLINE, NEMO_SPEECH, XR_AI, XR_AI_SHIM, PIPECAT, SPARK_AUDIO)
+FAMILIES = (NIM, NIM_OFFLINE, NEMO_SPEECH, XR_AI, XR_AI_SHIM, PIPECAT, SPARK_AUDIO, MVDB, LOCALAI_SERVER, VOX)
 """In the order in which they are tried."""
 
-_PROBED = (LIST_VOICES, NIM.path, NIM_OFFLINE.path, "/v1/models", CONFIG, VOICES, SPEECH, "/health")
+_TELLING = (LIST_VOICES, NIM.path, NIM_OFFLINE.path, MODELS, CONFIG, VOICES, SPEECH, "/health")
+"""Pages that tell families apart: while one of them cannot be read, the server may be of any family."""
+
+PROBED = (*_TELLING, SHORT_VOICES, OPENAPI, LOCALAI, LOCALAI_MODELS)
 
 
-def recognise(answers: Answers) -> MagpieServer:
-    """Return the server that answers like this.
+def recognise(answers: Answers) -> MagpieServer | None:
+    """Return the server that answers like this, None where nothing tells that it speaks.
 
-    Raises what the pages answered where that leaves it open which family it is, Busy while it is loading for one;
-    Rejected where it redirects or is no Magpie.
+    Raises what the pages answered where that leaves it open which family it is, Busy while it is loading for one.
     """
     dialect = next((family for family in FAMILIES if family.recognise(answers)), None)
     if dialect is None:
-        answers.settle(_PROBED)
+        answers.settle(_TELLING)
         if not OPENAI.recognise(answers):
-            raise _no_magpie(answers)
+            return None
         dialect = OPENAI
     return MagpieServer(dialect, dialect.read(answers), answers.version())
-
-
-def _no_magpie(answers: Answers) -> Rejected:
-    match answers.replies[SPEECH]:
-        case Rejected(status=int(status)) as redirect if status < 400:
-            return redirect
-    # No fault: it is in good health, and no restart will change what it is.
-    return Rejected("The server does not answer like any Magpie that is known.", status=404)
-
-
-async def identify(transport: Transport) -> MagpieServer:
-    """Find out which server this is and what voices it has. Raises SparkError where that fails, see `recognise`."""
-    return recognise(await probe(transport, _PROBED))

@@ -9,7 +9,15 @@ from .probe import Answers, ids, strings
 
 LIST_VOICES = "/v1/audio/list_voices"
 VOICES = "/v1/audio/voices"
+SHORT_VOICES = "/v1/voices"
 CONFIG = "/v1/audio/config"
+
+OPEN_SPEAKERS = ("Aria", "Jason", "John", "Leo", "Sofia")
+"""The voices of the open Magpie model, which every server of it has."""
+
+VOX_LANGUAGES = ("en", "es", "de", "fr", "it", "vi", "hi", "ar", "ko", "pt")
+LOCALAI_LANGUAGES = ("en", "es", "de", "fr", "it", "pt-BR", "hi", "vi", "ko", "ar-SA")
+"""The languages of the open model as vox-magpie and LocalAI spell them; another region is refused."""
 
 DEFAULT_VOICE = Voice(name="default", speaker="Default")
 """The voice of a server that lists none: it is asked without any, and chooses itself."""
@@ -82,10 +90,38 @@ def read_openai(answers: Answers) -> Repertoire:
     return Repertoire(_parsed(names) or (DEFAULT_VOICE,), model=model or next(iter(models), None))
 
 
+def read_voices_and_languages(answers: Answers) -> Repertoire:
+    """Return what MvdB's servers list beside each other: names, and languages without a region."""
+    listed = answers.document(SHORT_VOICES)
+    return Repertoire(
+        voices=_parsed(strings(listed.get("voices"))) or (DEFAULT_VOICE,), languages=strings(listed.get("languages"))
+    )
+
+
+def read_localai(answers: Answers) -> Repertoire:
+    """Return LocalAI's model for speaking. It lists no voices, but its Magpie has those of the open model."""
+    return _open_model(answers.localai_models("tts"), LOCALAI_LANGUAGES)
+
+
+def read_vox(answers: Answers) -> Repertoire:
+    """Return vox-runtime's model for speaking. Its voice list is empty while the model is unloaded: it is not read."""
+    return _open_model(answers.vox_models("tts"), VOX_LANGUAGES)
+
+
+def _open_model(models: Sequence[str], languages: tuple[str, ...]) -> Repertoire:
+    """Return the Magpie among some models with its voices; else the first one with a voice of its choice."""
+    if magpie := next((name for name in models if "magpie" in name.lower()), None):
+        return Repertoire(_parsed(OPEN_SPEAKERS), languages, model=magpie)
+    return Repertoire((DEFAULT_VOICE,), model=models[0]) if models else Repertoire(())
+
+
 def voice_items(answers: Answers) -> Sequence[Json]:
-    """Return the items of OpenAI-style servers' voice list."""
-    listed = answers.document(VOICES).get("voices")
-    return listed if isinstance(listed, list) else []
+    """Return the items of OpenAI-style servers' voice list, at the one address or the other."""
+    for path in (VOICES, SHORT_VOICES):
+        listed = answers.document(path).get("voices")
+        if isinstance(listed, list) and listed:
+            return listed
+    return []
 
 
 def _voice_name(item: Json) -> str | None:

@@ -1,16 +1,18 @@
 """Speech to text: audio to Transcript, in the dialect that the server speaks."""
 
-import logging
+from dataclasses import replace
 
-from ..errors import ServerFault
-from ..models import SAMPLE_RATE, AudioSource, Transcript
+from ..errors import Rejected, ServerFault, SparkError, Unauthorized
+from ..models import SAMPLE_RATE, AudioSource, Service, Transcript
 from ..speech.audio import wav_header
-from .bodies import AudioFile, form_body
-from .parakeet_dialects import ParakeetServer, identify
-from .probe import Identification
-from .transport import Transport
+from .bodies import AudioFile, Fields, form_body
+from .identification import Identification
+from .other_kinds import denies, wrong_server
+from .parakeet_dialects import OPENAI, ParakeetServer, identify
+from .transport import Reply, Transport
 
-LOGGER = logging.getLogger(__name__)
+_REFUSED_FIELDS = (400, 422)
+"""Where times are asked for, the server may have none: the recording, a plain WAV, is hardly ever at fault."""
 
 
 class Parakeet:
@@ -19,20 +21,18 @@ class Parakeet:
     def __init__(self, transport: Transport) -> None:
         """Send nothing yet."""
         self.transport = transport
-        self.identification = Identification(self._identify)
-
-    async def _identify(self) -> ParakeetServer:
-        server = await identify(self.transport)
-        LOGGER.info("Parakeet at %s speaks %s", self.transport.base_url, server)
-        return server
+        self.identification = Identification(f"Parakeet at {transport.base_url}", lambda: identify(transport))
 
     async def server(self) -> ParakeetServer:
         """Return what the server is, probed once and remembered until it was away. Raises SparkError."""
         return await self.identification.server()
 
     async def is_asleep(self) -> bool:
-        """Return whether the server says that it has unloaded its model. Raises SparkError."""
-        return False
+        """Return whether the server says that it has unloaded its model. Does not wake it. Raises SparkError."""
+        server = await self.server()
+        sleep, model = server.dialect.sleep, server.model
+        # Where there is no model, none sleeps.
+        return sleep is not None and model is not None and await sleep.is_asleep(self.transport, model)
 
     async def transcribe(
         self, audio: AudioSource, *, language: str | None = None, times: bool = False, load_seconds: float = 0.0
@@ -40,24 +40,64 @@ class Parakeet:
         """Return the transcript of 16 kHz s16le mono audio; `times` asks for segments and words where there are any.
 
         Audio that is still arriving is sent on as it comes: see that it does soon, since the deadline covers that, too.
-        `language` is a BCP-47 tag or None for automatic. Raises SparkError, ValueError for any other sample rate.
+        `language` is a BCP-47 tag or None for automatic. `load_seconds` is allowed for the server to load its model.
+        Raises SparkError, ValueError for any other sample rate.
         """
         if audio.sample_rate != SAMPLE_RATE:
             raise ValueError(f"Parakeet takes {SAMPLE_RATE} Hz, not {audio.sample_rate} Hz")
-        server = await self.server()
-        file = AudioFile("file", "audio.wav", "audio/wav", wav_header(audio.sample_rate, audio.size), audio)
-        body = form_body(server.fields(language, times=times), file)
+        server, doubt = await self._server_to_ask()
         with self.identification.forgetting():
-            reply = await self.transport.post(
-                server.dialect.path, body, deadline=self._deadline(audio.seconds) + load_seconds
-            )
-        try:
-            return server.dialect.read(reply.json())
-        except (KeyError, TypeError, ValueError) as err:
-            raise ServerFault(
-                "The server's answer holds no transcript; is this a Parakeet?", status=reply.status
-            ) from err
+            try:
+                return await self._transcribe(server, audio, server.ways(language, times=times), load_seconds)
+            except SparkError as err:
+                # A refusal may be this recording's; an answer of another kind means another server, whatever was there.
+                if not denies(err) or (server.is_certain and isinstance(err, Rejected)):
+                    raise
+                if known := await wrong_server(self.transport, Service.PARAKEET) or doubt:
+                    raise known from err
+                raise
 
-    def _deadline(self, seconds: float) -> float:
+    async def _server_to_ask(self) -> tuple[ParakeetServer, Unauthorized | None]:
+        """Return what the server is; where its pages are kept from us, a guess and how they are.
+
+        A gateway may refuse all pages and pass the one request that counts.
+        """
+        try:
+            return await self.server(), None
+        except Unauthorized as err:
+            return ParakeetServer(OPENAI), err
+
+    async def _transcribe(
+        self, server: ParakeetServer, audio: AudioSource, ways: list[Fields], load_seconds: float
+    ) -> Transcript:
+        """Ask in each way until the server takes one."""
+        *timed, plain = ways
+        for refused, fields in enumerate(timed):
+            try:
+                reply = await self._post(server, audio, fields, load_seconds)
+            except Rejected as err:
+                if err.status not in _REFUSED_FIELDS:
+                    raise
+            else:
+                return self._heard(server, reply, refused)
+        return self._heard(server, await self._post(server, audio, plain, load_seconds), len(timed))
+
+    def _heard(self, server: ParakeetServer, reply: Reply, refused: int) -> Transcript:
+        """Return the transcript, and remember that the server can hear and how many ways it has refused just now."""
+        transcript = _read(server, reply)
+        if refused or not server.has_heard:
+            self.identification.learned(server, replace(server, refused=server.refused + refused, has_heard=True))
+        return transcript
+
+    async def _post(self, server: ParakeetServer, audio: AudioSource, fields: Fields, load_seconds: float) -> Reply:
+        file = AudioFile("file", "audio.wav", "audio/wav", wav_header(audio.sample_rate, audio.size), audio)
         deadlines = self.transport.deadlines
-        return deadlines.transcription + deadlines.transcription_per_second * seconds
+        deadline = deadlines.transcription + deadlines.transcription_per_second * audio.seconds
+        return await self.transport.post(server.dialect.path, form_body(fields, file), deadline=deadline + load_seconds)
+
+
+def _read(server: ParakeetServer, reply: Reply) -> Transcript:
+    try:
+        return server.dialect.read(reply.json())
+    except (KeyError, TypeError, ValueError) as err:
+        raise ServerFault("The server's answer holds no transcript; is this a Parakeet?", status=reply.status) from err

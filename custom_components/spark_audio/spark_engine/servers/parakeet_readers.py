@@ -1,7 +1,10 @@
 """Transcripts out of the JSON of each family of Parakeet servers.
 
-Every reader raises KeyError, TypeError or ValueError where there is no transcript.
+Every reader raises KeyError, TypeError or ValueError where there is no transcript. Times that are odd or missing never
+cost the text: they are left out, all of them, since times that are in part made up are worse than none.
 """
+
+import math
 
 from ..models import Json, Segment, Transcript, Word
 
@@ -9,16 +12,23 @@ _NO_LANGUAGE = ("", "auto", "unknown")
 
 
 def read_openai(document: Json) -> Transcript:
-    """OpenAI's json and verbose_json."""
+    """OpenAI's json and verbose_json. LocalAI's words have the key `text`."""
     if not isinstance(document, dict):
         raise TypeError("no text")
     language = document.get("language")
-    return Transcript(
-        text=_read_text(document),
+    return _transcript(
+        _read_text(document),
         language=language if isinstance(language, str) and language not in _NO_LANGUAGE else None,
-        segments=_read_times(document.get("segments"), "text", Segment),
-        words=_read_times(document.get("words"), "word", Word),
+        segments=_read_times(document.get("segments"), ("text",), Segment),
+        words=_read_times(document.get("words"), ("word", "text"), Word),
     )
+
+
+def read_text_alone(document: Json) -> Transcript:
+    """The text, for servers whose other fields are made up."""
+    if not isinstance(document, dict):
+        raise TypeError("no text")
+    return Transcript(_read_text(document))
 
 
 def read_groxaxo(document: Json) -> Transcript:
@@ -35,10 +45,19 @@ def read_shadowfita(document: Json) -> Transcript:
     times = document.get("timestamps")
     if not isinstance(times, dict):
         return Transcript(_read_text(document))
+    return _transcript(
+        _read_text(document),
+        segments=_read_times(times.get("segment"), ("segment",), Segment),
+        words=_read_times(times.get("word"), ("word",), Word),
+    )
+
+
+def _transcript(
+    text: str, *, language: str | None = None, segments: tuple[Segment, ...] | None, words: tuple[Word, ...] | None
+) -> Transcript:
+    """Return the transcript. An empty list beside a text is no list: the server has measured nothing."""
     return Transcript(
-        text=_read_text(document),
-        segments=_read_times(times.get("segment"), "segment", Segment),
-        words=_read_times(times.get("word"), "word", Word),
+        text, language, segments=(segments or None) if text else segments, words=(words or None) if text else words
     )
 
 
@@ -49,18 +68,36 @@ def _read_text(document: dict[str, Json]) -> str:
     return text.strip()
 
 
-def _read_times[T: (Segment, Word)](items: Json, key: str, kind: type[T]) -> tuple[T, ...] | None:
-    if not isinstance(items, list):
+def _read_times[T: (Segment, Word)](listed: Json, keys: tuple[str, ...], kind: type[T]) -> tuple[T, ...] | None:
+    """Return segments or words, None where there is no list or one of them has no text or no usable time."""
+    if not isinstance(listed, list):
         return None
-    return tuple(_read_time(item, key, kind) for item in items)
+    times = [_read_time(item, keys, kind) for item in listed]
+    usable = tuple(time for time in times if time is not None)
+    return usable if len(usable) == len(times) else None
 
 
-def _read_time[T: (Segment, Word)](item: Json, key: str, kind: type[T]) -> T:
-    if isinstance(item, dict):
-        text, start, end = item[key], item["start"], item["end"]
-        if isinstance(text, str) and isinstance(start, int | float) and isinstance(end, int | float):
-            return kind(text.strip(), float(start), float(end))
-    raise TypeError(f"{kind.__name__} without text or times")
+def _read_time[T: (Segment, Word)](item: Json, keys: tuple[str, ...], kind: type[T]) -> T | None:
+    if not isinstance(item, dict):
+        return None
+    text = next((item[key] for key in keys if key in item), None)
+    start, end = _seconds(item.get("start")), _seconds(item.get("end"))
+    if not isinstance(text, str) or start is None or end is None or end < start:
+        return None
+    # A segment of no length is a placeholder; a word may be shorter than the model's grid.
+    if kind is Segment and text.strip() and end == start:
+        return None
+    return kind(text.strip(), start, end)
+
+
+def _seconds(value: Json) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        seconds = float(value)
+    except OverflowError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None
 
 
 def _join_pieces(text: str, pieces: tuple[Word, ...]) -> tuple[Word, ...] | None:

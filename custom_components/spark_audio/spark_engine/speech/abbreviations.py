@@ -32,6 +32,13 @@ SELDOM_LAST = _words("""
 """)
 """Abbreviations that may end a sentence, and do in front of a word of SENTENCE_STARTERS."""
 
+GOES_ON = _words("""
+    etc Sen Rep Pres Cmdr Ave Dept Univ Est Mon Tue Tues Wed Thu Thur Thurs Fri Sat Sun incl excl misc orig resp
+    usw usf geb gest verh ehem vorm nachm Abt Inh Tel Sek allg bes dgl entspr gem lt od wg jew urspr versch öff
+    depto dpto izq dcha tfno teléf edif tél hab arr dép ecc rag spett gent
+""")
+"""Abbreviations that may stand anywhere. With a word behind them they need no care: a small first letter tells."""
+
 SENTENCE_STARTERS = _words("""
     The This That These Those There It He She They We You I If In On At But And So Then When What Who Where Why How
     Do Does Did Is Are Will Would Can Could Should Please Now Also However After Before For From As My Your His Her

@@ -164,6 +164,9 @@ def silence(seconds: float, sample_rate: int) -> Audio:
 SHORTEST_SPEECH = 0.05
 """Seconds below which nothing was said, whatever the text."""
 
+CLICK = 0.025
+"""Seconds that are held back until more follows: half of what would count as speech. Players wait for them."""
+
 
 def longest_plausible_speech(text: str) -> float:
     """Return seconds above which an answer to `text` will never end: no voice needs a second for a character."""

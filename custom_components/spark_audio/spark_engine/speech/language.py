@@ -1,6 +1,8 @@
 """Language tags (BCP-47): one spelling, the regions that servers insist on, and those that people use."""
 
+import re
 from collections.abc import Iterable
+from typing import override
 
 _PARAKEET = "bg cs da de el en es et fi fr hr hu it lt lv mt nl pl pt ro ru sk sl sv uk"
 PARAKEET_LANGUAGES = tuple(_PARAKEET.split())
@@ -63,6 +65,9 @@ _SPOKEN_REGIONS = {
 }
 """The regions that Home Assistant's own speech services offer for a language."""
 
+_TAG = re.compile(r"[a-z]{2,3}(?:[-_][a-z]{4})?(?:[-_](?:[a-z]{2}|[0-9]{3}))?", re.IGNORECASE)
+"""Language, script and region, parted by hyphens or, as in locales of POSIX, underscores."""
+
 
 def normalize_language(tag: str) -> str:
     """Return a tag in the case that servers insist on: `EN_us` becomes `en-US`."""
@@ -84,16 +89,26 @@ def with_region(tag: str) -> str:
     return tag if "-" in tag else f"{tag}-{_SERVER_REGIONS.get(tag, tag.upper())}"
 
 
-def spellings(languages: Iterable[str]) -> list[str]:
-    """Return every tag by which one of these languages may be asked for, each once.
+class Spellings(list[str]):
+    """The tags by which languages are offered, each once; it contains every other spelling of them as well.
 
-    Home Assistant takes only what is in an engine's list to the letter, and pipelines keep what an earlier engine
-    offered: bare (`en`), with a region (`en-GB`), or one of Home Assistant's own (`es-419`).
+    Home Assistant asks only whether a tag is in an engine's list. Pipelines keep what an earlier engine offered: bare
+    (`en`), with a region (`en-GB`), or one of Home Assistant's own (`es-419`); scripts and Music Assistant write
+    `de_DE`, `de-de` or a region that is not listed. Pickers show what is iterated.
     """
-    tags = (
-        tag
-        for language in languages
-        for base in (base_language(language),)
-        for tag in (language, base, *(f"{base}-{region}" for region in _SPOKEN_REGIONS.get(base, "").split()))
-    )
-    return list(dict.fromkeys(tags))
+
+    def __init__(self, languages: Iterable[str]) -> None:
+        """Offer each of these languages as it is, bare, and with the regions that people use."""
+        bases = {language: base_language(language) for language in languages}
+        super().__init__(
+            dict.fromkeys(
+                tag
+                for language, base in bases.items()
+                for tag in (language, base, *(f"{base}-{region}" for region in _SPOKEN_REGIONS.get(base, "").split()))
+            )
+        )
+        self._bases = frozenset(bases.values())
+
+    @override
+    def __contains__(self, tag: object, /) -> bool:
+        return isinstance(tag, str) and bool(_TAG.fullmatch(tag)) and base_language(tag) in self._bases

@@ -53,14 +53,16 @@ class Listening:
     """How one utterance is listened to.
 
     Without a detector nothing is transcribed early. `may_ask_early` tells whether the service can bear a request made
-    early. Without a `rule` the stream's end is the turn's. `speech_began` and `turn_ended` are called once each, with
-    the place in the stream in seconds: at the first speech, and where the rule ends the turn, before the transcript is
-    there. `clock` tells monotonic seconds.
+    early. `understood` is told each early transcript: all words up to a pause, more may follow. Without a `rule` the
+    stream's end is the turn's. `speech_began` and `turn_ended` are called once each, with the place in the stream in
+    seconds: at the first speech, and where the rule ends the turn, before the transcript is there. `clock` tells
+    monotonic seconds.
     """
 
     transcribe: Transcribe
     detector: VoiceDetector | None = None
     may_ask_early: Callable[[], bool] = lambda: True
+    understood: Callable[[Transcript], None] = lambda _: None
     rule: TurnRule | None = None
     speech_began: Callable[[float], None] = lambda _: None
     turn_ended: Callable[[float], None] = lambda _: None
@@ -175,7 +177,9 @@ class _Turn:
             self._request = asyncio.ensure_future(self._transcribe(replace(so_far, pcm=so_far.pcm + PADDING)))
 
     async def _transcribe(self, audio: Audio) -> Transcript:
-        return await self._options.transcribe(audio)
+        transcript = await self._options.transcribe(audio)
+        self._options.understood(transcript)
+        return transcript
 
 
 def _seconds(samples: bytes | bytearray) -> float:

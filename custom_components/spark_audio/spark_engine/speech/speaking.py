@@ -4,6 +4,10 @@
 
 The first sentence is sent alone, at once. Later ones are sent together while there is enough to be heard meanwhile:
 fewer requests, and sentences that are spoken as one. None that is there waits for another to be written.
+
+Where the text pauses, for a tool that its writer calls, silence follows once all speech has been heard, as fast as it
+is heard: players give up on a stream in which nothing comes. None comes in front of the first speech, which may fail
+and be asked for elsewhere, and none where sentences only take their time.
 """
 
 import asyncio
@@ -14,6 +18,7 @@ from math import inf
 from time import monotonic
 
 from ..models import Audio
+from .audio import silence
 from .sentences import CLOSERS, STOPS
 from .text import UTTERANCE_AIM
 
@@ -27,6 +32,9 @@ WAITING = 32
 
 CAUTION = 2.0
 """How many times as long as the last one a request may take, for the same text, before a gap is heard."""
+
+SILENCE = 0.1
+"""Seconds of silence at a time: speech that comes meanwhile waits no longer than that."""
 
 _PAUSES = tuple(f"{STOPS},;:-–—，；：、")
 """Marks that make a voice pause."""
@@ -72,7 +80,7 @@ def together(sentences: Sequence[str]) -> str:
 
 
 async def speak(
-    sentences: AsyncGenerator[str],
+    sentences: AsyncGenerator[str | None],
     synthesize: Synthesize,
     *,
     speed: float = 1.0,
@@ -80,6 +88,7 @@ async def speak(
 ) -> AsyncGenerator[Audio]:
     """Audio of all sentences in order, one request at a time, AHEAD of what the caller has taken.
 
+    None among the sentences tells that the text pauses: until the next one there is silence, at the listener's pace.
     An error is raised where it belongs: after all audio that came before it. Whatever ends this generator ends the
     request in flight and closes `sentences`. Raises what `sentences` and `synthesize` raise. `speed` is the listener's:
     how many times shorter the audio will have been made when it is played. `clock` tells seconds.
@@ -105,10 +114,12 @@ class _Speech:
     """What the task that reads, the one that synthesises and their caller share."""
 
     def __init__(
-        self, sentences: AsyncGenerator[str], synthesize: Synthesize, speed: float, clock: Callable[[], float]
+        self, sentences: AsyncGenerator[str | None], synthesize: Synthesize, speed: float, clock: Callable[[], float]
     ) -> None:
         self._sentences, self._synthesize, self._speed, self._clock = sentences, synthesize, speed, clock
-        self._waiting: asyncio.Queue[str] = asyncio.Queue(WAITING)
+        self._waiting: asyncio.Queue[str | None] = asyncio.Queue(WAITING)
+        self._pausing = False
+        self._silence: Audio | None = None
         self._sounds = asyncio.Event()
         self._progress = Progress()
         # None ends an utterance. Unbounded in pieces, but `room` bounds it to 1 + AHEAD utterances.
@@ -121,7 +132,8 @@ class _Speech:
             async with aclosing(self._sentences):
                 async for sentence in self._sentences:
                     await self._waiting.put(sentence)
-                    await self._sounds.wait()
+                    if sentence is not None:
+                        await self._sounds.wait()
         finally:
             self._waiting.shutdown()
 
@@ -132,19 +144,39 @@ class _Speech:
             with suppress(asyncio.QueueShutDown):
                 while True:
                     await self.room.acquire()
-                    sentences = sentences or [await self._waiting.get()]
+                    while not sentences:
+                        sentences += await self._written()
                     while len(sentences) < WAITING and not self._waiting.empty():
-                        sentences.append(self._waiting.get_nowait())
+                        sentences += self._taken(self._waiting.get_nowait())
                     count = how_many(sentences, self._progress, self._clock())
                     await self._utter(together(sentences[:count]))
                     del sentences[:count]
         finally:
             self.made.shutdown()
 
+    async def _written(self) -> list[str]:
+        """Wait for one sentence; where the text pauses, for no longer than speech is heard, and make silence then."""
+        if not self._pausing or self._silence is None:
+            return self._taken(await self._waiting.get())
+        try:
+            async with asyncio.timeout(self._progress.heard_by - self._clock()):
+                return self._taken(await self._waiting.get())
+        except TimeoutError:
+            self._progress = heard(self._progress, self._silence, self._clock(), self._speed)
+            # A caller who has not taken what there is needs no more of it.
+            if self.made.empty():
+                self.made.put_nowait(self._silence)
+            return []
+
+    def _taken(self, sentence: str | None) -> list[str]:
+        self._pausing = sentence is None
+        return [] if sentence is None else [sentence]
+
     async def _utter(self, utterance: str) -> None:
         began = self._clock()
         async with aclosing(self._synthesize(utterance)) as pieces:
             async for audio in pieces:
+                self._silence = self._silence or silence(SILENCE * self._speed, audio.sample_rate)
                 self._progress = heard(self._progress, audio, self._clock(), self._speed)
                 self.made.put_nowait(audio)
                 self._sounds.set()

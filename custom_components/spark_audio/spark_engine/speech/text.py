@@ -4,14 +4,18 @@ Language models write Markdown, emoji and links; Magpie fails on `{}` and `<tag>
 Where sentences end is known in `sentences.py`; here are block structure, code, cleaning, clauses and length.
 """
 
+import asyncio
 import html
 import re
 import unicodedata
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 
-from .sentences import SentenceReader
+from .sentences import SentenceReader, is_closed
 from .thoughts import ThoughtReader
+
+PAUSE = 0.4
+"""Seconds without further text after which a stop ends a sentence: more than lies between two words of a model."""
 
 UTTERANCE_AIM = 200
 """Characters above which a sentence is cut at a clause: NVIDIA's own service never sends more in one request."""
@@ -27,7 +31,7 @@ _FENCE = ("```", "~~~")
 _BLOCK = re.compile(r"#{1,6}\s|[-*+•]\s|\d{1,3}[.)]\s|>|\|")
 _RULE = re.compile(r"[-*_=\s]{3,}")
 _BLOCK_SIGNS = 6
-"""Characters that do not always show what a line is: the longest sign is `###### `."""
+"""Characters that do not always show what a line is: the longest sign is `###### `. No sign begins with a letter."""
 
 _TAGS = (
     "a abbr article aside audio b blockquote body br button caption center cite code dd del details div dl dt em figure"
@@ -90,8 +94,6 @@ _FOLDED = ("<square>", "<font>", "<narrow>", "<compat> 00B0")
 
 _CLAUSE_AHEAD = 40
 """Characters that may change whether a clause ends in front of them: spaces, a digit."""
-
-_PAIRED = tuple(map(re.compile, (r"`", r"\*\*", r"[\"“”„]", r"[«»]")))
 
 
 def is_speakable(text: str) -> bool:
@@ -182,7 +184,7 @@ class BlockReader:
         else:
             self._start += piece
             line = self._start.lstrip()
-            if ends or (len(line) > _BLOCK_SIGNS and not _RULE.fullmatch(line)):
+            if ends or line[:1].isalpha() or (len(line) > _BLOCK_SIGNS and not _RULE.fullmatch(line)):
                 out, self._start = self._classify(self._start.rstrip("\n")), None
         if ends:
             if not self._code:
@@ -205,11 +207,11 @@ class BlockReader:
         return "\n\n" + start if self._block else start
 
 
-async def utterances(text: str | AsyncGenerator[str]) -> AsyncGenerator[str]:
+async def utterances(text: str | AsyncGenerator[str]) -> AsyncGenerator[str | None]:
     """Yield what to speak, sentence by sentence, as soon as each is complete: clean, speakable, up to UTTERANCE_LIMIT.
 
-    While the text is still being written, the first clause goes ahead. Text that is all there has its sentences whole:
-    no word has to be waited for. Closes `text`; raises what it raises.
+    While the text is still being written, the first clause goes ahead, and None tells that the text pauses. Text that
+    is all there has its sentences whole: no word has to be waited for. Closes `text`; raises what it raises.
     """
     if isinstance(text, str):
         thoughts, blocks, reader = ThoughtReader(), BlockReader(), SentenceReader()
@@ -219,21 +221,27 @@ async def utterances(text: str | AsyncGenerator[str]) -> AsyncGenerator[str]:
                 yield utterance
         return
     async with aclosing(_sentences(text)) as sentences:
-        async for sentence in sentences:
-            for utterance in _spoken(sentence):
-                yield utterance
+        async for written in sentences:
+            if written is None:
+                yield None
+            else:
+                for utterance in _spoken(written):
+                    yield utterance
 
 
 def _spoken(sentence: str) -> Iterator[str]:
     return filter(is_speakable, split_long(clean(sentence)))
 
 
-async def _sentences(text: AsyncGenerator[str]) -> AsyncGenerator[str]:
-    """Yield sentences of text that is being written; the first one in two where its first clause is long enough."""
+async def _sentences(text: AsyncGenerator[str]) -> AsyncGenerator[str | None]:
+    """Yield sentences of text that is being written; the first one in two where its first clause is long enough.
+
+    None tells that the text pauses, behind the sentence that ends with that.
+    """
     reader, opening, said, looked = SentenceReader(), True, 0, 0
     async with aclosing(_blocks(text)) as pieces:
         async for piece in pieces:
-            for sentence in reader.feed(piece):
+            for sentence in filter(None, [reader.pause()]) if piece is None else reader.feed(piece):
                 if opening and (said := clause_end(sentence)):
                     yield sentence[:said]
                 opening = opening and not is_speakable(sentence)
@@ -246,26 +254,52 @@ async def _sentences(text: AsyncGenerator[str]) -> AsyncGenerator[str]:
                     yield unfinished[:said]
                     opening = False
                 looked = max(0, len(unfinished) - _CLAUSE_AHEAD)
+            if piece is None:
+                yield None
 
 
-async def _blocks(text: AsyncGenerator[str]) -> AsyncGenerator[str]:
+async def _blocks(text: AsyncGenerator[str]) -> AsyncGenerator[str | None]:
     thoughts, blocks = ThoughtReader(), BlockReader()
-    async with aclosing(text):
-        async for chunk in text:
-            yield blocks.feed(thoughts.feed(chunk))
+    async with aclosing(with_pauses(text)) as chunks:
+        async for chunk in chunks:
+            yield None if chunk is None else blocks.feed(thoughts.feed(chunk))
     yield blocks.feed(thoughts.finish()) + blocks.finish()
 
 
+async def with_pauses(text: AsyncGenerator[str]) -> AsyncGenerator[str | None]:
+    """Yield the text as it comes, and None once each time that it has not gone on for PAUSE seconds.
+
+    Closes `text`; raises what it raises.
+    """
+    async with aclosing(text):
+        going_on = True
+        while going_on:
+            # Awaited directly, the text would be cancelled with the wait for it.
+            next_piece = asyncio.create_task(_next_piece(text), eager_start=True)
+            try:
+                if not next_piece.done() and not (await asyncio.wait([next_piece], timeout=PAUSE))[0]:
+                    yield None
+                piece = await next_piece
+            finally:
+                next_piece.cancel()
+                await asyncio.gather(next_piece, return_exceptions=True)
+            if going_on := piece is not None:
+                yield piece
+
+
+async def _next_piece(text: AsyncGenerator[str]) -> str | None:
+    return await anext(text, None)
+
+
 def clause_end(text: str, start: int = 0) -> int:
-    """Return where the first clause ends that is long enough to be spoken alone; 0 where none is.
+    """Return where the first clause ends that is long enough to be spoken alone; 0 where none does.
 
     Looked for within UTTERANCE_LIMIT, never within brackets, quotes, code or emphasis, which only cleaning of the whole
     can take apart. Ends before `start` were looked at before.
     """
     for match in _CLAUSE_END.finditer(text, start, UTTERANCE_LIMIT):
         clause = text[: match.end()]
-        is_closed = all(clause.count(opened) == clause.count(closed) for opened, closed in ("[]", "()", "<>"))
-        if is_closed and all(len(marks.findall(clause)) % 2 == 0 for marks in _PAIRED):
+        if is_closed(clause):
             spoken = clean(clause)
             if len(spoken) >= CLAUSE_CHARACTERS or len(spoken.split()) >= CLAUSE_WORDS:
                 return match.end()

@@ -46,7 +46,7 @@ from .spark_engine.healing.pool import MagpiePool, ParakeetPool
 from .spark_engine.models import SAMPLE_RATE, SAMPLE_WIDTH, Audio, ServerName, Service, Transcript
 from .spark_engine.speech.audio import read_wav
 from .spark_engine.speech.language import PARAKEET_LANGUAGES, Spellings
-from .spark_engine.speech.listening import Listening, TooLong, Transcribe
+from .spark_engine.speech.listening import Listening, TooLong
 from .spark_engine.speech.text import is_speakable
 from .spark_engine.speech.turn_end import BALANCED, FAST
 from .spark_engine.speech.voice_activity import VoiceDetector
@@ -159,7 +159,7 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
 
         Silence is a success without words, not a failure: satellites keep quiet on it, and sound an error on the other.
         """
-        return await self._hear(metadata, stream, lambda _: None)
+        return await self._hear(self._listening(metadata.language, lambda _: None), metadata, stream)
 
     async def async_process_audio_stream_with_progress(
         self, metadata: SpeechMetadata, stream: AsyncIterable[bytes]
@@ -174,7 +174,9 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
             if PARTIAL_RESULT and is_speakable(so_far.text):
                 partial_results.put_nowait(PARTIAL_RESULT(so_far.text))
 
-        hearing = asyncio.create_task(self._hear(metadata, stream, understood))
+        # Before the task begins: this finds the pipeline run that calls.
+        listening = self._listening(metadata.language, understood)
+        hearing = asyncio.create_task(self._hear(listening, metadata, stream))
         hearing.add_done_callback(lambda _: partial_results.shutdown())
         try:
             with suppress(asyncio.QueueShutDown):
@@ -185,13 +187,9 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
             hearing.cancel()
             await asyncio.gather(hearing, return_exceptions=True)
 
-    async def _hear(
-        self, metadata: SpeechMetadata, stream: AsyncIterable[bytes], understood: Callable[[Transcript], None]
-    ) -> SpeechResult:
-        """Return what was said; `understood` is told the words so far at each pause."""
-        hear = partial(self._transcribe, metadata.language)
-        # Before anything is awaited: it finds the pipeline run that calls.
-        listening = self._listening(hear, metadata.language, understood)
+    async def _hear(self, listening: Listening, metadata: SpeechMetadata, stream: AsyncIterable[bytes]) -> SpeechResult:
+        """Return what was said."""
+        hear = listening.transcribe
         self._warm(self._parakeet)
         try:
             heard = await listening.listen(_samples(stream))
@@ -217,11 +215,14 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
     def _warm(self, service: ParakeetPool | MagpiePool) -> None:
         self._entry.async_create_background_task(self.hass, service.warm(), f"open a connection for {self.entity_id}")
 
-    def _listening(self, hear: Transcribe, language: str, understood: Callable[[Transcript], None]) -> Listening:
-        """Return how one command is listened to, with a voice detector of its own."""
+    def _listening(self, language: str, understood: Callable[[Transcript], None]) -> Listening:
+        """Return how one command is listened to, with a voice detector of its own.
+
+        To be called before anything is awaited: it finds the pipeline run that calls.
+        """
         rule = self._rule if self._ends_turns() else None
         listening = Listening(
-            transcribe=hear,
+            transcribe=partial(self._transcribe, language),
             detector=new_detector() if self._is_early or rule else None,
             may_ask_early=self._may_ask_early,
             understood=understood,

@@ -159,3 +159,15 @@ async def test_an_event_that_was_emitted_is_not_repeated(
     await satellite.say(SPOKEN, pipeline)
     assert satellite.names == TOLD
     assert satellite.data("stt-vad-start") == {"timestamp": -1}
+
+
+async def test_time_stamps_count_from_the_beginning_of_the_wake_word(
+    hass: HomeAssistant, pipeline: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a run that waits for the wake word itself, for half a second."""
+    event = 'PipelineEvent(PipelineEventType.WAKE_WORD_END, {"wake_word_output": {"timestamp": 500}})'
+    statement = "process_event(\n        PipelineEvent(\n            PipelineEventType.STT_START"
+    rewrite(monkeypatch, "speech_to_text", statement, f'getattr(self, "host", self).process_event({event})')
+    satellite = Satellite(hass, "kitchen")
+    await satellite.say(SPOKEN, pipeline)
+    assert satellite.data("stt-vad-end") == {"timestamp": 500 + (satellite.frames - 1) * 10}

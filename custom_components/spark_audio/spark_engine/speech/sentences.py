@@ -146,7 +146,7 @@ def _is_end(text: str, stop: re.Match[str]) -> bool | None:
 def _ends_whatever_follows(text: str, stop: re.Match[str]) -> bool:
     """Return whether a sentence ends at this stop, the last one of a text, whatever word follows it."""
     before = text[: stop.start()]
-    if _NEXT_WORD.match(text, stop.end()) or _QUOTES & {*stop[0]} or not is_closed(text[: stop.end()]):
+    if _QUOTES & {*stop[0]} or not is_closed(text[: stop.end()]):
         return False
     if ")" in stop[0] and before.rfind("(") > 0:
         return False

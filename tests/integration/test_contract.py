@@ -79,7 +79,8 @@ def test_dependencies() -> None:
         for name in _imports(tree)
         if (match := re.match(r"homeassistant\.components\.(\w+)", name))
     }
-    assert imported <= {*map(str, Platform), *MANIFEST["dependencies"], "diagnostics", "repairs", "system_health"}
+    named = {*MANIFEST["dependencies"], *MANIFEST["after_dependencies"]}
+    assert imported <= {*map(str, Platform), *named, "diagnostics", "repairs", "system_health"}
     assert set(MANIFEST["dependencies"]) <= imported
 
 

@@ -147,7 +147,6 @@ ON_THE_WIRE: list[tuple[faults.Fault, State, int]] = [
     (faults.close_without_answer, State.WEDGED, 503),
     (faults.short_content_length, State.WEDGED, 503),
     (faults.cut_without_length, State.WEDGED, 503),
-    (faults.html, State.WEDGED, 503),
     (faults.not_http, State.WEDGED, 503),
 ]
 
@@ -179,6 +178,21 @@ async def test_faults_on_the_wire(
         await proxy.app.cleanup()
     assert len(restarts.posts(RESTART)) <= 1
     assert dog_of(proxy).restarter.restarts_left == 2
+
+
+async def test_a_web_page_is_named_and_nothing_is_restarted(
+    start_proxy: StartProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On every path: a router's login, or a page of maintenance."""
+    restarts = hook()
+    async with running(restarts), faults.serving(faults.html) as page:
+        proxy = await watched(start_proxy, tmp_path, parakeet_restart_url=restarts.url + RESTART)
+        monkeypatch.setattr(proxy.app_client().transport, "base_url", page)
+        answer = await hear(proxy)
+        assert (answer.status, answer.reason) == (502, "This is a web page, not a Parakeet.")
+        await until(dog_of(proxy), State.WRONG_SERVER)
+        await proxy.app.cleanup()
+    assert restarts.posts(RESTART) == []
 
 
 @pytest.mark.parametrize("url", [faults.refused(), "http://no-such-host.invalid:9000"], ids=["refused", "no such host"])

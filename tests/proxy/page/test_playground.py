@@ -135,9 +135,13 @@ async def test_a_file_is_read_with_its_word_times(browser: Browser, clip: Path) 
         assert len(items) == len(parakeet.WORDS)
 
 
-async def test_a_server_without_word_times_gives_segments(browser: Browser, hears: FakeServer, clip: Path) -> None:
+async def test_a_server_without_word_times_gives_segments(browser: Browser, clip: Path) -> None:
     """It is asked again without them, and the page says which it shows."""
-    async with serving(parakeet_url=hears.url, watch=False) as url, visiting(browser, url) as visit:
+    async with (
+        running(parakeet.runparakeet()) as hears,
+        serving(parakeet_url=hears.url, watch=False) as url,
+        visiting(browser, url) as visit,
+    ):
         await visit.page.locator("#file").set_input_files(clip)
         await expect(visit.page.locator("#transcript")).to_have_text(parakeet.TEXT)
         await expect(visit.page.locator("#times-title")).to_have_text("Segments, in seconds")

@@ -99,6 +99,9 @@ def canary_due(health: Health, now: float, policy: Policy) -> float:
             due = health.last_canary + policy.interval
         case State.WEDGED | State.UNREACHABLE | State.OUT_OF_MEMORY:
             due = health.last_canary + policy.down_interval
+        case State.WRONG_SERVER if health.ever_well:
+            # A gateway's page, perhaps, which goes as it came.
+            due = health.last_canary + policy.down_interval
         case State.GAVE_UP | State.WRONG_SERVER:
             due = health.last_canary + policy.gave_up_interval
         case State.SUSPECT if health.last_canary < health.since:
@@ -191,7 +194,7 @@ def _queued(health: Health, _seen: Observation, _now: float, _: Policy) -> Healt
 
 def _wrong_server(health: Health, seen: Observation, now: float, policy: Policy) -> Health:
     is_young = _is_young_restart(health, now, policy)
-    return health if is_young else _to(health, State.WRONG_SERVER, now, seen.detail)
+    return health if is_young else _to(replace(health, timeouts=0), State.WRONG_SERVER, now, seen.detail)
 
 
 def _wrong_answer(health: Health, seen: Observation, now: float, policy: Policy) -> Health:

@@ -34,7 +34,7 @@ LIFE_RELAXED = 5.0
 _REVIVING = (State.RESTARTING, State.STARTING, State.UNREACHABLE)
 """States in which the first sign of life brings the canary at once."""
 
-_AT_REST = (State.UNKNOWN, State.STARTING, State.HEALTHY, State.ASLEEP, State.UNREACHABLE)
+_AT_REST = (State.UNKNOWN, State.STARTING, State.HEALTHY, State.ASLEEP, State.UNREACHABLE, State.WRONG_SERVER)
 """States in which a server is not woken by a canary."""
 
 

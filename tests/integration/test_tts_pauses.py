@@ -17,7 +17,7 @@ from tests.fakes.magpie import SYNTHESIZE_ONLINE, spoken, stream_pcm
 from tests.fakes.server import FakeServer
 from tests.helpers.integration.other_engines import OtherMouth, add_mouth
 from tests.helpers.integration.pipeline import TTS, create_pipeline, run_text
-from tests.helpers.integration.player import decode
+from tests.helpers.integration.player import decode, decode_beginning
 from tests.helpers.integration.slow_agent import FINDING, ONE_MOMENT, ToolCallingAgent
 from tests.helpers.integration.speaking import POST, RATE, cached, stream
 
@@ -48,12 +48,16 @@ async def test_it_is_heard_while_the_agent_calls_a_tool(
 
     async def play() -> bytes:
         response = await client.get(url)
-        heard: bytes = await response.content.readany()
-        events.append(f"first sound of {said(magpie)}")
-        while len(await decode(heard)) < len(spoken(f"{ONE_MOMENT}     ", 16_000)):
-            heard += await response.content.readany()
-        events.append(f"more behind {said(magpie)}")
-        agent.heard.set()
+        heard = b""
+        try:
+            while not any(await decode_beginning(heard)):
+                heard += await response.content.readany()
+            events.append(f"first sound of {said(magpie)}")
+            while len(await decode_beginning(heard)) < len(spoken(f"{ONE_MOMENT}     ", 16_000)):
+                heard += await response.content.readany()
+            events.append(f"more behind {said(magpie)}")
+        finally:
+            agent.heard.set()
         rest: bytes = await response.read()
         return heard + rest
 

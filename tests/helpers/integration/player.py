@@ -6,14 +6,24 @@ import json
 
 async def decode(audio: bytes) -> bytes:
     """The s16le mono samples at 16 kHz that a player hears."""
+    samples, status = await _decode(audio)
+    assert status == 0
+    return samples
+
+
+async def decode_beginning(audio: bytes) -> bytes:
+    """The same of audio of which more is to come: none while a player can make nothing of it."""
+    return (await _decode(audio))[0]
+
+
+async def _decode(audio: bytes) -> tuple[bytes, int | None]:
     process = await asyncio.create_subprocess_exec(
         *("ffmpeg", "-v", "error", "-i", "pipe:0", "-f", "s16le", "-ac", "1", "-ar", "16000", "pipe:1"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
     samples, _ = await process.communicate(audio)
-    assert process.returncode == 0
-    return samples
+    return samples, process.returncode
 
 
 async def inspect(audio: bytes) -> tuple[str, str]:

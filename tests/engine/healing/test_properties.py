@@ -35,7 +35,7 @@ async def go_through(it: World, phases: Sequence[Phase]) -> None:
         await asyncio.sleep(seconds)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=60, derandomize=True)
 @given(PHASES, st.sampled_from(Cure), st.sampled_from([Mode.WORKS, Mode.OTHER_LANGUAGE]))
 def test_a_server_that_works_again_is_used_again(phases: Sequence[Phase], cure: Cure, mode: Mode) -> None:
     """Whatever came before, and whether canaries can tell or not: within three minutes and a restart."""
@@ -55,7 +55,7 @@ def test_a_server_that_works_again_is_used_again(phases: Sequence[Phase], cure: 
     run(live())
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=60, derandomize=True)
 @given(PHASES, st.sampled_from((*CURABLE, *INCURABLE)), st.sampled_from(Callers))
 def test_a_server_that_fails_every_request_is_called_unwell(
     phases: Sequence[Phase], mode: Mode, callers: Callers
@@ -81,7 +81,7 @@ def test_a_server_that_fails_every_request_is_called_unwell(
     run(live())
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=40, derandomize=True)
 @given(PHASES, st.sampled_from(CURABLE), st.sampled_from([Cure.NOTHING, Cure.UNCONFIRMED, Cure.HEALS]))
 def test_never_more_than_three_restarts_in_half_an_hour(phases: Sequence[Phase], mode: Mode, cure: Cure) -> None:
     async def live() -> None:
@@ -113,7 +113,7 @@ def test_what_a_restart_could_cure_is_restarted(mode: Mode, callers: Callers) ->
     run(live())
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=60, derandomize=True)
 @given(
     st.lists(
         st.tuples(st.sampled_from((*WORKING, *INCURABLE)), st.sampled_from(Callers), st.floats(0.5, 400.0, width=16)),
@@ -124,7 +124,9 @@ def test_what_a_restart_could_cure_is_restarted(mode: Mode, callers: Callers) ->
 def test_nothing_is_restarted_without_evidence_that_it_could_help(phases: Sequence[Phase]) -> None:
     """Not what works, idles, loads within its grace, is busy or away; not for memory before the last resort."""
     # Where all leave before the first answer, nothing tells how much work there is: it is like a server that hangs.
-    assume((Mode.SLOW, Callers.IMPATIENT) not in [(mode, callers) for mode, callers, _ in phases])
+    assume(
+        all(callers is not Callers.IMPATIENT and seconds > 60 for mode, callers, seconds in phases if mode is Mode.SLOW)
+    )
 
     async def live() -> None:
         # Patience has bounds, which are tested on their own: within them, nothing is restarted.

@@ -210,13 +210,16 @@ class Watchdog:
             return result
 
     async def _canary(self, started: float) -> Observation:
+        is_asleep = False
         try:
             async with asyncio.timeout(self._deadlines.canary):
-                rests = self.health.state in _AT_REST and not self.settings.keep_warm
-                if rests and await self._check.is_asleep():
+                is_asleep = await self._check.is_asleep()
+                if is_asleep and self.health.state in _AT_REST and not self.settings.keep_warm:
                     return Observation(Outcome.ASLEEP, True, "The server has unloaded its model.")
                 return await self._check.canary(self.traffic.language)
         except TimeoutError:
+            if is_asleep:
+                return Observation(Outcome.LOADING, True, "The server is loading the model that it had unloaded.")
             if self.traffic.is_queued(started):
                 return Observation(Outcome.QUEUED, True, "The canary waited behind our own requests.")
             return Observation(Outcome.TIMED_OUT, True, "The canary was not answered in time.")

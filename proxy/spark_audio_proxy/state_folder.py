@@ -71,6 +71,7 @@ def write_document(path: Path, document: object) -> None:
             os.fsync(file.fileno())
         Path(beside).replace(path)
     except BaseException:
+        # Also where the process is being stopped: no unfinished file is left behind.
         Path(beside).unlink(missing_ok=True)
         raise
     folder = os.open(path.parent, os.O_RDONLY)

@@ -161,7 +161,8 @@ def test_times_count_from_the_wedge_and_from_the_first_failing_request() -> None
     ("outage", "spoken", "restarts", "failed"),
     [
         (OUTAGE, SPOKEN, 1, []),
-        (with_calls(refused(99.9)), SPOKEN, 1, ["all was well before"]),
+        (with_calls(refused(99.8)), SPOKEN, 1, ["all was well before"]),
+        (with_calls(refused(99.95)), SPOKEN, 1, []),
         (replace(OUTAGE, history=History((), (100.75,), 3)), SPOKEN, 1, ["the wedge was detected"]),
         (replace(OUTAGE, history=History(CHANGES, (100.75, 103.0), 3)), SPOKEN, 1, ["exactly one restart"]),
         (OUTAGE, SPOKEN, 0, ["exactly one restart"]),

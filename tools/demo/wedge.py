@@ -190,7 +190,8 @@ def summary(outage: Outage, spoken: Sequence[Call]) -> str:
 def assess(outage: Outage, spoken: Sequence[Call], restarts: int) -> Sequence[Check]:
     """Return what must hold of a wedge that heals; `restarts` are those that Parakeet has seen."""
     wedged, recovered, lost = outage.reached("wedged"), outage.recovered, outage.lost
-    before = [call for call in outage.calls if call.sent < outage.since]
+    # One that was under way when the server was wedged belongs to neither.
+    before = [call for call in outage.calls if call.answered < outage.since]
     unexplained = [call for call in lost if call.answer.fault not in ("429", "503") or not call.answer.retry_after]
     longest = max((call.answered - call.sent for call in lost), default=0.0)
     failed = [call for call in spoken if not call.is_good]

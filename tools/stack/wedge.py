@@ -62,7 +62,7 @@ class Call:
 
 
 class Callers:
-    """Those who make requests all the time. `calls` are in the order of the answers."""
+    """Callers that make requests all the time. `calls` are in the order of the answers."""
 
     def __init__(self, session: ClientSession, proxy_url: str, make: Ask, pace: float = PACE) -> None:
         """Nothing is asked yet."""

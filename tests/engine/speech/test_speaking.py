@@ -412,7 +412,7 @@ def test_no_silence_where_none_is_needed(text: tuple[str | float, ...]) -> None:
 
 
 def test_no_silence_in_front_of_the_first_speech() -> None:
-    """Whoever asks would take it for the answer, while the request may still fail and be repeated elsewhere."""
+    """The caller would take it for the answer, while the request may still fail and be repeated elsewhere."""
 
     async def first() -> None:
         magpie = TimedMagpie(takes=10.0)

@@ -95,6 +95,7 @@ class Traffic:
             self._end(request, err)
             raise
         except BaseException:
+            # A caller that leaves is cancelled, or closes its generator.
             self._abandon(request)
             raise
         else:

@@ -19,8 +19,8 @@ from .const import (
     RestartKind,
     restart_option,
 )
-from .other_entities import by_entity_id, by_registry_id
 from .options_form import FALLBACK, RESTART_FIELDS, VOICE, Options, form, shown, stored, target_form
+from .other_entities import by_entity_id, by_registry_id
 from .restart_targets import create_target
 from .spark_engine.healing.restart import Trial, parse_docker, parse_hook
 from .spark_engine.models import Service

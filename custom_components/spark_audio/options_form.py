@@ -244,7 +244,7 @@ _LISTENING = {
         SelectSelectorConfig(options=list(TurnEnd), translation_key=CONF_TURN_END, mode=SelectSelectorMode.DROPDOWN)
     ),
     vol.Required(CONF_EARLY_TRANSCRIPTION, default=True): BooleanSelector(),
-    vol.Required(CONF_SPEECH_ONLY, default=False): BooleanSelector(),
+    vol.Required(CONF_SPEECH_ONLY, default=True): BooleanSelector(),
     vol.Required(CONF_TURN_DEADLINE, default=DEFAULT_TURN_DEADLINE): _seconds(1, 60),
     vol.Required(CONF_NOISE_REDUCTION, default=True): BooleanSelector(),
     vol.Required(CONF_AUTO_GAIN, default=True): BooleanSelector(),

@@ -31,6 +31,7 @@ from .const import (
     CONF_EARLY_TRANSCRIPTION,
     CONF_FALLBACK_STT,
     CONF_NOISE_REDUCTION,
+    CONF_SPEECH_ONLY,
     CONF_TURN_DEADLINE,
     CONF_TURN_END,
     DEFAULT_TURN_DEADLINE,
@@ -107,6 +108,7 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
         self._parakeet = parakeet
         self._deadline = float(entry.options.get(CONF_TURN_DEADLINE, DEFAULT_TURN_DEADLINE))
         self._is_early = bool(entry.options.get(CONF_EARLY_TRANSCRIPTION, True))
+        self._is_speech_only = bool(entry.options.get(CONF_SPEECH_ONLY, True))
         # Without a detector there is nothing to tell pauses by.
         self._rule = TURN_RULES[entry.options.get(CONF_TURN_END, DEFAULT_TURN_END)] if new_detector() else None
         self._turn_events = TurnEvents()
@@ -199,7 +201,7 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
         except TooLong:
             LOGGER.warning("Parakeet could not transcribe: The audio is longer than %s s.", LONGEST_SPEECH)
             return SpeechResult(None, SpeechResultState.ERROR)
-        if heard.audio.seconds < SHORTEST_SPEECH:
+        if heard.audio.seconds < SHORTEST_SPEECH or (self._is_speech_only and heard.is_without_speech):
             return SpeechResult("", SpeechResultState.SUCCESS)
         try:
             if heard.timed_out:
@@ -223,7 +225,7 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
         rule = self._rule if self._ends_turns() else None
         listening = Listening(
             transcribe=partial(self._transcribe, language),
-            detector=new_detector() if self._is_early or rule else None,
+            detector=new_detector() if self._is_early or self._is_speech_only or rule else None,
             may_ask_early=self._may_ask_early,
             understood=understood,
             rule=rule,

@@ -129,7 +129,9 @@ async def test_another_gets_the_text_that_magpie_would_have_spoken(
     hass: HomeAssistant, both: MockConfigEntry, magpie: FakeServer, size: int
 ) -> None:
     """No thoughts, Markdown, code or emoji, whether the text is there or still being written; words are replaced."""
-    hass.config_entries.async_update_entry(both, options={**both.options, "replacements": "km/h -> kilometres per hour"})
+    hass.config_entries.async_update_entry(
+        both, options={**both.options, "replacements": "km/h -> kilometres per hour"}
+    )
     assert await hass.config_entries.async_reload(both.entry_id)
     mouth = OtherMouth(says_wav)
     await add_mouth(hass, mouth)

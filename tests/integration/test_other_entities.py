@@ -14,7 +14,17 @@ from tests.helpers.integration.config_forms import direct
 from tests.helpers.integration.hearing import METADATA, SPEECH, engine_entity
 from tests.helpers.integration.issues import issues, said
 from tests.helpers.integration.option_forms import start, submit, suggested
-from tests.helpers.integration.other_engines import CUDA, EARS, HEAR, MOUTH, SPEAK, OtherEars, OtherMouth, add_ears, add_mouth
+from tests.helpers.integration.other_engines import (
+    CUDA,
+    EARS,
+    HEAR,
+    MOUTH,
+    SPEAK,
+    OtherEars,
+    OtherMouth,
+    add_ears,
+    add_mouth,
+)
 from tests.helpers.integration.set_up import set_up
 from tests.helpers.integration.speaking import TEXT, entity_of
 
@@ -53,9 +63,7 @@ async def add_engines(hass: HomeAssistant) -> tuple[OtherEars, OtherMouth]:
     return ears, mouth
 
 
-async def test_renamed_fallbacks_still_stand_in(
-    hass: HomeAssistant, parakeet: FakeServer, magpie: FakeServer
-) -> None:
+async def test_renamed_fallbacks_still_stand_in(hass: HomeAssistant, parakeet: FakeServer, magpie: FakeServer) -> None:
     """Options of an older version hold entity ids; they are stored by registry id from now on, and forms show names."""
     ears, mouth = await add_engines(hass)
     entry = await load(hass, parakeet, magpie, fallback_stt=EARS, fallback_tts=MOUTH)

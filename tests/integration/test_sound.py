@@ -50,8 +50,12 @@ async def heard(hass: HomeAssistant, text: str = TEXT, language: str = "en-US", 
     async def once() -> AsyncGenerator[str]:
         yield text
 
-    response = await entity.async_stream_tts_audio(TTSAudioRequest(language, {**merged, "preferred_format": "wav"}, once()))
-    assert read_wav(b"".join([c async for c in response.data_gen])).seconds == pytest.approx(read_wav(data or b"").seconds)
+    response = await entity.async_stream_tts_audio(
+        TTSAudioRequest(language, {**merged, "preferred_format": "wav"}, once())
+    )
+    assert read_wav(b"".join([c async for c in response.data_gen])).seconds == pytest.approx(
+        read_wav(data or b"").seconds
+    )
     return read_wav(data or b"")
 
 

@@ -13,7 +13,7 @@ VOICE = {"emotion": "as_is", "speed": 1, "sample_rate": "44100", **SOUND}
 LISTENING = {
     "turn_end": "balanced",
     "early_transcription": True,
-    "speech_only": False,
+    "speech_only": True,
     "turn_deadline": 10,
     "noise_reduction": True,
     "auto_gain": True,
@@ -28,7 +28,7 @@ DEFAULTS = {
     "voices": {},
     "turn_end": "balanced",
     "early_transcription": True,
-    "speech_only": False,
+    "speech_only": True,
     "turn_deadline": 10,
     "audio_processing": {"noise_reduction": True, "auto_gain": True},
     "canary_interval": 300,

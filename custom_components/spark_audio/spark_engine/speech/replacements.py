@@ -103,7 +103,9 @@ def _pattern(source: str) -> str:
 
 def _gap(before: str, behind: str) -> str:
     """Return a space where two words, or a word and a picture, would run together."""
-    return " " if all(_ends_words(char) or unicodedata.category(char or " ") == "So" for char in (before, behind)) else ""
+    return (
+        " " if all(_ends_words(char) or unicodedata.category(char or " ") == "So" for char in (before, behind)) else ""
+    )
 
 
 def _ends_words(char: str) -> bool:

@@ -212,9 +212,7 @@ class BlockReader:
         return "\n\n" + start if self._block else start
 
 
-async def utterances(
-    text: str | AsyncGenerator[str], rewrite: Rewrite = as_written
-) -> AsyncGenerator[str | None]:
+async def utterances(text: str | AsyncGenerator[str], rewrite: Rewrite = as_written) -> AsyncGenerator[str | None]:
     """Yield what to speak, sentence by sentence, as soon as each is complete: clean, speakable, up to UTTERANCE_LIMIT.
 
     While the text is still being written, the first clause goes ahead, and None tells that the text pauses. Text that

@@ -144,12 +144,18 @@ def _is_trivial(wanted: SpeechRequest) -> bool:
     return wanted.audio_format.name == "wav" and wanted.speed == 1.0
 
 
+class _Stream(StreamedAnswer):
+    """Its headers leave together with the first sound, in one packet."""
+
+    _send_headers_immediately = False
+
+
 async def _stream(
     request: web.Request, wanted: SpeechRequest, first: bytes, pieces: AsyncGenerator[bytes]
 ) -> web.StreamResponse:
     wrap: Callable[[bytes], bytes] = _event if wanted.as_events else bytes
     content_type = "text/event-stream" if wanted.as_events else wanted.audio_format.content_type
-    response = StreamedAnswer(headers={"Content-Type": content_type, "X-Accel-Buffering": "no"})
+    response = _Stream(headers={"Content-Type": content_type, "X-Accel-Buffering": "no"})
     await response.prepare(request)
     await response.write(wrap(first))
     async for piece in pieces:

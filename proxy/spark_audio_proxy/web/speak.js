@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { find, h, say, showProblem } from "./dom.js";
 import { StreamPlayer } from "./player.js";
-import { languageName, seconds } from "./words.js";
+import { emotionName, languageName, seconds } from "./words.js";
 
 const PLAIN = "No particular emotion";
 
@@ -78,16 +78,15 @@ function showVoices() {
 function grouped(items) {
   const groups = new Map();
   for (const item of items) {
-    const emotion = item.emotion ?? PLAIN;
+    const emotion = item.emotion ? emotionName(item.emotion) : PLAIN;
     groups.set(emotion, [...(groups.get(emotion) ?? []), item]);
   }
   return groups;
 }
 
 function option(voice, language) {
-  const emotion = voice.emotion ? `, ${voice.emotion.toLowerCase()}` : "";
-  const tongue = language || !voice.language ? "" : `, ${languageName(voice.language)}`;
-  return h("option", { value: voice.id }, voice.speaker + emotion + tongue);
+  const here = language && voice.language === language;
+  return h("option", { value: voice.id }, here ? voice.name.replace(/ \([^(]*\)$/, "") : voice.name);
 }
 
 function showSpeed() {

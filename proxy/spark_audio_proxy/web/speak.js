@@ -3,6 +3,7 @@
 import { ask } from "./api.js";
 import { find, h, say, showProblem } from "./dom.js";
 import { StreamPlayer } from "./player.js";
+import { isSample, sample } from "./samples.js";
 import { emotionName, languageName, seconds } from "./words.js";
 
 const PLAIN = "No particular emotion";
@@ -63,6 +64,8 @@ function best(tags) {
 
 function showVoices() {
   const language = find("language").value;
+  const text = find("text");
+  if (isSample(text.value)) text.value = sample(language);
   const fitting = voices.filter((voice) => !language || !voice.language || voice.language === language);
   const groups = grouped(fitting);
   const order = [...groups.keys()].sort((a, b) => (a === PLAIN ? -1 : b === PLAIN ? 1 : a.localeCompare(b)));

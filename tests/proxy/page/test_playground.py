@@ -79,6 +79,19 @@ async def test_voices_are_grouped_by_language_and_emotion(browser: Browser, spea
     assert speaks.posts(magpie.SYNTHESIZE_ONLINE)[-1].fields["voice"] == "Magpie-Multilingual.DE-DE.Mia.Happy"
 
 
+async def test_the_sentence_to_try_is_in_the_language(browser: Browser, speaks: FakeServer) -> None:
+    """Until a person writes another one, which stays."""
+    async with serving(magpie_url=speaks.url, watch=False) as url, visiting(browser, url) as visit:
+        language, text = visit.page.get_by_label("Language"), visit.page.get_by_label("Text", exact=True)
+        await expect(language.locator("option")).to_have_count(6)
+        await expect(text).to_have_value(re.compile("^Good evening"))
+        await language.select_option(label="German (Germany)")
+        await expect(text).to_have_value(re.compile("^Guten Abend"))
+        await text.fill("Mahlzeit.")
+        await language.select_option(label="French (France)")
+        await expect(text).to_have_value("Mahlzeit.")
+
+
 async def test_stop_ends_the_speech(browser: Browser, speaks: FakeServer) -> None:
     async with serving(magpie_url=speaks.url, watch=False) as url, visiting(browser, url) as visit:
         await visit.page.get_by_label("Text", exact=True).fill(f"{TEXT} " * 40)

@@ -12,13 +12,14 @@ from homeassistant.config_entries import (
     ConfigFlowResult,
     OptionsFlow,
 )
-from homeassistant.const import CONF_API_KEY, CONF_VERIFY_SSL
+from homeassistant.const import CONF_API_KEY, CONF_NAME, CONF_VERIFY_SSL
 from homeassistant.core import callback
 from homeassistant.helpers.selector import BooleanSelector, TextSelector, TextSelectorConfig, TextSelectorType
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 from homeassistant.helpers.typing import UNDEFINED
 
 from .addresses import (
+    announced_name,
     announced_urls,
     follows_announcements,
     host,
@@ -39,16 +40,18 @@ from .const import (
     DOMAIN,
 )
 from .options_flow import SparkAudioOptionsFlow
+from .same_spark import spark_with_same_server
 from .spark_engine.errors import SparkError
 
 URL_FIELD = TextSelector(TextSelectorConfig(type=TextSelectorType.URL, autocomplete="url"))
 KEY_FIELD = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off"))
 ACCESS = {vol.Optional(CONF_API_KEY): KEY_FIELD, vol.Required(CONF_VERIFY_SSL, default=True): BooleanSelector()}
+NAME = {vol.Optional(CONF_NAME): TextSelector()}
 DIRECT_SCHEMA = vol.Schema(
-    {vol.Optional(CONF_PARAKEET_URL): URL_FIELD, vol.Optional(CONF_MAGPIE_URL): URL_FIELD, **ACCESS}
+    {vol.Optional(CONF_PARAKEET_URL): URL_FIELD, vol.Optional(CONF_MAGPIE_URL): URL_FIELD, **ACCESS, **NAME}
 )
-PROXY_SCHEMA = vol.Schema({vol.Required(CONF_PROXY_URL): URL_FIELD, **ACCESS})
-KEY_SCHEMA = vol.Schema({vol.Required(CONF_API_KEY): KEY_FIELD})
+PROXY_SCHEMA = vol.Schema({vol.Required(CONF_PROXY_URL): URL_FIELD, **ACCESS, **NAME})
+KEY_SCHEMA = vol.Schema({vol.Required(CONF_API_KEY): KEY_FIELD, **NAME})
 
 EXAMPLES = {
     "parakeet_example": "`http://192.168.1.50:9001`",
@@ -64,6 +67,7 @@ class SparkAudioConfigFlow(ConfigFlow, domain=DOMAIN):
     """Asks where a Spark is, now and whenever that changes."""
 
     _found: Data
+    _announced: str
     _wanted: vol.Schema
     """What a discovered proxy's entry will say, and what has to be asked for."""
 
@@ -129,7 +133,8 @@ class SparkAudioConfigFlow(ConfigFlow, domain=DOMAIN):
             return self.async_abort(reason="not_usable", description_placeholders={"reason": err.message})
         self._abort_if_unique_id_configured({CONF_PROXY_URL: url})
         self._found, _ = read_proxy({CONF_PROXY_URL: url})
-        self._wanted = KEY_SCHEMA if wants_key else vol.Schema({})
+        self._wanted = KEY_SCHEMA if wants_key else vol.Schema(NAME)
+        self._announced = announced_name(discovery_info)
         self.context["title_placeholders"] = {"name": host(url)}
         return await self.async_step_discovered()
 
@@ -141,7 +146,7 @@ class SparkAudioConfigFlow(ConfigFlow, domain=DOMAIN):
             findings = Findings(errors) if errors else await try_proxy(session_for(self.hass, data), data)
             if not findings.errors:
                 return await self._keep(data, findings.unique_id or self.unique_id)
-        return self._form("discovered", self._wanted, user_input or {}, findings)
+        return self._form("discovered", self._wanted, user_input or {CONF_NAME: self._announced}, findings)
 
     def _entry(self) -> ConfigEntry:
         return self._get_reauth_entry() if self.source == SOURCE_REAUTH else self._get_reconfigure_entry()
@@ -173,16 +178,21 @@ class SparkAudioConfigFlow(ConfigFlow, domain=DOMAIN):
     async def _keep(self, data: Data, unique_id: str | None) -> ConfigFlowResult:
         """Create or change the entry. A proxy that tells no id leaves the one that its announcement told."""
         known = await self.async_set_unique_id(unique_id, raise_on_progress=False) if unique_id else None
-        if self.source not in (SOURCE_REAUTH, SOURCE_RECONFIGURE):
+        changed = self._entry() if self.source in (SOURCE_REAUTH, SOURCE_RECONFIGURE) else None
+        if changed is None:
             self._abort_if_unique_id_configured()
-            return self.async_create_entry(title=title(data), data=data)
-        entry = self._entry()
-        if known and known.entry_id != entry.entry_id:
+        elif known and known.entry_id != changed.entry_id:
             return self.async_abort(reason="already_configured")
+        if other := await spark_with_same_server(self.hass, data, changed):
+            return self.async_abort(reason="same_server", description_placeholders={"title": other.title})
+        if changed is None:
+            if not data.get(CONF_NAME) and self._async_current_entries():
+                data[CONF_NAME] = title(data)
+            return self.async_create_entry(title=title(data), data=data)
         # A title that the user chose stays.
-        new_title = title(data) if entry.title == title(entry.data) else UNDEFINED
+        new_title = title(data) if changed.title == title(changed.data) else UNDEFINED
         new_id = unique_id if unique_id or not is_through_proxy(data) else UNDEFINED
-        return self.async_update_reload_and_abort(entry, unique_id=new_id, title=new_title, data=data)
+        return self.async_update_reload_and_abort(changed, unique_id=new_id, title=new_title, data=data)
 
 
 def read_direct(user_input: Mapping[str, Any]) -> tuple[Data, dict[str, str]]:
@@ -215,4 +225,6 @@ def _read(connection: str, user_input: Mapping[str, Any]) -> tuple[Data, dict[st
             data[name] = read(text) if text else None
         except ValueError:
             errors[name] = error
+    if name := (user_input.get(CONF_NAME) or "").strip():
+        data[CONF_NAME] = name
     return {**data, CONF_VERIFY_SSL: user_input.get(CONF_VERIFY_SSL, True)}, errors

@@ -313,7 +313,8 @@ async def speak_with(
 ) -> TTSAudioResponse:
     """Another engine's speech as it speaks by default, in the format that the player wants where it knows of that.
 
-    It gets the text that Magpie would have spoken: without Markdown, emoji and thoughts, with words replaced. Its first bytes are made already. Raises FallbackFailed, TimeoutError, and whatever the engine raises.
+    It gets the text that Magpie would have spoken: without Markdown, emoji and thoughts, with words replaced. Its first
+    bytes are made already. Raises FallbackFailed, TimeoutError, and whatever the engine raises.
     """
     engine = hass.data[DATA_COMPONENT].get_entity(entity_id)
     if engine is None:

@@ -31,6 +31,7 @@ NAMES = {
     "Hindi",
     "Services",
     "Neutral",
+    "Name",
 }
 """What is called the same everywhere, or happens to be."""
 

@@ -1,7 +1,8 @@
 """Even loudness: every voice, language and server at one level, while it is being spoken. Pure.
 
-The level is that of speech alone: blocks far below the rest are pauses. It is known after a fraction of a second, which
-is held back, and gets more exact from then on. A gain follows it slowly, and gives way in time to what would be clipped.
+The level is that of speech alone: blocks far below the rest are pauses. It is known after a fraction of a second,
+which is held back, and gets more exact from then on. A gain follows it slowly, and gives way in time to what would be
+clipped.
 """
 
 import math
@@ -74,7 +75,7 @@ class Leveller:
     def _hear(self, block: array[int]) -> None:
         self._held.append(block)
         self._blocks += 1
-        level = 10 * math.log10(sum(map(mul, block, block)) / len(block) or 1)
+        level = 10 * math.log10(sum(map(mul, block, block, strict=True)) / len(block) or 1)
         if level <= max(PAUSE, self._level - FAINT):
             return
         self._spoken += 1
@@ -104,7 +105,7 @@ class Leveller:
 
 def _limit(block: array[int]) -> float:
     """Return the gain above which this block would be clipped."""
-    return CEILING / max(max(block), -min(block), 1)
+    return CEILING / max(1, *map(abs, (max(block), min(block))))
 
 
 def _ramped(block: array[int], start: float, end: float) -> array[int]:

@@ -236,7 +236,7 @@ async def utterances(text: str | AsyncGenerator[str], rewrite: Rewrite = as_writ
 
 
 async def spoken_text(text: AsyncGenerator[str], rewrite: Rewrite = as_written) -> AsyncGenerator[str]:
-    """Yield the text that is spoken of `text`, for an engine that reads all signs aloud: utterances, with a gap between.
+    """Yield what is spoken of `text`, for an engine that reads all signs aloud: utterances, with a gap between them.
 
     Closes `text`; raises what it raises.
     """

@@ -83,7 +83,7 @@ async def test_forms_reach_the_frontend(hass: HomeAssistant, hass_client: Client
         assert [
             field["selector"]["text"].get("type") for field in form["data_schema"] if "text" in field["selector"]
         ] == kinds
-        assert "boolean" in form["data_schema"][-1]["selector"]
+        assert "boolean" in form["data_schema"][-2]["selector"]
 
 
 async def test_both_services(hass: HomeAssistant, parakeet: FakeServer, magpie: FakeServer) -> None:

@@ -120,6 +120,7 @@ function showSince(part) {
 function showBudget(part, service, all) {
   const left = service.restarts_left ?? 0;
   const limit = all.restart_limit;
+  part.pips.hidden = !service.restart_target || Boolean(service.restart_problem);
   part.pips.replaceChildren(...Array.from({ length: Math.min(limit, 12) }, (_, n) => h("i", { class: n < left ? "pip" : "pip spent" })));
   const span = duration(all.restart_window);
   if (service.restart_problem) say(part.restarts, t`No restart is possible now. ${service.restart_problem}`);

@@ -14,6 +14,7 @@ from spark_audio_proxy.transcode.decode import SAMPLE_RATES
 from spark_audio_proxy.uploads import admission as limits
 from spark_audio_proxy.uploads import form, streamed_upload
 from spark_audio_proxy.uploads import multipart_reader as form_reader
+from spark_engine.servers import documents
 
 from tests.helpers.proxy.running_proxy import Proxy, StartProxy
 from tests.helpers.proxy.settings import ProxySettings
@@ -100,7 +101,7 @@ def test_the_bounds_are_those_of_the_code() -> None:
         f"{streamed_upload.LATE_AFTER:.0f} s of a turn at Parakeet while it arrives",
         "all uploads together, in memory": f"{usual.bytes_in_flight >> 20} MiB; {limits.MOST_WAITING} more wait unread",
         "a form": f"{form_reader.MOST_PARTS} parts, 16 headers each, {form_reader.LARGEST_FIELD >> 20} MiB for a field",
-        "JSON": f"{LARGEST_REQUEST >> 20} MiB for a speech request; {form.MOST_VALUES:,} values",
+        "JSON": f"{LARGEST_REQUEST >> 20} MiB for a speech request; {documents.MOST_VALUES:,} values",
         "a recording": f"{usual.max_audio / 3600:.0f} hours; {rates[0] // 1000} to {rates[-1] // 1000} kHz; "
         f"{libav_limits.LARGEST_BLOCK >> 20} MiB for one block of memory in the decoder, "
         "even if the header asks for more",

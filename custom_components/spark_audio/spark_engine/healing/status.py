@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import isfinite
 from typing import override
 
 from ..models import Json, ServerName
@@ -290,6 +291,6 @@ def _text(value: Json) -> str:
 
 
 def _number(value: Json) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
         raise TypeError("not a number")
     return value

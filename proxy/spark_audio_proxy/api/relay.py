@@ -57,8 +57,9 @@ async def relay(request: web.Request) -> web.StreamResponse:
     except ClientError as err:
         raise Problem(502, "The language model server's answer broke off.", code="upstream_fault") from err
     async with upstream:
-        hide = hiding(request.app[SETTINGS].llm_key)
-        if upstream.status >= 400:
+        key = request.app[SETTINGS].llm_key
+        hide = hiding(key)
+        if key and upstream.status >= 400:
             return await _error(upstream, hide)
         response = StreamedAnswer(status=upstream.status, headers=_passed_back(upstream, hide))
         await response.prepare(request)

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import SimpleNamespace
 from typing import override
-from urllib.parse import quote
 
 from aiohttp import (
     ClientConnectorError,
@@ -238,12 +237,17 @@ type Hide = Callable[[str], str]
 
 
 def hiding(secret: str | None) -> Hide:
-    """Return what puts `...` for each spelling of a secret: some servers repeat the token that they refuse."""
+    """Return what puts `...` for a secret, however it is spelt: some servers repeat the token that they refuse."""
     if not secret:
         return lambda text: text
-    spellings = {secret, quote(secret, safe=""), json.dumps(secret)[1:-1], repr(secret)[1:-1]}
-    pattern = re.compile("|".join(map(re.escape, sorted(spellings, key=len, reverse=True))), re.IGNORECASE)
+    pattern = re.compile("".join(map(_spellings, secret)), re.IGNORECASE)
     return lambda text: pattern.sub("...", text)
+
+
+def _spellings(char: str) -> str:
+    """Return a pattern for a character as it is, and as it stands in JSON and in URLs."""
+    encoded = "".join(f"%{byte:02x}" for byte in char.encode())
+    return rf"(?:\\?{re.escape(char)}|\\u{ord(char):04x}|{encoded})"
 
 
 @contextmanager

@@ -40,7 +40,7 @@ async def async_get_config_entry_diagnostics(_hass: HomeAssistant, entry: SparkC
         "voices": [voice.name for voice in coordinator.magpie.voices] if coordinator.magpie else None,
         "services": [_readable(asdict(service)) for service in coordinator.data.values()],
     }
-    redacted: dict[str, Any] = _without(document, _pattern(_hosts(entry, coordinator.data.values())))
+    redacted: dict[str, Any] = without(document, pattern(_hosts(entry, coordinator.data.values())))
     return redacted
 
 
@@ -70,7 +70,7 @@ _ENCODED = 3
 """Times that a URL may have been encoded to stand within another one."""
 
 
-def _pattern(hosts: Iterable[str]) -> re.Pattern[str]:
+def pattern(hosts: Iterable[str]) -> re.Pattern[str]:
     """Return what finds the names of hosts in every spelling: in any case, and as DNS writes them."""
     spellings = {spelling for host in hosts for spelling in (host, _in_dns(host))}
     # The longest first: one may be part of another.
@@ -85,13 +85,13 @@ def _in_dns(host: str) -> str:
         return host
 
 
-def _without(value: Any, hosts: re.Pattern[str]) -> Any:
+def without(value: Any, hosts: re.Pattern[str]) -> Any:
     """Return the same document, hosts hidden wherever they stand: in URLs, in the title, in messages."""
     match value:
         case dict():
-            return {key: _without(item, hosts) for key, item in value.items()}
+            return {key: without(item, hosts) for key, item in value.items()}
         case list() | tuple():
-            return [_without(item, hosts) for item in value]
+            return [without(item, hosts) for item in value]
         case str():
             return _hidden(value, hosts)
     return value

@@ -63,7 +63,9 @@ def _hosts(entry: SparkConfigEntry, services: Iterable[ServerStatus]) -> Iterabl
             yield host
 
 
-_ADDRESS = re.compile(r"(?<![0-9A-Za-z.])(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)(?![0-9A-Za-z])")
+_ADDRESS = re.compile(
+    r"(?<![0-9A-Za-z.])(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)(?![0-9A-Za-z])"
+)
 """What may be an address."""
 
 _ENCODED = 3

@@ -86,7 +86,9 @@ async def _error(upstream: ClientResponse, hide: Hide) -> web.Response:
     except ClientError as err:
         raise Problem(502, "The language model server broke off in the middle.", code="upstream_fault") from err
     except (ServerFault, ValueError, zlib.error) as err:
-        raise Problem(upstream.status, "The language model server's error cannot be read.", code="upstream_fault") from err
+        raise Problem(
+            upstream.status, "The language model server's error cannot be read.", code="upstream_fault"
+        ) from err
     return web.Response(status=upstream.status, headers=headers, body=hide(body.decode("latin-1")).encode("latin-1"))
 
 
@@ -103,7 +105,12 @@ def _unpacked(body: bytes, codings: Sequence[str]) -> bytes:
 
 def _for_the_other_side(headers: Mapping[str, str], ours: Collection[str]) -> list[tuple[str, str]]:
     """Return the headers that are for the other side, and not for one connection or for us."""
-    ends_here = {name.strip().lower() for name, value in headers.items() if name.lower() == "connection" for name in value.split(",")}
+    ends_here = {
+        name.strip().lower()
+        for name, value in headers.items()
+        if name.lower() == "connection"
+        for name in value.split(",")
+    }
     return [(name, value) for name, value in headers.items() if name.lower() not in {*_ENDS_HERE, *ends_here, *ours}]
 
 

@@ -36,7 +36,9 @@ def test_a_tone_stays_as_it_is(source: int, target: int) -> None:
 def test_pieces_make_no_difference() -> None:
     """Nothing clicks where one ends."""
     pcm = tone(44_100)
-    assert changed(44_100, 22_050, pcm, piece=2) == changed(44_100, 22_050, pcm, piece=998) == changed(44_100, 22_050, pcm)
+    assert (
+        changed(44_100, 22_050, pcm, piece=2) == changed(44_100, 22_050, pcm, piece=998) == changed(44_100, 22_050, pcm)
+    )
 
 
 def test_what_the_slower_rate_cannot_hold_is_left_out() -> None:

@@ -53,17 +53,20 @@ async def test_nothing_is_added_to_what_a_caller_sends(start_proxy: StartProxy) 
         assert {name.lower() for name in headers_of(llm)} == {"host", "content-length", "authorization"}
         await ask(proxy.url, chat("User-Agent: my-robot/1", "Accept: text/event-stream", "Accept-Encoding: br"))
         sent = headers_of(llm)
-        assert (sent["User-Agent"], sent["Accept"], sent["Accept-Encoding"]) == ("my-robot/1", "text/event-stream", "br")
+        assert (sent["User-Agent"], sent["Accept"], sent["Accept-Encoding"]) == (
+            "my-robot/1",
+            "text/event-stream",
+            "br",
+        )
 
 
 async def test_what_comes_packed_goes_on_packed(start_proxy: StartProxy) -> None:
     """To a caller who takes that, with the header that says so."""
-    async with relaying(start_proxy) as (proxy, _):
-        async with proxy.client.post(
-            proxy.url + CHAT, data=b"{}", headers={"Accept-Encoding": "gzip"}, auto_decompress=False
-        ) as response:
-            assert response.headers["Content-Encoding"] == "gzip"
-            packed = await response.read()
+    async with relaying(start_proxy) as (proxy, _), proxy.client.post(
+        proxy.url + CHAT, data=b"{}", headers={"Accept-Encoding": "gzip"}, auto_decompress=False
+    ) as response:
+        assert response.headers["Content-Encoding"] == "gzip"
+        packed = await response.read()
     assert gzip.decompress(packed) == WORDS
     assert int(response.headers["Content-Length"]) == len(packed)
 

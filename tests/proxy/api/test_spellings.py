@@ -4,8 +4,8 @@ import base64
 import json
 
 import pytest
-from spark_engine.speech.audio import wav_header, write_wav
 from spark_audio_proxy.uploads.audio_in_json import decode_audio
+from spark_engine.speech.audio import wav_header, write_wav
 
 from tests.fakes import parakeet
 from tests.fakes.parakeet import TRANSCRIPTIONS
@@ -68,7 +68,7 @@ async def test_the_part_called_file_is_the_recording(proxy: Proxy, disposition: 
     [
         raw_part(b'name="prompt"', "Müller, Größe".encode("latin-1")),
         raw_part(b'name="x"', b"\x80\x81\xff\xfe\x00"),
-        raw_part("name=\"größe\"".encode("latin-1"), b"1"),
+        raw_part('name="größe"'.encode("latin-1"), b"1"),
         raw_part(b"name=\"photo\"; filename*=UTF-8''a.jpg", b"\xff\xd8" + bytes(2 << 20)),
         raw_part(b'name="photo"; filename="\xe4.jpg"', b"\xff\xd8" + bytes(2 << 20)),
         raw_part(b'name="user"', b"a", "X-Name: Jürgen".encode("latin-1")),

@@ -12,7 +12,8 @@ KEY, OTHER = "the-key-of-the-house", "16-characters-ok"
 def test_the_environment_sets_what_the_command_line_does_not() -> None:
     """The same names in both."""
     settings = read_settings(
-        ["--port", "1234"], {"SPARK_AUDIO_MAGPIE_URL": URL, "SPARK_AUDIO_PORT": "4321", "SPARK_AUDIO_API_KEY": f"{KEY}, {OTHER}"}
+        ["--port", "1234"],
+        {"SPARK_AUDIO_MAGPIE_URL": URL, "SPARK_AUDIO_PORT": "4321", "SPARK_AUDIO_API_KEY": f"{KEY}, {OTHER}"},
     )
     assert settings == proxy_settings(magpie_url=URL, port=1234, api_key=(KEY, OTHER))
 

@@ -53,7 +53,9 @@ def container(name: str) -> Manifest:
 def environment(name: str) -> dict[str, str]:
     """Its variables; one from a Secret gets a value of its own."""
     variables = [mapping(item) for item in items(container(name), "env")]
-    return {string(item, "name"): string({"value": "from-a-secret-of-the-cluster"} | item, "value") for item in variables}
+    return {
+        string(item, "name"): string({"value": "from-a-secret-of-the-cluster"} | item, "value") for item in variables
+    }
 
 
 @pytest.mark.parametrize("version", [OLDEST, kubernetes_validate.latest_version()])

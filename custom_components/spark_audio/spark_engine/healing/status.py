@@ -5,7 +5,8 @@ The document is that of `GET /api/status` (docs/api.md). A new field is one line
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite
@@ -183,17 +184,18 @@ def from_json(document: Json) -> SparkStatus:
     about = _object(document)
     budget = Budget(limit=int(_number(about["restart_limit"])), window=_number(about["restart_window"]))
     automatic = bool(about["automatic_restarts"])
-    items = map(_object, _list(about["services"]))
-    servers = tuple(_server_from_json(name, item, budget, automatic=automatic) for name, item in _known(items))
+    known = _known(_list(about["services"]))
+    servers = tuple(_server_from_json(name, item, budget, automatic=automatic) for name, item in known)
     return SparkStatus(proxy_id=_optional(_text, about["id"]), servers=servers, automatic=automatic, budget=budget)
 
 
-def _known(items: Iterator[Mapping[str, Json]]) -> Iterator[tuple[ServerName, Mapping[str, Json]]]:
+def _known(items: Iterable[Json]) -> Iterator[tuple[ServerName, Mapping[str, Json]]]:
+    """Yield the servers of services that there are here: a newer proxy may have others."""
     for item in items:
-        try:
-            yield ServerName.parse(_text(item["name"])), item
-        except ValueError:
-            continue
+        match item:
+            case {"name": str(name), **rest}:
+                with suppress(ValueError):
+                    yield ServerName.parse(name), rest
 
 
 def _server_from_json(name: ServerName, item: Mapping[str, Json], budget: Budget, *, automatic: bool) -> ServerStatus:

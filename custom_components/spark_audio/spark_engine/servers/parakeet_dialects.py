@@ -25,8 +25,8 @@ from .probe import (
     Answers,
     SleepPage,
     ids,
-    probe,
     names,
+    probe,
 )
 from .transport import Transport
 

@@ -114,9 +114,7 @@ class Answers:
     def vox_models(self, kind: str) -> tuple[str, ...]:
         """Return the names of vox-runtime's models of a kind, stt or tts."""
         listed = items(self.document(MODELS).get("models"))
-        return tuple(
-            name for model in listed if model.get("type") == kind and (name := as_name(model.get("name")))
-        )
+        return tuple(name for model in listed if model.get("type") == kind and (name := as_name(model.get("name"))))
 
     def settle(self, paths: Sequence[str]) -> None:
         """Raise what keeps us from knowing: while any of these cannot be read, the server may be of any family."""

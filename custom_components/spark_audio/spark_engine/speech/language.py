@@ -66,9 +66,8 @@ _SPOKEN_REGIONS = {
 }
 """The regions that Home Assistant's own speech services offer for a language."""
 
-_NONE = frozenset(
-    "any auto autodetect automatic default detect mul multi multilingual nil none null und undefined unknown".split()
-)
+_OPEN = "any auto autodetect automatic default detect mul multi multilingual nil none null und undefined unknown"
+_NONE = frozenset(_OPEN.split())
 """Words, spelt by letters alone, by which clients and servers say that they name no language."""
 
 _NAMES = {

@@ -39,7 +39,7 @@ class Resampler:
         held.frombytes(pcm)
         made, taps = array("h"), 2 * self._reach
         while (start := at // target) + taps <= len(held):
-            value = sum(map(mul, held[start : start + taps], filters[at % target * PHASES // target]))
+            value = sum(map(mul, held[start : start + taps], filters[at % target * PHASES // target], strict=True))
             made.append(max(-_LOUDEST - 1, min(_LOUDEST, round(value))))
             at += self.source
         passed = min(at // target, len(held))

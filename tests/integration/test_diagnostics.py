@@ -93,7 +93,7 @@ HOST, PROXY_HOST = "spark.fritz.box", "bücher.example"
     ],
 )
 def test_a_host_is_hidden_in_every_spelling(said: str) -> None:
-    """In any case, in DNS's own, encoded, with and without port; and every address, which may be what it resolves to."""
+    """In any case, as in DNS, encoded, with and without port; and every address: it may be what a name resolves to."""
     hosts = pattern([HOST, PROXY_HOST])
     shown = without({"evidence": [said]}, hosts)["evidence"][0].lower()
     assert REDACTED.lower() in shown

@@ -155,7 +155,7 @@ async def relayed_models(request: web.Request) -> list[dict[str, object]]:
         LOGGER.warning("The language model server does not list its models: %s", type(err).__name__)
         return []
     listed = document.get("data") if isinstance(document, dict) else None
-    return [{**item} for item in items(listed) if as_name(item.get("id"))][:MOST_NAMES]
+    return [dict[str, object](item) for item in items(listed) if as_name(item.get("id"))][:MOST_NAMES]
 
 
 def _url(request: web.Request, path: str) -> str:

@@ -1,4 +1,4 @@
-"""The proxy's status as Home Assistant reads it: of another version, with services that are unknown here, or damaged."""
+"""The proxy's status as Home Assistant reads it: of another version, with other services, or damaged."""
 
 import json
 
@@ -23,7 +23,7 @@ def document(*services: Json) -> dict[str, Json]:
 
 def server(**changes: Json) -> dict[str, Json]:
     """A server in good health."""
-    return {
+    about: dict[str, Json] = {
         "name": "parakeet",
         "url": "http://spark",
         "state": "healthy",
@@ -35,7 +35,8 @@ def server(**changes: Json) -> dict[str, Json]:
         "restarts": [],
         "restarts_left": 3,
         "history": [],
-    } | changes
+    }
+    return about | changes
 
 
 @pytest.mark.parametrize(
@@ -83,8 +84,8 @@ def test_numbers_that_are_none_are_no_status(text: str) -> None:
     """They could not be stored, shown or sent on."""
     changes = read_json(text.encode())
     assert isinstance(changes, dict)
-    canary = {"at": MOMENT, "latency": 0.1, "outcome": "success", "detail": ""} | changes
-    read = server(last_canary=canary) if "latency" in changes else server() | changes
+    canary: dict[str, Json] = {"at": MOMENT, "latency": 0.1, "outcome": "success", "detail": ""}
+    read = server(last_canary=canary | changes) if "latency" in changes else server() | changes
     with pytest.raises((KeyError, TypeError, ValueError, OverflowError)):
         from_json(document(read))
 

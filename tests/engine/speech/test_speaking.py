@@ -472,9 +472,9 @@ async def test_a_listener_who_takes_nothing_holds_the_server_back() -> None:
             yield piece
 
     async with aclosing(speak(texts("One."), synthesize)) as spoken:
-        taken = (await anext(spoken)).size
+        heard_bytes = (await anext(spoken)).size
         for _ in range(pieces):
             await settle()
-        assert sum(audio.size for audio in made) - taken <= MOST_UNHEARD + piece.size
-        taken += sum([audio.size async for audio in spoken])
-    assert taken == pieces * piece.size
+        assert sum(audio.size for audio in made) - heard_bytes <= MOST_UNHEARD + piece.size
+        heard_bytes += sum([audio.size async for audio in spoken])
+    assert heard_bytes == pieces * piece.size

@@ -47,7 +47,7 @@ def chat(*headers: str) -> bytes:
 
 
 async def test_nothing_is_added_to_what_a_caller_sends(start_proxy: StartProxy) -> None:
-    """No encoding that it did not ask for, no name of a client: only what belongs to the new connection, and our key."""
+    """No encoding that it did not ask for, no name of a client: only what the new connection needs, and our key."""
     async with relaying(start_proxy) as (proxy, llm):
         assert (await ask(proxy.url, chat())).body == WORDS.decode()
         assert {name.lower() for name in headers_of(llm)} == {"host", "content-length", "authorization"}
@@ -62,9 +62,12 @@ async def test_nothing_is_added_to_what_a_caller_sends(start_proxy: StartProxy) 
 
 async def test_what_comes_packed_goes_on_packed(start_proxy: StartProxy) -> None:
     """To a caller who takes that, with the header that says so."""
-    async with relaying(start_proxy) as (proxy, _), proxy.client.post(
-        proxy.url + CHAT, data=b"{}", headers={"Accept-Encoding": "gzip"}, auto_decompress=False
-    ) as response:
+    async with (
+        relaying(start_proxy) as (proxy, _),
+        proxy.client.post(
+            proxy.url + CHAT, data=b"{}", headers={"Accept-Encoding": "gzip"}, auto_decompress=False
+        ) as response,
+    ):
         assert response.headers["Content-Encoding"] == "gzip"
         packed = await response.read()
     assert gzip.decompress(packed) == WORDS

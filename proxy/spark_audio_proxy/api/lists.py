@@ -5,7 +5,7 @@ from functools import lru_cache
 from aiohttp import web
 from spark_engine.errors import SparkError
 from spark_engine.models import Voice
-from spark_engine.speech.voices import OPENAI_VOICES, find_voice
+from spark_engine.speech.voices import OPENAI_VOICES, find_voice, label, short_ids
 
 from spark_audio_proxy.app_state import SPARK
 
@@ -95,16 +95,26 @@ async def _voice_items(request: web.Request) -> list[Item]:
 @lru_cache(4)
 def _listed(known: tuple[Voice, ...]) -> tuple[Item, ...]:
     """Return the items for these voices, made once: anyone may ask for them."""
-    items = [_voice_item(voice.name, voice) for voice in known]
+    ids = short_ids(known)
+    items = [_voice_item(voice_id, label(voice), voice) for voice_id, voice in ids.items()]
+    names = {voice.name: voice_id for voice_id, voice in ids.items()}
     aliases = ((name, find_voice(known, name)) for name in OPENAI_VOICES)
-    return (*items, *(_voice_item(name, voice, alias_of=voice.name) for name, voice in aliases if voice))
+    return (
+        *items,
+        *(
+            _voice_item(name, f"{name} → {label(voice)}", voice) | {"alias_of": names[voice.name]}
+            for name, voice in aliases
+            if voice
+        ),
+    )
 
 
-def _voice_item(voice_id: str, voice: Voice, alias_of: str | None = None) -> Item:
-    spoken = f"{voice.speaker} ({voice.emotion})" if voice.emotion else voice.speaker
-    name = f"{voice_id} → {spoken}" if alias_of else spoken
-    if voice.language:
-        name = f"{name}, {voice.language}"
-    item: Item = {"id": voice_id, "name": name, "language": voice.language, "speaker": voice.speaker}
-    item["emotion"] = voice.emotion
-    return item | {"alias_of": alias_of} if alias_of else item
+def _voice_item(voice_id: str, name: str, voice: Voice) -> Item:
+    return {
+        "id": voice_id,
+        "name": name,
+        "full_name": voice.name,
+        "language": voice.language,
+        "speaker": voice.speaker,
+        "emotion": voice.emotion,
+    }

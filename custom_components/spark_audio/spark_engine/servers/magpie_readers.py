@@ -131,7 +131,8 @@ def _voice_name(item: Json) -> str | None:
             return as_name(item)
         case {"alias_of": str()}:
             return None
-        case {"id": name}:
+        case {"full_name": name} | {"id": name}:
+            # Our own proxy's ids are short, and would lose the language.
             return as_name(name)
     return None
 

@@ -74,7 +74,7 @@ async def received_form(request: web.Request) -> AsyncGenerator[Form]:
     chunks = body_chunks(request, settings.max_upload)
     with app[UPLOADS].share() as share:
         if request.content_type == "application/json":
-            yield _read_form_in_json(await read_whole(chunks, share, length))
+            yield read_form_in_json(await read_whole(chunks, share, length))
             return
         let_in = partial(_let_in, share, length, bytes_in(settings.window))
         yield await read_form(headers.get("Content-Type", ""), chunks, let_in)
@@ -138,7 +138,7 @@ def read_json(body: bytes | bytearray) -> Json:
         raise bad_request(f"The body cannot be read. {err}") from err
 
 
-def _read_form_in_json(body: bytearray) -> Form:
+def read_form_in_json(body: bytearray) -> Form:
     """Return the form in a JSON body: the audio in base64, as `input_audio` (OpenRouter, Open WebUI) or `file`."""
     document = read_json(body)
     # What the audio is decoded to takes its place.

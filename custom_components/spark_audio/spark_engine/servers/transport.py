@@ -150,7 +150,7 @@ class Transport:
             if response.status >= 300:
                 with _translated():
                     async with asyncio.timeout(idle):
-                        raise error_for(response, await read_bounded(response, LARGEST_PAGE), self._hide)
+                        raise self._error(response, await read_bounded(response, LARGEST_PAGE))
             waited = 0.0
             while True:
                 before = clock()
@@ -171,11 +171,14 @@ class Transport:
                 async with await self._send(method, path, body) as response:
                     data = await read_bounded(response, largest)
         if response.status >= 300:
-            raise error_for(response, data, self._hide)
+            raise self._error(response, data)
         if self._token:
             # Names and titles on pages are shown to people as well.
             data = data.replace(self._token.encode(), b"...")
         return Reply(response.status, response.content_type, data)
+
+    def _error(self, response: ClientResponse, data: bytes) -> SparkError:
+        return error_for(response.status, response.headers.get("Retry-After", ""), data, self._hide)
 
     async def _send(self, method: str, path: str, body: Body | None) -> ClientResponse:
         """Send, and once more where a kept-alive connection turns out to be closed: no server has read that request."""
@@ -277,12 +280,12 @@ def _decoded(data: bytes) -> Json:
     return document
 
 
-def error_for(response: ClientResponse, data: bytes, hide: Hide) -> SparkError:
+def error_for(status: int, retry_after: str, data: bytes, hide: Hide) -> SparkError:
     """Return the error that an answer of status 300 or more stands for; `hide` takes the token out of its text.
 
-    The reason phrase tells nothing that the status does not, and may hold anything.
+    `retry_after` is the header as it came. The reason phrase tells nothing that the status does not.
     """
-    status = response.status
+    seconds = _seconds(retry_after)
     text = data[: 1 << 16].decode("utf-8", "replace")
     try:
         document = _decoded(text.encode())
@@ -290,12 +293,12 @@ def error_for(response: ClientResponse, data: bytes, hide: Hide) -> SparkError:
         document = None if text.lstrip().startswith("<") else text
     said = _said(hide(_message(document))) or phrase(status) or "no reason given"
     # A validation error repeats the caller's own words, which may be about anything.
-    if fault := gpu_fault(said if _is_validation(document) else text, said, status, _retry_after(response)):
+    if fault := gpu_fault(said if _is_validation(document) else text, said, status, seconds):
         return fault
     if status in (401, 403):
         return Unauthorized(f"The server refuses the key ({status}): {said}", status=status)
     if status in (429, 503):
-        return Busy(f"The server is busy ({status}): {said}", status=status, retry_after=_retry_after(response))
+        return Busy(f"The server is busy ({status}): {said}", status=status, retry_after=seconds)
     if status >= 500:
         return ServerFault(f"The server failed ({status}): {said}", status=status)
     if status < 400:
@@ -311,8 +314,7 @@ def _is_validation(document: Json) -> bool:
     return False
 
 
-def _retry_after(response: ClientResponse) -> float | None:
-    value = response.headers.get("Retry-After", "")
+def _seconds(value: str) -> float | None:
     seconds = float(value) if value.isdecimal() else None
     return seconds if seconds is not None and seconds <= _LONGEST_WAIT else None
 

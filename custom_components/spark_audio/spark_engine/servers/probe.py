@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 from ..errors import Busy, Rejected, ServerFault, SparkError, TimedOut, Unauthorized, Unreachable
@@ -34,6 +34,8 @@ class Answers:
     """What each path answered."""
 
     replies: Mapping[str, Reply | SparkError]
+    _documents: dict[str, Json] = field(default_factory=dict, repr=False, compare=False)
+    """Each page is decoded once, however many families are tried."""
 
     def exists(self, path: str) -> bool:
         """Return whether the path answers JSON. A web page says nothing: some servers show one on every path."""
@@ -134,11 +136,13 @@ class Answers:
         return next((reply for reply in replies if isinstance(reply, Rejected) and (reply.status or 400) < 400), None)
 
     def _json(self, path: str) -> Json:
-        reply = self.replies.get(path)
-        try:
-            return reply.json() if isinstance(reply, Reply) else None
-        except ServerFault:
-            return None
+        if path not in self._documents:
+            reply = self.replies.get(path)
+            try:
+                self._documents[path] = reply.json() if isinstance(reply, Reply) else None
+            except ServerFault:
+                self._documents[path] = None
+        return self._documents[path]
 
 
 @dataclass(frozen=True, slots=True)

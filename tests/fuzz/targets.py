@@ -20,7 +20,7 @@ from spark_audio_proxy.uploads.multipart_reader import FormReader
 from spark_engine.errors import ServerFault, SparkError
 from spark_engine.healing.restart import TargetError, parse_docker, parse_hook
 from spark_engine.healing.status import from_json, to_json
-from spark_engine.models import Transcript
+from spark_engine.models import Segment, Transcript, Word
 from spark_engine.servers import magpie_dialects, parakeet_dialects, parakeet_readers
 from spark_engine.servers.probe import MOST_NAMES, Answers
 from spark_engine.servers.transport import LONGEST_NAME, Reply, error_for, hiding
@@ -155,7 +155,8 @@ def transcripts(data: bytes) -> None:
 def _check(heard: Transcript) -> None:
     """It can be sent on."""
     heard.text.encode()
-    for item in (*(heard.segments or ()), *(heard.words or ())):
+    timed: tuple[Segment | Word, ...] = (*(heard.segments or ()), *(heard.words or ()))
+    for item in timed:
         item.text.encode()
         assert isfinite(item.start)
         assert isfinite(item.end)

@@ -466,7 +466,7 @@ async def test_a_listener_who_takes_nothing_holds_the_server_back() -> None:
     piece, pieces = Audio(bytes(1 << 20), 96_000), 32
     made: list[Audio] = []
 
-    async def synthesize(_: str) -> AsyncGenerator[Audio]:
+    async def synthesize(text: str) -> AsyncGenerator[Audio]:
         for _ in range(pieces):
             made.append(piece)
             yield piece

@@ -5,11 +5,14 @@ from collections.abc import Callable
 from types import FrameType
 
 
+type Trace = Callable[[FrameType, str, object], Trace | None]
+
+
 def operations(work: Callable[[], object]) -> int:
     """Return the bytecode instructions that `work` takes. What C functions do within one is not seen."""
     count = 0
 
-    def trace(frame: FrameType, event: str, _: object) -> Callable[..., object]:
+    def trace(frame: FrameType, event: str, _: object) -> Trace:
         nonlocal count
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
         count += event == "opcode"

@@ -192,10 +192,9 @@ def from_json(document: Json) -> SparkStatus:
 def _known(items: Iterable[Json]) -> Iterator[tuple[ServerName, Mapping[str, Json]]]:
     """Yield the servers of services that there are here: a newer proxy may have others."""
     for item in items:
-        match item:
-            case {"name": str(name), **rest}:
-                with suppress(ValueError):
-                    yield ServerName.parse(name), rest
+        if isinstance(item, dict) and isinstance(name := item.get("name"), str):
+            with suppress(ValueError):
+                yield ServerName.parse(name), item
 
 
 def _server_from_json(name: ServerName, item: Mapping[str, Json], budget: Budget, *, automatic: bool) -> ServerStatus:

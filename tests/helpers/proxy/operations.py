@@ -4,7 +4,6 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-
 type Trace = Callable[[FrameType, str, object], Trace | None]
 
 

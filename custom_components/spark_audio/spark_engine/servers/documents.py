@@ -9,7 +9,7 @@ MOST_VALUES = 1 << 18
 """Values in a document: an empty list takes three bytes there and a hundred in memory."""
 
 MOST_DEPTH = 64
-"""Lists and objects within each other. Without a bound, half a megabyte of brackets takes a second."""
+"""Lists and objects within each other: the parser, and what reads the document, call themselves for each."""
 
 _QUOTES = 8 * MOST_VALUES
 """Quotation marks in a document: four for a name and its value, and as many within texts."""

@@ -47,6 +47,9 @@ LARGEST_ANSWER = 16 << 20
 LONGEST_NAME = 200
 """Characters of a name that a server tells: of a voice, a model, a version."""
 
+_SHORTEST_SECRET = 12
+"""Characters of a token that is hidden on pages: a shorter one may be a word that tells what the server is."""
+
 _LONGEST_MESSAGE = 200
 
 _LONGEST_WAIT = 86_400.0
@@ -172,8 +175,8 @@ class Transport:
                     data = await read_bounded(response, largest)
         if response.status >= 300:
             raise self._error(response, data)
-        if self._token:
-            # Names and titles on pages are shown to people as well.
+        if self._token and method == "GET" and len(self._token) >= _SHORTEST_SECRET:
+            # Names and titles on pages are shown to people as well. A transcript stays as it is.
             data = data.replace(self._token.encode(), b"...")
         return Reply(response.status, response.content_type, data)
 

@@ -127,9 +127,11 @@ async def test_a_language_may_be_named(start_proxy: StartProxy, name: str, nim: 
         ("GET", "/readyz/"),
         ("GET", "/v1/health/"),
         ("GET", "/api/status/"),
+        ("GET", "/metrics/"),
     ],
 )
-async def test_a_slash_at_the_end(proxy: Proxy, method: str, path: str) -> None:
+async def test_a_slash_at_the_end(start_proxy: StartProxy, method: str, path: str) -> None:
+    proxy = await start_proxy(metrics=True)
     data = upload(WAV) if method == "POST" else None
     async with proxy.client.request(method, proxy.url + path, data=data) as response:
         assert response.status == 200

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+import re
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -12,8 +13,8 @@ from typing import Never
 from aiohttp import web
 from spark_engine.errors import SparkError
 from spark_engine.healing.pool import ParakeetPool
-from spark_engine.models import SAMPLE_RATE, Audio, AudioSource, Transcript
-from spark_engine.speech.language import normalize_language
+from spark_engine.models import SAMPLE_RATE, Audio, AudioSource, Json, Transcript
+from spark_engine.speech.language import read_language
 
 from spark_audio_proxy.api import transcript_formats as formats
 from spark_audio_proxy.app_state import HEARING, JOURNAL, SETTINGS, SPARK, TRANSCODERS
@@ -64,24 +65,43 @@ def read_request(form: Form) -> TranscriptionRequest:
     if response_format not in RESPONSE_FORMATS:
         known = ", ".join(RESPONSE_FORMATS)
         raise bad_request(f"`response_format` must be one of {known}.", "response_format")
-    granularities = tuple(form.fields.get("timestamp_granularities", ()))
-    if unknown := set(granularities) - set(GRANULARITIES):
-        raise bad_request(
-            f"`timestamp_granularities` knows segment and word, not {min(unknown)[:50]!r}.",
-            "timestamp_granularities",
-        )
+    granularities = _granularities(form.fields.get("timestamp_granularities", ()))
     if granularities and response_format != "verbose_json":
         raise bad_request("`timestamp_granularities` needs response_format verbose_json.", "timestamp_granularities")
-    language = form.first("language")
-    if language is not None and not language.replace("-", "").replace("_", "").isalnum():
-        raise bad_request("`language` must be a language tag such as en or en-US.", "language")
     return TranscriptionRequest(
         upload=form.upload,
         response_format=response_format,
         granularities=granularities or ("segment",),
-        language=normalize_language(language) if language else None,
+        language=wanted_language(form.first("language")),
         as_events=(form.first("stream") or "").lower() in _YES,
     )
+
+
+def _granularities(values: Sequence[str]) -> tuple[str, ...]:
+    """Return what is asked for: one value or several, in a list of JSON or separated by commas, or nothing.
+
+    Raises Problem 400 for anything else.
+    """
+    words = [word.lower().removesuffix("s") for value in values for word in re.findall(r"[^\s,;\[\]\"']+", value)]
+    if unknown := set(words) - set(GRANULARITIES):
+        raise bad_request(
+            f"`timestamp_granularities` knows segment and word, not {min(unknown)[:50]!r}.",
+            "timestamp_granularities",
+        )
+    return tuple(dict.fromkeys(words))
+
+
+def wanted_language(value: Json) -> str | None:
+    """Return the tag of the language that is asked for, None for any. Raises Problem 400 for what is no language."""
+    try:
+        match value:
+            case None:
+                return None
+            case str():
+                return read_language(value)
+    except ValueError:
+        pass
+    raise bad_request("`language` must be a language, such as en, en-US or English.", "language")
 
 
 async def translations(_: web.Request) -> Never:

@@ -16,7 +16,8 @@ export async function ask(path, options = {}, { quiet = false } = {}) {
   const response = await send(path, options);
   if (response.ok) return response;
   const problem = await problemOf(response);
-  if (problem.status !== 401 || quiet) throw problem;
+  const wantsKey = problem.status === 401 || problem.code === "admin_key_required";
+  if (!wantsKey || quiet) throw problem;
   const why = currentKey() ? problem.message : t`This needs the proxy's API key. The key stays in this tab until you close it.`;
   if ((await askForKey(why)) === null) throw problem;
   return ask(path, options);

@@ -106,6 +106,37 @@ async def test_a_restart_needs_the_key(browser: Browser, hears: FakeServer, spea
     assert len(restarts.posts(RESTART)) == 1
 
 
+async def test_a_restart_needs_an_admin_key(browser: Browser, hears: FakeServer, tmp_path: Path) -> None:
+    """Where there is one, the key that shows everything restarts nothing; the page says so and asks for the other."""
+    restarts = hook()
+    async with (
+        running(restarts),
+        serving(
+            parakeet_url=hears.url,
+            parakeet_restart_url=restarts.url + RESTART,
+            api_key=("right",),
+            admin_key=("admin",),
+            state_dir=str(tmp_path),
+        ) as url,
+        visiting(browser, url) as visit,
+    ):
+        page = visit.page
+        card, dialog = page.locator(state(page)), page.locator("#key-dialog")
+        await page.locator("#key-button").click()
+        await page.locator("#key").fill("right")
+        await dialog.get_by_role("button", name="Use this key").click()
+        await expect(page.locator("#link")).to_have_text("Live")
+        await card.get_by_role("button", name="Restart…").click()
+        await page.locator("#restart-dialog").get_by_role("button", name="Restart").click()
+        await expect(page.locator("#key-why")).to_have_text(re.compile("an admin key may"))
+        assert restarts.asked == []
+        await page.locator("#key").fill("admin")
+        await dialog.get_by_role("button", name="Use this key").click()
+        await expect(card.locator(".timeline")).to_contain_text(["restart requested: by hand"])
+        await expect(page.locator("#link")).to_have_text("Live")
+    assert len(restarts.posts(RESTART)) == 1
+
+
 async def test_a_restart_can_be_cancelled(browser: Browser, hears: FakeServer, tmp_path: Path) -> None:
     """Cancel sends nothing; without a target there is no button to press."""
     restarts = hook()

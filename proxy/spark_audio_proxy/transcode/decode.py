@@ -11,6 +11,7 @@ import av
 from av.container import InputContainer
 from av.error import EOFError as Finished
 from av.error import FFmpegError
+from spark_engine.models import SAMPLE_RATE, SAMPLE_WIDTH
 
 from .losses import Losses
 from .mixer import Channel, Mixer
@@ -39,7 +40,7 @@ _STUCK = 64
 class Block:
     """PCM, 16 kHz s16le mono, and the seconds in front of it that could not be decoded. It may be empty."""
 
-    pcm: bytes
+    pcm: bytes | memoryview
     left_out: float = 0.0
 
 
@@ -57,10 +58,11 @@ def decode(file: bytearray | mmap, channel: Channel | None = None) -> Generator[
         raise ValueError(f"The file is not audio in a known format. Known are {FORMATS}.")
     heard = left_out = 0.0
     for part in joined(recognised, data):
-        for block in _part(recognised.container, part, channel):
-            heard += len(block.pcm) / 32_000
-            left_out += block.left_out
-            yield block
+        with closing(_part(recognised.container, part, channel)) as blocks:
+            for block in blocks:
+                heard += len(block.pcm) / SAMPLE_WIDTH / SAMPLE_RATE
+                left_out += block.left_out
+                yield block
     if not heard:
         raise ValueError(
             "The audio file is damaged or cut: nothing in it can be decoded."
@@ -76,26 +78,26 @@ def decode(file: bytearray | mmap, channel: Channel | None = None) -> Generator[
 def _part(container: str, data: memoryview, channel: Channel | None) -> Generator[Block]:
     """Yield one of the files in it: its first audio track that can be decoded."""
     hide_tags(container, data)
-    number, left_out = 0, 0.0
-    while number is not None:
-        lost, found = 0.0, False
+    number, tracks, found, lost = 0, 1, False, 0.0
+    while not found and number < tracks:
+        lost = 0.0
         try:
             with av.open(View(data), "r", format=container, io_open=refuse, options=_OPTIONS) as media:
-                tracks = _audio_tracks(media)
+                candidates = _audio_tracks(media)
+                tracks = len(candidates)
                 losses = Losses(container, len(data))
-                for block in _track(media, tracks[number], losses, channel):
-                    found = found or bool(block.pcm)
-                    if found:
-                        yield Block(block.pcm, block.left_out + lost)
-                        lost = 0.0
-                    else:
+                with closing(_track(media, candidates[number], losses, channel)) as blocks:
+                    for block in blocks:
                         lost += block.left_out
-                number = number + 1 if not found and number + 1 < len(tracks) else None
+                        found = found or bool(block.pcm)
+                        if found:
+                            yield Block(block.pcm, lost)
+                            lost = 0.0
         except (FFmpegError, OSError) as err:
             raise ValueError("The audio file is damaged or cut: nothing in it can be decoded.") from err
-        left_out = lost
-    if left_out:
-        yield Block(b"", left_out)
+        number += 1
+    if lost:
+        yield Block(b"", lost)
 
 
 def _audio_tracks(media: InputContainer) -> list[av.AudioStream]:
@@ -118,9 +120,7 @@ def _audio_tracks(media: InputContainer) -> list[av.AudioStream]:
     return tracks
 
 
-def _track(
-    media: InputContainer, track: av.AudioStream, losses: Losses, channel: Channel | None
-) -> Generator[Block]:
+def _track(media: InputContainer, track: av.AudioStream, losses: Losses, channel: Channel | None) -> Generator[Block]:
     with closing(Mixer(channel)) as mixer:
         for packet in _packets(media, track):
             losses.reached(packet)

@@ -5,9 +5,9 @@ some milliseconds. FD is a Unix socket of messages. Each names a channel ("left"
 brings two files: the recording, and a socket for the answer.
 
 The answer is a row of messages: a head (`HEAD`) of kind, bytes and seconds left out, and so many bytes. The kinds are
-`PCM` (16 kHz s16le mono), `REFUSED` (a sentence for the user) and `DONE`. One of the last two is the last message. Where
-there is none, the process was stopped by its limits, or by a fault in a decoder. Closing the other end of the answer
-kills the process, whatever it does.
+`PCM` (16 kHz s16le mono), `REFUSED` (a sentence for the user) and `DONE`. One of the last two is the last message.
+Where there is none, the process was stopped by its limits, or by a fault in a decoder. Closing the other end of the
+answer kills the process, whatever it does.
 """
 
 import gc
@@ -83,8 +83,10 @@ def _end_with(answer: socket.socket) -> None:
 
 
 def _limit(size: int) -> None:
-    """Limit what this process may take for a recording of `size` bytes; where a sandbox forbids that, the proxy's
-    patience remains."""
+    """Limit what this process may take for a recording of `size` bytes.
+
+    Where a sandbox forbids that, the proxy's patience remains.
+    """
     with suppress(OSError, ValueError):
         os.nice(PRIORITY)
         # What a fault in a decoder leaves behind would hold speech.

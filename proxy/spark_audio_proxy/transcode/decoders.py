@@ -8,7 +8,6 @@ import subprocess
 import sys
 from asyncio import IncompleteReadError, StreamReader
 from collections.abc import AsyncGenerator
-from contextlib import suppress
 from io import BytesIO
 
 from .decode import Block
@@ -35,19 +34,19 @@ class Decoders:
         self._requests: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self) -> socket.socket:
         """Start the process that starts all others: it takes some tenths of a second to load libav."""
-        self.close()
         self._requests, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         # It gets no keys.
         environment = {name: value for name, value in os.environ.items() if not name.startswith(_SECRETS)}
         with other:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - our own program
                 (sys.executable, "-m", "spark_audio_proxy.transcode.decoder", str(other.fileno())),
                 env=environment | {"PYTHONPATH": os.pathsep.join(sys.path)},
                 stdin=subprocess.DEVNULL,
                 pass_fds=[other.fileno()],
             )
+        return self._requests
 
     def close(self) -> None:
         """End it. Recordings that are being decoded end where nothing reads them."""
@@ -82,22 +81,23 @@ class Decoders:
             writer.transport.abort()
 
     def _ask(self, recording: int, channel: str) -> socket.socket:
+        """Return the socket for the answer."""
         answer, other = socket.socketpair()
         answer.setblocking(False)
         with other:
-            if self._requests is None:
-                self.start()
+            files = [recording, other.fileno()]
             try:
-                self._send(recording, channel, other)
+                socket.send_fds(self._started(), [channel.encode()], files)
             except OSError:
-                LOGGER.warning("The decoder process has ended; it is started anew")
-                self.start()
-                self._send(recording, channel, other)
+                LOGGER.warning("The process that decodes recordings has ended; it is started anew")
+                self.close()
+                socket.send_fds(self._started(), [channel.encode()], files)
         return answer
 
-    def _send(self, recording: int, channel: str, other: socket.socket) -> None:
-        assert self._requests is not None
-        socket.send_fds(self._requests, [channel.encode()], [recording, other.fileno()])
+    def _started(self) -> socket.socket:
+        if self._requests is None:
+            return self.start()
+        return self._requests
 
     async def _next(self, reader: StreamReader) -> Block | None:
         """Return the next block, None at the end."""

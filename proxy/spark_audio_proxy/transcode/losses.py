@@ -3,7 +3,7 @@
 import av
 from av.container import InputContainer
 
-from .frames import FRAMES
+from .frames import FRAMES, Frame
 
 _SHORTEST_GAP = 0.06
 """Seconds by which time stamps have to jump: clocks of recorders are not exact, and a packet is seldom shorter."""
@@ -41,9 +41,9 @@ class Losses:
         if not packet.size:
             return
         if self._read_frame is not None:
-            self._count_junk(packet)
+            self._count_junk(packet, self._read_frame(memoryview(packet), 0))
         elif packet.pts is not None:
-            self._compare_times(packet)
+            self._compare_times(packet, float(packet.pts * packet.time_base))
         self._is_timed = packet.pts is not None
         self._payload += packet.size
         self._bytes_end = max(self._bytes_end, (packet.pos or 0) + packet.size)
@@ -66,6 +66,8 @@ class Losses:
         told = self._length(media, track)
         if told is not None:
             missing = told - self._decoded - self._left_out
+        elif self._container == "ogg":
+            missing = 0.0
         elif self._payload and len(media.streams) == 1 and self._container != "mpegts":
             missing = (self._size - self._bytes_end) * self._decoded / self._payload
         else:
@@ -87,17 +89,13 @@ class Losses:
         self._pending += seconds
         self._left_out += seconds
 
-    def _count_junk(self, packet: av.Packet[av.AudioStream]) -> None:
-        assert self._read_frame is not None
-        frame = self._read_frame(memoryview(packet), 0)
+    def _count_junk(self, packet: av.Packet[av.AudioStream], frame: Frame | None) -> None:
         if frame is None or frame.size > packet.size:
             self._junk += packet.size
         elif packet.size - frame.size > 4:
             self._junk += packet.size - frame.size
 
-    def _compare_times(self, packet: av.Packet[av.AudioStream]) -> None:
-        assert packet.pts is not None
-        start = float(packet.pts * packet.time_base)
+    def _compare_times(self, packet: av.Packet[av.AudioStream], start: float) -> None:
         end = start + float((packet.duration or 0) * packet.time_base)
         if self._time_end is not None and packet.duration:
             gap = start - self._time_end

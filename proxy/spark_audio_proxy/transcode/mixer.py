@@ -17,6 +17,12 @@ class Channel(StrEnum):
     RIGHT = "right"
 
 
+def check_channels(number: int, channel: Channel | None) -> None:
+    """Raise ValueError, with a sentence for the user, where one channel of two is wanted and there are not two."""
+    if channel is not None and number != 2:
+        raise ValueError(f"channels=separate needs a recording with two channels; this one has {number}.")
+
+
 _COMPARED = SAMPLE_RATE // 2 * SAMPLE_WIDTH
 """Bytes of PCM within which the mix and the channels are compared."""
 
@@ -42,8 +48,7 @@ class Mixer:
         if kind != self._kind:
             yield from self.finish()
             channels = frame.layout.nb_channels
-            if self._channel is not None and channels != 2:
-                raise ValueError(f"`channels=separate` needs a recording with two channels; this one has {channels}.")
+            check_channels(channels, self._channel)
             self._kind, self._stage = kind, _Stereo(self._channel) if channels == 2 else _Mono()
         frame.pts = None
         if self._stage is not None:

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from .frames import FRAMES, Frame
 
 FORMATS = (
-    "wav, mp3, m4a, mp4, webm, mkv, ogg, opus, flac, aac, aiff, caf, amr, wma, MPEG-TS and -PS, avi, flv, ac3, au, w64, "
-    "wavpack"
+    "wav, mp3, m4a, mp4, webm, mkv, ogg, opus, flac, aac, aiff, caf, amr, wma, ts, mpg, avi, flv, ac3, au, w64, wv"
 )
 """For people."""
 
@@ -55,9 +54,6 @@ STARTS: Mapping[str, re.Pattern[bytes]] = {
 }
 """How a file of each container starts."""
 
-_FIRST_BLOCK = re.escape(bytes(flags for flags in range(256) if flags & 8))
-"""A byte of WavPack's flags, in the first block of a sample."""
-
 INSIDE: Mapping[str, re.Pattern[bytes]] = {
     name: re.compile(pattern, re.DOTALL)
     for name, pattern in {
@@ -74,7 +70,7 @@ INSIDE: Mapping[str, re.Pattern[bytes]] = {
         "w64": rb"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\0\0",
         "au": rb"\.snd\0\0..\S{4}\0\0\0[\x01-\x1b]",
         "flv": rb"FLV\x01[\0-\x05]\0\0\0\x09",
-        "wv": rb"wvpk....[\x02-\x10]\x04.{6}\0{4}.{5}[%s]" % _FIRST_BLOCK,
+        "wv": rb"wvpk....[\x02-\x10]\x04",
         "mpeg": rb"\0\0\x01\xba",
         "mpegts": rb"G.{187}G.{187}G.{187}G",
     }.items()
@@ -200,6 +196,12 @@ _GO_ON = ("mpeg", "mpegts")
 _PAGE = re.compile(rb"OggS\0([\0-\x07])")
 
 
+_WAVPACK = re.compile(
+    rb"wvpk....[\x02-\x10]\x04.{6}\0{4}.{5}[%s]" % re.escape(bytes(flags for flags in range(256) if flags & 8)),
+    re.DOTALL,
+)
+"""The first block of the first sample."""
+
 _ID3 = re.compile(rb"ID3[\x02-\x04].[\0\x10\x20\x40\x60\x80\xa0\xc0\xe0][\0-\x7f]{4}", re.DOTALL)
 
 
@@ -220,5 +222,7 @@ def _starts(container: str, data: memoryview) -> Iterator[int]:
             beginning = is_first
     elif container in FRAMES:
         yield from (match.start() for match in _ID3.finditer(data) if _ends_well(data, match.start(), container))
+    elif container == "wv":
+        yield from (match.start() for match in _WAVPACK.finditer(data))
     elif container not in _GO_ON:
         yield from (match.start() for match in INSIDE[container].finditer(data))

@@ -1,4 +1,4 @@
-"""Tags of a recording, hidden from libav in place: its dictionary takes time that grows with the square of their number.
+"""Tags of a recording, hidden from libav in place: its dictionary takes time in the square of their number.
 
 Nothing of them is needed. Each is renamed to what the format skips by its length, so that no other byte moves. What is
 missed here costs no more than the decoder's limits (`decoder.py`).
@@ -66,7 +66,7 @@ def _free(data: memoryview, kind: bytes, start: int) -> None:
 
 
 def _boxes(data: memoryview, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Yield the kind of each box with a size of 32 bits, and where its content starts and ends; pass over longer ones."""
+    """Yield the kind of each box, and where its content starts and ends; those of more than 4 GiB are passed over."""
     while at + 8 <= end:
         size, kind = unpack_from(">I4s", data, at)
         if size == 1 and at + 16 <= end:

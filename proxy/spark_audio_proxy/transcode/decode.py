@@ -64,11 +64,7 @@ def decode(file: bytearray | mmap, channel: Channel | None = None) -> Generator[
                 left_out += block.left_out
                 yield block
     if not heard:
-        raise ValueError(
-            "The audio file is damaged or cut: nothing in it can be decoded."
-            if left_out
-            else "The audio file holds no sound."
-        )
+        raise ValueError("The audio file is damaged or cut, or holds no sound: nothing in it can be decoded.")
     if left_out > heard:
         raise ValueError(
             f"Most of the recording is damaged: {left_out:.1f} s of {left_out + heard:.1f} s cannot be decoded."
@@ -94,7 +90,7 @@ def _part(container: str, data: memoryview, channel: Channel | None) -> Generato
                             yield Block(block.pcm, lost)
                             lost = 0.0
         except (FFmpegError, OSError) as err:
-            raise ValueError("The audio file is damaged or cut: nothing in it can be decoded.") from err
+            raise ValueError("The audio file is damaged or cut: it cannot be opened.") from err
         number += 1
     if lost:
         yield Block(b"", lost)
@@ -126,7 +122,8 @@ def _track(media: InputContainer, track: av.AudioStream, losses: Losses, channel
             losses.reached(packet)
             try:
                 frames = packet.decode()
-            except FFmpegError:
+            except FFmpegError, ValueError:
+                # A ValueError is PyAV's, where libav found no decoder for what the head says.
                 losses.undecodable(packet)
                 continue
             for frame in frames:

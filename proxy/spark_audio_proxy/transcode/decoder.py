@@ -69,7 +69,7 @@ def _decode_and_exit(channel: str, file: int, connection: int) -> None:
     try:
         with socket.socket(fileno=connection) as answer, mmap(file, 0, access=ACCESS_COPY) as recording:
             Thread(target=_end_with, args=(answer,), daemon=True).start()
-            _limit(len(recording))
+            limit(len(recording))
             send_decoded(recording, channel, answer)
     finally:
         os._exit(0)
@@ -82,8 +82,8 @@ def _end_with(answer: socket.socket) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _limit(size: int) -> None:
-    """Limit what this process may take for a recording of `size` bytes.
+def limit(size: int, seconds: int = SPARE_SECONDS) -> None:
+    """Limit what this process may take for a recording of `size` bytes: memory, and seconds of processor time.
 
     Where a sandbox forbids that, the proxy's patience remains.
     """
@@ -94,26 +94,25 @@ def _limit(size: int) -> None:
         pages = int(Path("/proc/self/statm").read_text().split()[5])
         most = pages * resource.getpagesize() + size + MEMORY
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
-    _allow_time(0)
+    _allow_time(seconds)
 
 
-def _allow_time(heard: float) -> None:
+def _allow_time(seconds: int) -> None:
     with suppress(OSError, ValueError):
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-        resource.setrlimit(resource.RLIMIT_CPU, (SPARE_SECONDS + int(heard / SLOWEST), hard))
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, hard))
 
 
 def send_decoded(recording: bytearray | mmap, channel: str, answer: socket.socket) -> None:
     """Answer with what can be decoded; the recording's tags are overwritten. Blocking, as fast as it is read."""
-    heard = 0.0
-    allowed = 0.0
+    heard = allowed = 0.0
     try:
         for block in decode(recording, None if channel == MIX else Channel(channel)):
             answer.sendall(HEAD.pack(PCM, len(block.pcm), block.left_out) + block.pcm)
             heard += len(block.pcm) / SAMPLE_WIDTH / SAMPLE_RATE
             if heard >= allowed + SLOWEST:
                 allowed = heard
-                _allow_time(heard)
+                _allow_time(SPARE_SECONDS + round(heard / SLOWEST))
     except ValueError as err:
         sentence = str(err).encode()
         answer.sendall(HEAD.pack(REFUSED, len(sentence), 0) + sentence)

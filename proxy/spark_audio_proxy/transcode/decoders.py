@@ -28,8 +28,9 @@ _SECRETS = "SPARK_AUDIO_"
 class Decoders:
     """Decodes recordings, `at_once` of them at the same time and all others in between."""
 
-    def __init__(self, at_once: int) -> None:
-        """Start nothing yet: the first recording does, or `start`."""
+    def __init__(self, at_once: int, patience: float = PATIENCE) -> None:
+        """Start nothing yet: the first recording does, or `start`. `patience` is in seconds."""
+        self._patience = patience
         self._turns = asyncio.Semaphore(at_once)
         self._requests: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -47,6 +48,13 @@ class Decoders:
                 pass_fds=[other.fileno()],
             )
         return self._requests
+
+    @property
+    def process_id(self) -> int:
+        """Return the id of the process that was started. Raises RuntimeError where none was."""
+        if self._process is None:
+            raise RuntimeError("not started")
+        return self._process.pid
 
     def close(self) -> None:
         """End it. Recordings that are being decoded end where nothing reads them."""
@@ -102,7 +110,7 @@ class Decoders:
     async def _next(self, reader: StreamReader) -> Block | None:
         """Return the next block, None at the end."""
         try:
-            async with self._turns, asyncio.timeout(PATIENCE):
+            async with self._turns, asyncio.timeout(self._patience):
                 kind, size, left_out = HEAD.unpack(await reader.readexactly(HEAD.size))
                 content = await reader.readexactly(size)
         except (IncompleteReadError, ConnectionError, TimeoutError) as err:

@@ -14,6 +14,9 @@ _CORRECTION = 0.1
 _LENGTH_TOLD = ("mov", "flac", "caf", "aiff", "avi", "w64", "ogg", "wv")
 """Containers that tell how long a track is; what libav says of others is an estimate."""
 
+_NO_PADDING = ("matroska", "flv")
+"""Containers of which the bytes behind the last packet were sound, where they do not tell how long they are."""
+
 
 class Losses:
     """Follows the packets of one track through a file of `size` bytes.
@@ -66,9 +69,7 @@ class Losses:
         told = self._length(media, track)
         if told is not None:
             missing = told - self._decoded - self._left_out
-        elif self._container == "ogg":
-            missing = 0.0
-        elif self._payload and len(media.streams) == 1 and self._container != "mpegts":
+        elif self._payload and self._container in _NO_PADDING and len(media.streams) == 1:
             missing = (self._size - self._bytes_end) * self._decoded / self._payload
         else:
             missing = 0.0

@@ -183,11 +183,19 @@ def joined(recognised: Recognised, data: memoryview) -> Iterator[memoryview]:
     whole = data[recognised.start : recognised.end]
     start = 0
     for at in _starts(recognised.container, whole):
-        # A tag between two files belongs to the one behind it.
         if (begin := _without_tags_before(whole, at)) > start < at:
-            yield whole[start : _without_tags_behind(whole[start:at]) + start]
+            yield _without_tag_at_end(whole[start:at])
             start = begin
     yield whole[start:]
+
+
+def _without_tag_at_end(data: memoryview) -> memoryview:
+    """Leave out what is no part of a file: its own tags, and one in front of the next file."""
+    for match in _ID3.finditer(data):
+        if _without_tags_before(data, match.start()) == len(data):
+            data = data[: match.start()]
+            break
+    return data[: _without_tags_behind(data)]
 
 
 _GO_ON = ("mpeg", "mpegts")

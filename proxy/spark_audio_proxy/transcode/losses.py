@@ -3,7 +3,7 @@
 import av
 from av.container import InputContainer
 
-from .frames import FRAMES, Frame
+from .frames import FRAMES
 
 _SHORTEST_GAP = 0.06
 """Seconds by which time stamps have to jump: clocks of recorders are not exact, and a packet is seldom shorter."""
@@ -35,6 +35,7 @@ class Losses:
         self._decoded = 0.0
         self._payload = 0
         self._junk = 0
+        self._junk_in_packet = 0
         self._bytes_end = 0
         self._time_end: float | None = None
         self._is_timed = True
@@ -44,7 +45,8 @@ class Losses:
         if not packet.size:
             return
         if self._read_frame is not None:
-            self._count_junk(packet, self._read_frame(memoryview(packet), 0))
+            frame = self._read_frame(memoryview(packet), 0)
+            self._count_junk(packet.size if frame is None else max(0, packet.size - frame.size))
         elif packet.pts is not None:
             self._compare_times(packet, float(packet.pts * packet.time_base))
         self._is_timed = packet.pts is not None
@@ -60,28 +62,26 @@ class Losses:
 
     def undecodable(self, packet: av.Packet[av.AudioStream]) -> None:
         """Count the last packet as lost."""
-        # Where bytes are counted, it is among them.
-        if self._read_frame is None and packet.duration:
+        if self._read_frame is not None:
+            self._count_junk(packet.size - self._junk_in_packet)
+        elif packet.duration:
             self._lose(float(packet.duration * packet.time_base))
 
     def ended(self, media: InputContainer, track: av.AudioStream) -> None:
         """Compare with what the file says of itself, or where that says nothing, with its bytes."""
-        told = self._length(media, track)
-        if told is not None:
+        self._lose(self._seconds_in(self._junk))
+        missing = 0.0
+        if (told := self._length(media, track)) is not None:
             missing = told - self._decoded - self._left_out
-        elif self._payload and self._container in _NO_PADDING and len(media.streams) == 1:
-            missing = (self._size - self._bytes_end) * self._decoded / self._payload
-        else:
-            missing = 0.0
+        elif self._read_frame is not None:
+            missing = self._seconds_in(self._size - self._payload)
+        elif self._container in _NO_PADDING and len(media.streams) == 1:
+            missing = self._seconds_in(self._size - self._bytes_end)
         if missing > 2 * _SHORTEST_GAP:
             self._lose(missing)
 
     def take(self) -> float:
         """Return the seconds lost since the last call."""
-        if self._junk and self._decoded and self._payload > self._junk:
-            self._lose(self._junk * self._decoded / (self._payload - self._junk))
-            self._payload -= self._junk
-            self._junk = 0
         taken = max(0.0, self._pending)
         self._pending -= taken
         return taken
@@ -90,11 +90,13 @@ class Losses:
         self._pending += seconds
         self._left_out += seconds
 
-    def _count_junk(self, packet: av.Packet[av.AudioStream], frame: Frame | None) -> None:
-        if frame is None or frame.size > packet.size:
-            self._junk += packet.size
-        elif packet.size - frame.size > 4:
-            self._junk += packet.size - frame.size
+    def _count_junk(self, size: int) -> None:
+        self._junk += size
+        self._junk_in_packet = size
+
+    def _seconds_in(self, size: int) -> float:
+        """Return what so many bytes would have held."""
+        return size * self._decoded / max(1, self._payload - self._junk)
 
     def _compare_times(self, packet: av.Packet[av.AudioStream], start: float) -> None:
         end = start + float((packet.duration or 0) * packet.time_base)

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from aiohttp import ClientSession, web
 from spark_engine.spark import Spark
 
+from .availability import Availability
 from .config import Settings
 from .journal import Journal
 from .transcode.decoders import Decoders
@@ -13,6 +14,7 @@ from .uploads.admission import BytesInFlight, Gate
 SETTINGS = web.AppKey("settings", Settings)
 SESSION = web.AppKey("session", ClientSession)
 JOURNAL = web.AppKey("journal", Journal)
+AVAILABILITY = web.AppKey("availability", Availability)
 SPARK = web.AppKey("spark", Spark)
 PROXY_ID = web.AppKey("proxy_id", str)
 DECODERS = web.AppKey("decoders", Decoders)

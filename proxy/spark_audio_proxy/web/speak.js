@@ -3,7 +3,8 @@
 import { ask } from "./api.js";
 import { find, h, say, showProblem } from "./dom.js";
 import { StreamPlayer } from "./player.js";
-import { languageName, seconds } from "./words.js";
+import { isSample, sample } from "./samples.js";
+import { emotionName, languageName, seconds } from "./words.js";
 
 const PLAIN = "No particular emotion";
 
@@ -63,6 +64,8 @@ function best(tags) {
 
 function showVoices() {
   const language = find("language").value;
+  const text = find("text");
+  if (isSample(text.value)) text.value = sample(language);
   const fitting = voices.filter((voice) => !language || !voice.language || voice.language === language);
   const groups = grouped(fitting);
   const order = [...groups.keys()].sort((a, b) => (a === PLAIN ? -1 : b === PLAIN ? 1 : a.localeCompare(b)));
@@ -78,16 +81,15 @@ function showVoices() {
 function grouped(items) {
   const groups = new Map();
   for (const item of items) {
-    const emotion = item.emotion ?? PLAIN;
+    const emotion = item.emotion ? emotionName(item.emotion) : PLAIN;
     groups.set(emotion, [...(groups.get(emotion) ?? []), item]);
   }
   return groups;
 }
 
 function option(voice, language) {
-  const emotion = voice.emotion ? `, ${voice.emotion.toLowerCase()}` : "";
-  const tongue = language || !voice.language ? "" : `, ${languageName(voice.language)}`;
-  return h("option", { value: voice.id }, voice.speaker + emotion + tongue);
+  const here = language && voice.language === language;
+  return h("option", { value: voice.id }, here ? voice.name.replace(/ \([^(]*\)$/, "") : voice.name);
 }
 
 function showSpeed() {

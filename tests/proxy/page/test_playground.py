@@ -42,7 +42,7 @@ async def test_a_text_is_spoken_and_heard(browser: Browser, spark: EmbeddedSpark
         page = visit.page
         await page.get_by_label("Text", exact=True).fill(TEXT)
         await expect(page.get_by_label("Language")).to_have_value("en-US")
-        await page.get_by_label("Voice", exact=True).select_option(label="Jason, calm")
+        await page.get_by_label("Voice", exact=True).select_option(label="Jason · Calm")
         await page.get_by_role("button", name="Speak").click()
         await expect(page.locator("#speak-measured")).to_contain_text("First audio after")
         await expect(page.locator("#replay")).to_be_visible()
@@ -73,10 +73,23 @@ async def test_voices_are_grouped_by_language_and_emotion(browser: Browser, spea
         await language.select_option(label="German (Germany)")
         labels = await voice.locator("optgroup").evaluate_all("groups => groups.map(group => group.label)")
         assert labels == ["No particular emotion", "Calm", "Happy", "Neutral"]
-        await voice.select_option(label="Mia, happy")
+        await voice.select_option(label="Mia · Happy")
         await visit.page.get_by_role("button", name="Speak").click()
         await expect(visit.page.locator("#replay")).to_be_visible()
     assert speaks.posts(magpie.SYNTHESIZE_ONLINE)[-1].fields["voice"] == "Magpie-Multilingual.DE-DE.Mia.Happy"
+
+
+async def test_the_sentence_to_try_is_in_the_language(browser: Browser, speaks: FakeServer) -> None:
+    """Until a person writes another one, which stays."""
+    async with serving(magpie_url=speaks.url, watch=False) as url, visiting(browser, url) as visit:
+        language, text = visit.page.get_by_label("Language"), visit.page.get_by_label("Text", exact=True)
+        await expect(language.locator("option")).to_have_count(6)
+        await expect(text).to_have_value(re.compile("^Good evening"))
+        await language.select_option(label="German (Germany)")
+        await expect(text).to_have_value(re.compile("^Guten Abend"))
+        await text.fill("Mahlzeit.")
+        await language.select_option(label="French (France)")
+        await expect(text).to_have_value("Mahlzeit.")
 
 
 async def test_stop_ends_the_speech(browser: Browser, speaks: FakeServer) -> None:

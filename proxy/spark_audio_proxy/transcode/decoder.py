@@ -32,6 +32,9 @@ HEAD = Struct(">cId")
 PCM, REFUSED, DONE = b"P", b"R", b"D"
 MIX = "mix"
 
+MESSAGE = 1 << 16
+"""Bytes of PCM in a message, or a little more: two seconds. Each costs the proxy as much as a few kilobytes."""
+
 SPARE_SECONDS = 5
 """Seconds of processor time that a recording may take before it has given any audio."""
 
@@ -40,9 +43,6 @@ SLOWEST = 20
 
 MEMORY = 256 << 20
 """Bytes that a recording may take beside its own: some megabytes are needed."""
-
-PRIORITY = 5
-"""How far it stands back (nice) behind the proxy, which speaks meanwhile."""
 
 
 def main() -> None:
@@ -88,7 +88,6 @@ def limit(size: int, seconds: int = SPARE_SECONDS) -> None:
     Where a sandbox forbids that, the proxy's patience remains.
     """
     with suppress(OSError, ValueError):
-        os.nice(PRIORITY)
         # What a fault in a decoder leaves behind would hold speech.
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         pages = int(Path("/proc/self/statm").read_text().split()[5])
@@ -105,11 +104,18 @@ def _allow_time(seconds: int) -> None:
 
 def send_decoded(recording: bytearray | mmap, channel: str, answer: socket.socket) -> None:
     """Answer with what can be decoded; the recording's tags are overwritten. Blocking, as fast as it is read."""
-    heard = allowed = 0.0
+    heard = allowed = left_out = 0.0
+    pcm = bytearray()
     try:
         for block in decode(recording, None if channel == MIX else Channel(channel)):
-            answer.sendall(HEAD.pack(PCM, len(block.pcm), block.left_out) + block.pcm)
-            heard += len(block.pcm) / SAMPLE_WIDTH / SAMPLE_RATE
+            pcm += block.pcm
+            left_out += block.left_out
+            if len(pcm) < MESSAGE:
+                continue
+            answer.sendall(HEAD.pack(PCM, len(pcm), left_out) + pcm)
+            heard += len(pcm) / SAMPLE_WIDTH / SAMPLE_RATE
+            pcm.clear()
+            left_out = 0.0
             if heard >= allowed + SLOWEST:
                 allowed = heard
                 _allow_time(SPARE_SECONDS + round(heard / SLOWEST))
@@ -117,7 +123,7 @@ def send_decoded(recording: bytearray | mmap, channel: str, answer: socket.socke
         sentence = str(err).encode()
         answer.sendall(HEAD.pack(REFUSED, len(sentence), 0) + sentence)
     else:
-        answer.sendall(HEAD.pack(DONE, 0, 0))
+        answer.sendall(HEAD.pack(PCM, len(pcm), left_out) + pcm + HEAD.pack(DONE, 0, 0))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ SEEDS = [
         *(("wav", "adpcm_ima_wav"), ("mpegts", "aac"), ("avi", "libmp3lame"), ("flv", "libmp3lame"), ("wv", "wavpack")),
         *(("caf", "alac"), ("aiff", "pcm_s16be"), ("asf", "libmp3lame"), ("au", "pcm_s16be"), ("w64", "pcm_s16le")),
     )
-    if codec != "libmp3lame" or container != "flv"
 ]
 
 

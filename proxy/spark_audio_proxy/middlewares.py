@@ -106,7 +106,8 @@ def _cors_headers(request: web.Request) -> dict[str, str]:
     allowed = request.app[SETTINGS].cors_origins
     if origin is None or not (origin in allowed or "*" in allowed):
         return {}
-    return {"Access-Control-Allow-Origin": origin, "Vary": "Origin", "Access-Control-Expose-Headers": "X-Request-ID"}
+    exposed = "X-Request-ID, X-Spark-Audio-Left-Out-Seconds"
+    return {"Access-Control-Allow-Origin": origin, "Vary": "Origin", "Access-Control-Expose-Headers": exposed}
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:

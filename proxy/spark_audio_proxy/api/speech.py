@@ -12,7 +12,7 @@ from spark_engine.healing.pool import MagpiePool
 from spark_engine.models import Json, SpeechStyle
 from spark_engine.speech.voices import find_voice
 
-from spark_audio_proxy.app_state import JOURNAL, SETTINGS, SPARK, SPEAKING, TRANSCODERS, UPLOADS
+from spark_audio_proxy.app_state import ENCODERS, JOURNAL, SETTINGS, SPARK, SPEAKING, UPLOADS
 from spark_audio_proxy.config import Settings
 from spark_audio_proxy.journal import AudioPassed
 from spark_audio_proxy.problems import Problem, bad_request
@@ -122,7 +122,7 @@ async def _encoded(request: web.Request, wanted: SpeechRequest) -> AsyncGenerato
     async def run[*Ts](work: Callable[[*Ts], bytes], *arguments: *Ts) -> bytes:
         if _is_trivial(wanted):
             return work(*arguments)
-        return await asyncio.get_running_loop().run_in_executor(request.app[TRANSCODERS], work, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(request.app[ENCODERS], work, *arguments)
 
     with closing(Coder(wanted.audio_format, wanted.speed)) as coder:
         async with aclosing(request.app[SPARK].speak(wanted.text, style, speed=wanted.speed)) as spoken:

@@ -350,7 +350,7 @@ async def test_a_webm_that_stops_in_the_middle_is_heard_as_far_as_it_goes(proxy:
 @pytest.mark.parametrize(
     ("fields", "param", "message"),
     [
-        ({"response_format": "diarized_json"}, "response_format", "json, text, verbose_json, srt, vtt"),
+        ({"response_format": "xml"}, "response_format", "json, text, verbose_json, srt, vtt, diarized_json"),
         ({"timestamp_granularities[]": "word"}, "timestamp_granularities", "needs response_format verbose_json"),
         ({"timestamp_granularities[]": "char"}, "timestamp_granularities", "knows segment and word, not 'char'"),
         ({"language": "en;rm -rf"}, "language", "must be a language"),

@@ -10,7 +10,7 @@ from spark_audio_proxy import __main__, streamed_answer
 from spark_audio_proxy.api import relay
 from spark_audio_proxy.api.speech import LARGEST_REQUEST
 from spark_audio_proxy.config import Settings
-from spark_audio_proxy.transcode import libav_limits
+from spark_audio_proxy.transcode import decoder, decoders, libav_limits
 from spark_audio_proxy.transcode.decode import SAMPLE_RATES
 from spark_audio_proxy.uploads import admission as limits
 from spark_audio_proxy.uploads import form, streamed_upload
@@ -108,9 +108,10 @@ def test_the_bounds_are_those_of_the_code() -> None:
         "a form": f"{form_reader.MOST_PARTS} parts, 16 headers each, {form_reader.LARGEST_FIELD >> 20} MiB for a field",
         "JSON": f"{LARGEST_REQUEST >> 20} MiB for a speech request; {documents.MOST_VALUES:,} values; "
         f"{documents.MOST_DEPTH} levels",
-        "a recording": f"{usual.max_audio / 3600:.0f} hours; {rates[0] // 1000} to {rates[-1] // 1000} kHz; "
-        f"{libav_limits.LARGEST_BLOCK >> 20} MiB for one block of memory in the decoder, "
-        "even if the header asks for more",
+        "a recording": f"{usual.max_audio / 3600:.0f} hours; {rates[0] // 1000} to {rates[-1] // 1000} kHz",
+        "decoding one": f"a process of its own: {decoder.SPARE_SECONDS} s of processor time, and 1 s more for each "
+        f"{decoder.SLOWEST} s of audio; {decoder.MEMORY >> 20} MiB of memory beside the recording, "
+        f"{libav_limits.LARGEST_BLOCK >> 20} MiB for one block; {decoders.PATIENCE:.0f} s without audio",
         "a connection without a request": f"{__main__.IDLE:.0f} s",
         "a response of any kind": f"{streamed_answer.UNTAKEN:.0f} s without a byte "
         "read by the client, once all buffers are full",

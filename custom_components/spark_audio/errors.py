@@ -33,9 +33,10 @@ TRANSLATION_KEYS: Mapping[type[SparkError], str] = {
 
 
 def translated[E: HomeAssistantError](kind: type[E], err: SparkError, service: Service) -> E:
-    """Return the error as Home Assistant shows it: what is wrong with which service, and the engine's own sentence."""
+    """Return the error as Home Assistant shows it: what is wrong with which service, and what the server says itself."""
+    key = f"held_{err.state}" if isinstance(err, Held) else TRANSLATION_KEYS[type(err)]
     return kind(
         translation_domain=DOMAIN,
-        translation_key=TRANSLATION_KEYS[type(err)],
-        translation_placeholders={"service": service.display_name, "reason": err.message},
+        translation_key=key,
+        translation_placeholders={"service": service.display_name, "reason": err.said or err.message},
     )

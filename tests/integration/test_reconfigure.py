@@ -101,7 +101,7 @@ def devices(hass: HomeAssistant, entry: MockConfigEntry) -> list[str]:
 async def test_reconfigure_and_title(hass: HomeAssistant, parakeet: FakeServer, old: str, new: str) -> None:
     """The title follows the host, unless the user chose another."""
     entry = MockConfigEntry(domain=DOMAIN, title=old, data={PARAKEET: "http://old-host", MAGPIE: None})
-    assert await set_up(hass, entry)
+    entry.add_to_hass(hass)
     await reconfigure(hass, entry, **{PARAKEET: parakeet.url})
     await hass.async_block_till_done()
     assert entry.title == new

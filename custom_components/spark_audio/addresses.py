@@ -34,8 +34,8 @@ MOST_ADDRESSES = 16
 def normalize_url(text: str) -> str:
     """Return one spelling for one server: lower case, no default port, no slash, and no /v1 with what follows it.
 
-    http:// is completed where it is missing. Raises ValueError for what is no http or https URL, and for parts that have
-    no place in one here: user and password (they would end up in logs), query and fragment.
+    http:// is completed where it is missing. Raises ValueError for what is no http or https URL, and for parts that
+    have no place in one here: user and password (they would end up in logs), query and fragment.
     """
     url = URL(_with_scheme(text))
     if url.scheme not in ("http", "https") or not url.host or any(char.isspace() or char == "," for char in text):

@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import (
     ClientConnectorCertificateError,
     ClientConnectorDNSError,
+    ClientError,
     ClientResponseError,
     ClientSession,
 )
@@ -47,6 +48,13 @@ _DIRECT = (CONF_PARAKEET_URL, CONF_MAGPIE_URL)
 
 _SWAPPED = ([f"is_{Kind.MAGPIE}", f"is_{Kind.PARAKEET}"], [f"is_{Kind.MAGPIE}", "no_voices"])
 """NVIDIA's containers are alike, but for the voices."""
+
+
+_CAUSES: Mapping[type[ClientError], str] = {
+    ClientConnectorCertificateError: "untrusted_certificate",
+    ClientConnectorDNSError: "unknown_host",
+    ClientResponseError: "not_http",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,13 +231,8 @@ def _key(err: SparkError) -> str:
             return "forbidden"
         case Rejected(status=int(status)) if status < 400:
             return "redirected"
-        case SparkError(__cause__=ClientConnectorCertificateError()):
-            return "untrusted_certificate"
-        case SparkError(__cause__=ClientConnectorDNSError()):
-            return "unknown_host"
-        case SparkError(__cause__=ClientResponseError()):
-            return "not_http"
-    return TRANSLATION_KEYS[type(err)]
+    causes = (key for cause, key in _CAUSES.items() if isinstance(err.__cause__, cause))
+    return next(causes, TRANSLATION_KEYS[type(err)])
 
 
 def _is_another_service(err: SparkError) -> bool:

@@ -33,7 +33,7 @@ TRANSLATION_KEYS: Mapping[type[SparkError], str] = {
 
 
 def translated[E: HomeAssistantError](kind: type[E], err: SparkError, service: Service) -> E:
-    """Return the error as Home Assistant shows it: what is wrong with which service, and what the server says itself."""
+    """Return the error as Home Assistant shows it: what is wrong with which service, in the words of the server."""
     key = f"held_{err.state}" if isinstance(err, Held) else TRANSLATION_KEYS[type(err)]
     return kind(
         translation_domain=DOMAIN,

@@ -1,4 +1,4 @@
-"""What the form says of a Spark that cannot be used: what is wrong, in one sentence, with the server's own words once."""
+"""What the form says of a Spark that cannot be used: one sentence each, with the server's own words once."""
 
 import asyncio
 from collections.abc import Callable

@@ -30,7 +30,10 @@ class Restarter:
         answered: Callable[[RestartReply], None],
         tried: Callable[[TrialResult], None],
     ) -> None:
-        """Nothing is sent yet. `name` is for the log. `answered` gets what the target answers to each restart, `tried` what a trial shows."""
+        """Nothing is sent yet. `name` is for the log.
+
+        `answered` gets what the target answers to each restart, `tried` what a trial shows.
+        """
         self.target = target
         self.budget = budget
         self.ledger = Ledger()

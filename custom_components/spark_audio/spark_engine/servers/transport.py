@@ -187,7 +187,7 @@ class Transport:
 
     @contextmanager
     def _translated(self, connection: _Connection | None = None) -> Iterator[None]:
-        """Raise aiohttp's errors as the engine's: TimeoutError first, since its socket timeouts are ClientErrors, too."""
+        """Raise aiohttp's errors as the engine's: TimeoutError first; its socket timeouts are ClientErrors, too."""
         try:
             yield
         except SparkError:

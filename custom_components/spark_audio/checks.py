@@ -112,9 +112,9 @@ async def try_proxy(session: ClientSession, data: Mapping[str, Any]) -> Findings
         return Findings({CONF_PROXY_URL: Problem("no_services")})
     spark = Spark(session, address_for(data, served), deadlines=DEADLINES)
     parakeet, magpie = await asyncio.gather(_try_parakeet(spark.parakeet), _try_magpie(spark.magpie))
-    for service, err in ((Service.PARAKEET, parakeet), (Service.MAGPIE, magpie)):
-        if err:
-            problem = err if isinstance(err, Problem) else _problem(err)
+    for service, found in ((Service.PARAKEET, parakeet), (Service.MAGPIE, magpie)):
+        if found:
+            problem = found if isinstance(found, Problem) else _problem(found)
             return Findings({CONF_PROXY_URL: Problem(problem.key, problem.said, service)}, status.proxy_id)
     return Findings(unique_id=status.proxy_id)
 

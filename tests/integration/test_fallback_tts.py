@@ -220,7 +220,9 @@ async def test_another_hangs(
     monkeypatch.setattr(fallback, "FIRST_SOUND_DEADLINE", 0.05)
     await add_mouth(hass, SlowMouth(_hangs))
     magpie.answers[SPEAK] = CUDA
-    with pytest.raises(HomeAssistantError, match=f"Then {MOUTH} was asked, but it did not answer in time"):
+    with pytest.raises(
+        HomeAssistantError, match=f"The fallback {MOUTH} was used instead, but it did not answer in time"
+    ):
         await entity_of(hass).async_stream_tts_audio(TTSAudioRequest("en-US", {}, _text()))
 
 

@@ -16,7 +16,7 @@ from tests.fakes import faults
 from tests.fakes import magpie as fake_magpie
 from tests.fakes.server import FakeServer, running
 from tests.helpers.integration.config_forms import MAGPIE, PARAKEET, choose, direct, reconfigure
-from tests.helpers.integration.set_up import entry_for, set_up
+from tests.helpers.integration.set_up import entry_for
 
 pytestmark = pytest.mark.usefixtures("assist")
 

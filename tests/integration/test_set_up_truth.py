@@ -95,7 +95,7 @@ async def test_no_connection_in_time(hass: HomeAssistant, monkeypatch: pytest.Mo
 async def test_nothing_listens(hass: HomeAssistant) -> None:
     result = await submit(hass, **{PARAKEET: faults.refused()})
     [sentence] = sentences(result).values()
-    assert sentence.startswith("No connection could be made (Connect")
+    assert sentence.startswith("No connection could be made (Connection refused).")
 
 
 @pytest.mark.parametrize(("connection", "field"), [("direct", PARAKEET), ("direct", MAGPIE), ("proxy", PROXY)])
@@ -194,7 +194,7 @@ async def test_what_does_not_pass_is_not_saved(hass: HomeAssistant, error: str) 
     async with running(fake_magpie.nim()) as magpie:
         if error == "key":
             refused = fake.json({"detail": "no"}, status=401)
-            magpie.answers = {route: refused for route in magpie.answers}
+            magpie.answers = dict.fromkeys(magpie.answers, refused)
             magpie.answers |= {
                 ("GET", path): refused for path in (fake_magpie.SYNTHESIZE, fake_magpie.SYNTHESIZE_ONLINE)
             }
@@ -233,7 +233,9 @@ async def test_key_is_not_sent_to_the_browser_again(hass: HomeAssistant) -> None
         entry.add_to_hass(hass)
         hass.config_entries.async_update_entry(entry, data=direct(server.url, None, api_key="a-key-of-mine-1234"))
         form = await choose(hass, await entry.start_reconfigure_flow(hass), "direct")
-        assert "a-key-of-mine-1234" not in str([field.description for field in form["data_schema"].schema])
+        schema = form["data_schema"]
+        assert schema is not None
+        assert "a-key-of-mine-1234" not in str([field.description for field in schema.schema])
         result = await hass.config_entries.flow.async_configure(form["flow_id"], {PARAKEET: server.url})
         assert result["reason"] == "reconfigure_successful"
         await hass.async_block_till_done()

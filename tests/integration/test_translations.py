@@ -70,7 +70,13 @@ def test_nothing_is_left_in_english(language: str) -> None:
 
 async def test_home_assistant_takes_them(hass: HomeAssistant, enable_custom_integrations: None) -> None:
     """In the user's language."""
-    for language, word in (("de", "Systemzustand"), ("es", "Salud"), ("fr", "Santé"), ("it", "Salute"), ("en", "Health")):
+    for language, word in (
+        ("de", "Systemzustand"),
+        ("es", "Salud"),
+        ("fr", "Santé"),
+        ("it", "Salute"),
+        ("en", "Health"),
+    ):
         found = await async_get_translations(hass, language, "entity", [DOMAIN])
         assert found[f"component.{DOMAIN}.entity.sensor.health.name"] == word
 

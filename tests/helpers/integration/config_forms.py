@@ -36,7 +36,9 @@ async def back(hass: HomeAssistant, result: ConfigFlowResult) -> ConfigFlowResul
     """The form again, where it is offered to save anyway."""
     if result["type"] is not FlowResultType.MENU:
         return result
-    save, step = result["menu_options"]
+    options = result["menu_options"]
+    assert isinstance(options, list)
+    save, step = options
     assert (result["step_id"], save) == ("not_ready", "save_anyway")
     return await choose(hass, result, step)
 

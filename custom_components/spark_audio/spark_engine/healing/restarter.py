@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from ..models import ServerName
 from .budget import Budget, Ledger, LedgerStore, in_window, restarts_left, wait_before_restart
 from .clock import Clock
 from .restart import Answer, RestartReply, RestartTarget, Trial, TrialResult

@@ -7,6 +7,7 @@ that before it read anything.
 
 import asyncio
 import json
+import os
 import re
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager, suppress
@@ -197,7 +198,9 @@ class Transport:
                 raise Unreachable(f"No connection to {self._host} was made in time.", said="timed out") from err
             raise TimedOut("The server did not answer in time.") from err
         except ClientConnectorError as err:
-            said = err.os_error.strerror or str(err.os_error)
+            # asyncio's own text names the address once more.
+            number = err.os_error.errno or 0
+            said = os.strerror(number) if number > 0 else err.os_error.strerror or str(err.os_error)
             raise Unreachable(f"No connection to {err.host}:{err.port}: {said}.", said=said) from err
         except ClientError as err:
             name = type(err).__name__

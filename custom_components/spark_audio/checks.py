@@ -218,7 +218,7 @@ async def _is_spoken(session: ClientSession, url: str) -> bool:
 
 
 def _problem(err: SparkError) -> Problem:
-    return Problem(_key(err), err.said if isinstance(err, WrongServer) else err.said or err.message)
+    return Problem(_key(err), err.said if isinstance(err, WrongServer) else err.quoted)
 
 
 def _key(err: SparkError) -> str:

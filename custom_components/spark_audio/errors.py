@@ -47,5 +47,5 @@ def translated[E: HomeAssistantError](kind: type[E], err: SparkError, service: S
     return kind(
         translation_domain=DOMAIN,
         translation_key=key,
-        translation_placeholders={"service": service.display_name, "reason": err.said or err.message},
+        translation_placeholders={"service": service.display_name, "reason": err.quoted},
     )

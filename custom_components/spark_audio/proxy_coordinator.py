@@ -133,5 +133,5 @@ def _about(err: SparkError, *, translation_key: str) -> _About:
     return _About(
         translation_domain=DOMAIN,
         translation_key=translation_key,
-        translation_placeholders={"reason": err.said or err.message},
+        translation_placeholders={"reason": err.quoted},
     )

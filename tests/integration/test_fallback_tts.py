@@ -133,7 +133,7 @@ async def test_not_tried_again_after_the_first_sound(
     await add_mouth(hass, mouth)
     magpie.answers[SPEAK] = in_pieces(spoken(TEXT, RATE)[:50_000], then_reset=True)
     response = await entity_of(hass).async_stream_tts_audio(TTSAudioRequest("en-US", {}, _text()))
-    with pytest.raises(HomeAssistantError, match="Magpie failed"):
+    with pytest.raises(HomeAssistantError, match="Magpie has an error"):
         _ = [chunk async for chunk in response.data_gen]
     assert len(magpie.posts(SYNTHESIZE_ONLINE)) == 1
     assert mouth.asked == []

@@ -135,7 +135,7 @@ async def test_behind_the_proxy(
     placeholders = result["description_placeholders"]
     assert placeholders is not None
     assert placeholders["service"] == service
-    assert f"({reason})" in placeholders["problem"]
+    assert f"({reason.rstrip('.')})" in placeholders["problem"]
 
 
 async def test_duplicates(hass: HomeAssistant) -> None:

@@ -39,7 +39,7 @@ def sentences(result: ConfigFlowResult) -> dict[str, str]:
 REFUSALS: dict[str, tuple[Handler, str]] = {
     "licence": (
         fake.json({"error": {"message": "License expired."}}, status=403),
-        "The server denies access (License expired.). Check the API key and the server's license.",
+        "The server denies access (License expired). Check the API key and the server's license.",
     ),
     "key": (
         fake.json({"detail": "Invalid API key"}, status=401),

@@ -32,6 +32,11 @@ class SparkError(Exception):
         self.status = status
         self.said = said
 
+    @property
+    def quoted(self) -> str:
+        """Return what was said, or else the message, as it stands within another sentence: without a full stop."""
+        return (self.said or self.message).rstrip(".")
+
     @override
     def __str__(self) -> str:
         return self.message

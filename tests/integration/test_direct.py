@@ -179,7 +179,7 @@ async def test_an_invalid_target_keeps_the_services_running(
     await load(hass, watched_entry(parakeet.url, **options))
     await until(hass, HEALTH, "healthy")
     assert hass.states.get(RESTART) is None
-    assert "parakeet cannot be restarted, its restart target cannot be understood" in caplog.text
+    assert "127.0.0.1, Parakeet cannot be restarted, its restart target cannot be understood" in caplog.text
 
 
 async def test_automatic_restarts_can_be_switched_off(

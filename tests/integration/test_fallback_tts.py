@@ -182,7 +182,7 @@ async def test_another_cannot_speak(
     if speak:
         await add_mouth(hass, OtherMouth(speak))
     magpie.answers[SPEAK] = CUDA
-    with pytest.raises(HomeAssistantError, match=f"Then {MOUTH} was asked, but {told}") as failed:
+    with pytest.raises(HomeAssistantError, match=f"The fallback {MOUTH} was used instead, but {told}") as failed:
         await entity_of(hass).async_stream_tts_audio(TTSAudioRequest(language, {}, _text()))
     assert "swordfish" not in str(failed.value)
     assert warnings(caplog) == []

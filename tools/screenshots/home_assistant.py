@@ -77,7 +77,8 @@ async def take_set_up(page: Page, spark: Spark, pictures: Pictures) -> None:
     await page.get_by_text("Go back and try again").click()
     await expect(page.get_by_text("No connection could be made")).to_be_visible()
     await pictures.take("config-error", page, dialog(page), margin=24)
-    await _fill_in(page, parakeet_url, magpie_url)
+    # As many people type them.
+    await _fill_in(page, parakeet_url.removeprefix("http://"), magpie_url.removeprefix("http://"))
     await submit(page)
     await expect(page.locator("step-flow-create-entry ha-area-picker")).to_have_count(DEVICES)
     await pictures.take("config-success", page, dialog(page), margin=24)

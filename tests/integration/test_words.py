@@ -85,7 +85,8 @@ FORBIDDEN = {
     r"|Rauschunter|ausprobier|leer gelassen|\bRechnername|Ersatz\b|erholt|TLS|: [a-zäöü]+ \w+ \w+ (ist|wird|hat)\b",
     "es": r"\bórden(es)?\b|\borden\b|\bsano|\bcura\b|destino|sustitut|\bturno|\bprueba de\b|ensayo|Estado\b"
     r"|Reconocimiento de voz|Síntesis de voz|\bmáquina|\bTLS\b|intento|se recupera",
-    "fr": r"Soumettre|\bordres?\b|échou|joindre|Remplaçant|\btour\b|\bessai|cible|se reprend|\bTLS\b|\bÉtat\b|injoignable|’",
+    "fr": r"Soumettre|\bordres?\b|échou|joindre|Remplaçant|\btour\b|\bessai|cible|se reprend|\bTLS\b|\bÉtat\b"
+    r"|injoignable|’",
     "it": r"Rinuncia|\bsano|\bturno|\bprova\b della|\bcura|Stato\b|riprende|\bTLS\b|\bordin|’|\blog\b",
 }
 """Buttons that do not exist, jargon, words for people, and terms that Home Assistant has others for."""

@@ -76,7 +76,7 @@ class NeverFound(AbstractResolver):
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-async def test_no_connection_in_time_is_unreachable(streamed: bool) -> None:
+async def test_no_connection_in_time_is_unreachable(*, streamed: bool) -> None:
     """No server has taken it: that is no evidence of one that hangs."""
     async with ClientSession(connector=TCPConnector(resolver=NeverFound())) as session:
         transport = Transport(session, "http://spark.test:9000/v1")

@@ -52,7 +52,7 @@ async def test_a_wedge_appears_and_heals_live(
         await expect(card.locator(".headline")).to_have_text("It works.")
         await expect(card.locator(".evidence")).to_have_text("The canary was transcribed right.")
         steps = await card.locator(".timeline .what").all_text_contents()
-        assert steps == ["Healthy", "Restarting", "Wedged", "Suspect", "Healthy"]
+        assert steps == ["Healthy", "Restarting", "Stuck", "Suspect", "Healthy"]
         assert await card.locator(".bar.failed .cross").count() >= 2
         await expect(card.locator(".strip")).to_have_attribute(
             "aria-label", re.compile(r"^Usable: \d\d?\.\d+ % since ")

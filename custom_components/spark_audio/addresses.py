@@ -29,19 +29,32 @@ DEADLINES = Deadlines()
 
 
 def normalize_url(text: str) -> str:
-    """Return one spelling for one server: lower case, no default port, no slash or /v1 at the end.
+    """Return one spelling for one server: lower case, no default port, no slash, and no /v1 with what follows it.
 
-    Raises ValueError for what is no http or https URL, and for parts that have no place in one here: user and password
-    (they would end up in logs), query and fragment.
+    http:// is completed where it is missing. Raises ValueError for what is no http or https URL, and for parts that
+    have no place in one here: user and password (they would end up in logs), query and fragment.
     """
-    url = URL(text)
+    url = URL(_with_scheme(text))
     if url.scheme not in ("http", "https") or not url.host or any(char.isspace() or char == "," for char in text):
         raise ValueError("not an http or https URL")
     if url.user is not None or url.password is not None or url.query_string or url.fragment:
         raise ValueError("more than an address")
     url.host.encode("idna")
-    path = url.path.rstrip("/").removesuffix("/v1").rstrip("/")
+    # People paste the address of one of its pages, too.
+    path = re.sub(r"/v1(/.*)?$", "", url.path).rstrip("/")
     return str(url.origin()) + str(URL.build(path=path))
+
+
+def _with_scheme(text: str) -> str:
+    """Return the text with http:// in front where it has no scheme, or with the slashes that its scheme lacks."""
+    if scheme := re.match(r"(https?):(?:/{1,2}(?!/)|(?![/0-9]))", text, re.IGNORECASE):
+        return f"{scheme[1]}://{text[scheme.end() :]}"
+    if "://" in text:
+        return text
+    try:
+        return f"http://[{IPv6Address(text)}]"
+    except ValueError:
+        return "http://" + text.removeprefix("//")
 
 
 def read_key(text: str) -> str:

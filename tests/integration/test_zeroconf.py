@@ -61,7 +61,7 @@ async def test_found_without_key(hass: HomeAssistant) -> None:
     """Nothing has to be typed where the proxy wants no key."""
     async with running(proxy()) as server:
         form = await announce(hass, server.url)
-        assert (form["type"], form["step_id"]) == (FlowResultType.FORM, "discovered")
+        assert (form["type"], form["step_id"]) == (FlowResultType.FORM, "zeroconf_confirm")
         assert form["data_schema"] is not None
         assert form["data_schema"].schema == {}
         assert form["description_placeholders"] is not None

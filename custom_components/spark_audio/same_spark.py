@@ -1,4 +1,4 @@
-"""Whether a server belongs to another Spark already: by its own URL, through a proxy, or by another name."""
+"""Whether a Parakeet belongs to another Spark already: by its own URL, through a proxy, or by another name."""
 
 import socket
 from collections.abc import Iterable, Mapping
@@ -38,9 +38,13 @@ class Place:
 async def spark_with_same_server(
     hass: HomeAssistant, data: Mapping[str, Any], besides: ConfigEntry | None
 ) -> ConfigEntry | None:
-    """Return the other entry that one of the servers belongs to, None where there is none; as far as that is known."""
+    """Return the other entry with the same Parakeet, None where there is none; as far as that is known.
+
+    Two Sparks may share a Magpie, unless it is all that the new one has.
+    """
     entries = [entry for entry in hass.config_entries.async_entries(DOMAIN) if entry is not besides]
     wanted = places(data, await _behind_proxy(hass, data)) if entries else []
+    wanted = [place for place in wanted if place.service is Service.PARAKEET] or wanted
     for entry in entries:
         is_known = entry.state is ConfigEntryState.LOADED and is_through_proxy(entry.data)
         for place in places(entry.data, entry.runtime_data.data.values() if is_known else ()):

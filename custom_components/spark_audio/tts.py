@@ -155,8 +155,8 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
             defaults[CONF_EMOTION] = emotion
         if chosen := self._choice.chosen:
             defaults[CONF_VOICES] = ", ".join(f"{language}={voice}" for language, voice in sorted(chosen.items()))
-        chosen = {name: self._entry.options.get(name) for name in AROUND}
-        defaults |= {name: value for name, value in chosen.items() if value and value != CHIME_NONE}
+        around = {name: self._entry.options.get(name) for name in AROUND}
+        defaults |= {name: value for name, value in around.items() if value and value != CHIME_NONE}
         if self._is_even:
             defaults[CONF_EVEN_LOUDNESS] = True
         if replacements := self._entry.options.get(CONF_REPLACEMENTS):
@@ -291,7 +291,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
                 rewrite = self._rewrite(self._spoken(request.language))
                 response = await speak_with(self.hass, fallback, text, request, rewrite)
         except FallbackFailed as failed:
-            about = {"service": Service.MAGPIE.display_name, "reason": err.message}
+            about = {"service": Service.MAGPIE.display_name, "reason": err.quoted}
             raise HomeAssistantError(
                 translation_domain=DOMAIN,
                 translation_key="fallback_failed",

@@ -98,6 +98,8 @@ async def test_all_is_kept_and_shown_again(hass: HomeAssistant, entry: MockConfi
         "fallback": {"fallback_stt": other},
     }
     await submit(hass, entry, **chosen)
+    registered = er.async_get(hass).async_get(other)
+    assert registered is not None
     assert entry.options == {
         "language": "de-DE",
         "voices": {"de-DE": LEO},
@@ -118,7 +120,7 @@ async def test_all_is_kept_and_shown_again(hass: HomeAssistant, entry: MockConfi
         "automatic_restart": False,
         "keep_warm": True,
         "restart_kind": "none",
-        "fallback_stt": er.async_get(hass).async_get(other).id,
+        "fallback_stt": registered.id,
     }
     form = await start(hass, entry)
     for name, values in chosen.items():

@@ -17,6 +17,7 @@ from .servers.parakeet import Parakeet
 from .servers.transport import Transport
 from .speech.audio import silence
 from .speech.replacements import Rewrite, as_written
+from .speech.resample import in_one_rate
 from .speech.speaking import speak
 from .speech.text import utterances
 
@@ -104,7 +105,7 @@ class Spark:
             raise RuntimeError("this Spark has no Magpie")
         magpie, has_spoken = self.magpie, False
         speech = speak(utterances(text, rewrite), lambda piece: magpie.synthesize(piece, style), speed=speed)
-        async with aclosing(speech) as pieces:
+        async with aclosing(in_one_rate(speech)) as pieces:
             async for audio in pieces:
                 has_spoken = True
                 yield audio

@@ -103,6 +103,6 @@ def test_keys_stay_out_of_what_is_printed() -> None:
 
 def test_the_version_is_printed_alone(capsys: pytest.CaptureFixture[str]) -> None:
     """It is what a report of a fault begins with."""
-    with pytest.raises(SystemExit, match="^0$"):
+    with pytest.raises(SystemExit, match=r"^0$"):
         read_settings(["--version"], {})
     assert capsys.readouterr().out == f"{spark_engine.__version__}\n"

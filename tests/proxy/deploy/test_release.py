@@ -123,7 +123,7 @@ def test_what_is_not_ready_is_not_released(changelog: str, tag: str, complaint: 
 
 def test_every_word_that_publishing_makes_wrong_is_listed() -> None:
     """CONTRIBUTING.md names the files that say that nothing is released, and no others."""
-    unreleased = re.compile(r"first\s+release\b|(?:released|published) yet|no release yet|\(unreleased\)", re.IGNORECASE)
+    unreleased = re.compile(r"first\s+release\b|(released|published|release) yet|\(unreleased\)", re.IGNORECASE)
     tracked = subprocess.run(
         ["git", "ls-files", "-z", "*.md", "*.yaml", "*.yml", "*Dockerfile"],
         cwd=ROOT,

@@ -48,6 +48,7 @@ from .const import (
     DEFAULT_TURN_DEADLINE,
     DEFAULT_TURN_END,
     FASTEST,
+    LEAST_CANARY_INTERVAL,
     SLOWEST,
     RestartKind,
     TurnEnd,
@@ -231,7 +232,7 @@ _LISTENING = {
     vol.Required(CONF_AUTO_GAIN, default=True): BooleanSelector(),
 }
 _HEALING = {
-    vol.Required(CONF_CANARY_INTERVAL, default=DEFAULT_CANARY_INTERVAL): _seconds(1, 86_400),
+    vol.Required(CONF_CANARY_INTERVAL, default=DEFAULT_CANARY_INTERVAL): _seconds(LEAST_CANARY_INTERVAL, 86_400),
     vol.Required(CONF_AUTOMATIC_RESTART, default=True): BooleanSelector(),
     vol.Required(CONF_KEEP_WARM, default=False): BooleanSelector(),
     vol.Required(CONF_RESTART_KIND, default=RestartKind.NONE): SelectSelector(

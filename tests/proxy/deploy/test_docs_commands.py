@@ -193,9 +193,7 @@ async def test_links_lead_somewhere(page: Path) -> None:
     assert lost == []
 
 
-EXAMPLES = re.compile(
-    r"https?://(?:\w+\.local|192\.168\.\d+\.\d+|host\.docker\.internal|parakeet|magpie):(?P<port>\d+)"
-)
+EXAMPLES = re.compile(r"(?:\w+\.local|192\.168\.\d+\.\d+|host\.docker\.internal|//parakeet|//magpie):(?P<port>\d+)")
 PORTS = {
     "8000": "Parakeet",
     "9000": "Magpie",

@@ -200,6 +200,7 @@ PORTS = {
     "8600": "the proxy",
     "9100": "the hook",
     "2375": "Docker",
+    "2222": "SSH",
     "11434": "Ollama",
 }
 """What listens on which port, wherever a reader may copy an address; docs/servers.md says so."""

@@ -12,6 +12,8 @@ VOICE = {"emotion": "as_is", "speed": 1, "sample_rate": "44100"}
 LISTENING = {
     "turn_end": "balanced",
     "early_transcription": True,
+    "home_names": True,
+    "keep_corrections": False,
     "turn_deadline": 10,
     "noise_reduction": True,
     "auto_gain": True,
@@ -25,6 +27,8 @@ DEFAULTS = {
     "voices": {},
     "turn_end": "balanced",
     "early_transcription": True,
+    "home_names": True,
+    "keep_corrections": False,
     "turn_deadline": 10,
     "audio_processing": {"noise_reduction": True, "auto_gain": True},
     "canary_interval": 300,

@@ -58,7 +58,8 @@ from .const import (
 )
 from .spark_engine.models import Service
 from .spark_engine.servers.magpie_dialects import MagpieServer
-from .voices import emotion_label, emotions, offered
+from .spark_engine.speech.voices import emotion_label
+from .voices import emotions, offered
 
 VOICE = "voice"
 LISTENING = "listening"

@@ -16,7 +16,19 @@ from spark_engine.servers.deadlines import Deadlines
 from spark_engine.spark import Spark
 
 from .api import routes
-from .app_state import HEARING, JOURNAL, PROXY_ID, SESSION, SETTINGS, SPARK, SPEAKING, TRANSCODERS, UPLOADS
+from .app_state import (
+    AVAILABILITY,
+    HEARING,
+    JOURNAL,
+    PROXY_ID,
+    SESSION,
+    SETTINGS,
+    SPARK,
+    SPEAKING,
+    TRANSCODERS,
+    UPLOADS,
+)
+from .availability import Availability
 from .config import Settings, SettingsError
 from .identity import lasting_id
 from .journal import Journal
@@ -50,6 +62,8 @@ def create_app(
     app.on_response_prepare.append(add_headers)
     app[SETTINGS] = settings
     app[JOURNAL] = Journal()
+    app[AVAILABILITY] = Availability()
+    app[JOURNAL].subscribe(app[AVAILABILITY].tell)
     app[HEARING] = Gate("Parakeet", settings.concurrency, settings.queue)
     app[SPEAKING] = Gate("Magpie", settings.concurrency, settings.queue)
     app[UPLOADS] = BytesInFlight(settings.bytes_in_flight)

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from aiohttp import ClientSession, web
 from spark_engine.spark import Spark
 
+from .availability import Availability
 from .config import Settings
 from .journal import Journal
 from .uploads.admission import BytesInFlight, Gate
@@ -12,6 +13,7 @@ from .uploads.admission import BytesInFlight, Gate
 SETTINGS = web.AppKey("settings", Settings)
 SESSION = web.AppKey("session", ClientSession)
 JOURNAL = web.AppKey("journal", Journal)
+AVAILABILITY = web.AppKey("availability", Availability)
 SPARK = web.AppKey("spark", Spark)
 PROXY_ID = web.AppKey("proxy_id", str)
 TRANSCODERS = web.AppKey("transcoders", ThreadPoolExecutor)

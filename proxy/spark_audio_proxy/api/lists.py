@@ -3,7 +3,7 @@
 from aiohttp import web
 from spark_engine.errors import SparkError
 from spark_engine.models import Voice
-from spark_engine.speech.voices import OPENAI_VOICES, find_voice
+from spark_engine.speech.voices import OPENAI_VOICES, find_voice, label, short_ids
 
 from spark_audio_proxy.app_state import SPARK
 from spark_audio_proxy.problems import Problem
@@ -77,16 +77,23 @@ async def _voice_items(request: web.Request) -> list[Item]:
     if magpie is None:
         return []
     known = await magpie.voices()
-    items = [_voice_item(voice.name, voice) for voice in known]
+    ids = short_ids(known)
+    items = [_voice_item(voice_id, label(voice), voice) for voice_id, voice in ids.items()]
+    names = {voice.name: voice_id for voice_id, voice in ids.items()}
     aliases = ((name, find_voice(known, name)) for name in OPENAI_VOICES)
-    return items + [_voice_item(name, voice, alias_of=voice.name) for name, voice in aliases if voice]
+    return items + [
+        _voice_item(name, f"{name} → {label(voice)}", voice) | {"alias_of": names[voice.name]}
+        for name, voice in aliases
+        if voice
+    ]
 
 
-def _voice_item(voice_id: str, voice: Voice, alias_of: str | None = None) -> Item:
-    spoken = f"{voice.speaker} ({voice.emotion})" if voice.emotion else voice.speaker
-    name = f"{voice_id} → {spoken}" if alias_of else spoken
-    if voice.language:
-        name = f"{name}, {voice.language}"
-    item: Item = {"id": voice_id, "name": name, "language": voice.language, "speaker": voice.speaker}
-    item["emotion"] = voice.emotion
-    return item | {"alias_of": alias_of} if alias_of else item
+def _voice_item(voice_id: str, name: str, voice: Voice) -> Item:
+    return {
+        "id": voice_id,
+        "name": name,
+        "full_name": voice.name,
+        "language": voice.language,
+        "speaker": voice.speaker,
+        "emotion": voice.emotion,
+    }

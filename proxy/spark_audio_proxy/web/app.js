@@ -6,6 +6,7 @@ import { startListening } from "./listen.js";
 import { follow } from "./live.js";
 import { createCard } from "./service.js";
 import { shape } from "./shapes.js";
+import { showSnippets } from "./snippets.js";
 import { startSpeaking } from "./speak.js";
 import { stateOf, title } from "./words.js";
 
@@ -63,7 +64,7 @@ for (const button of document.querySelectorAll("[data-close]")) {
   button.addEventListener("click", () => button.closest("dialog").close());
 }
 find("key-button").addEventListener("click", () => askForKey("The key stays in this tab until you close it."));
-say(find("base-url"), new URL("v1", document.baseURI).href);
+showSnippets(new URL("v1", document.baseURI).href);
 setInterval(() => cards.forEach((card) => card.tick()), 1000);
 onKey(() => playground.keyChanged());
 startListening();

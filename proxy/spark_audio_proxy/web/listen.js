@@ -1,8 +1,10 @@
 // Speech to text: a recording from the microphone or a file, and its transcript.
 
 import { ask } from "./api.js";
+import { copyButton } from "./copy.js";
 import { find, h, say, showProblem } from "./dom.js";
 import { Recorder } from "./recorder.js";
+import { startWave } from "./wave.js";
 import { seconds } from "./words.js";
 
 const HOLD = 350; // ms; a shorter press begins a recording that the next press ends
@@ -11,6 +13,7 @@ let recorder = null;
 let pressedAt = 0;
 let recording = null;
 let times = [];
+let wave = () => {};
 
 export function startListening() {
   const talk = find("talk");
@@ -27,9 +30,11 @@ export function startListening() {
   });
   acceptDrops(find("listen"));
   find("heard-audio").addEventListener("timeupdate", markCurrent);
+  find("transcript-copy").append(copyButton(() => find("transcript").textContent, "the transcript"));
+  wave = startWave();
   if (!Recorder.possible()) {
     talk.disabled = true;
-    say(find("talk-hint"), "Browsers allow microphone access only on https pages and on localhost. You can still choose a file.");
+    say(find("talk-hint"), noMicrophone());
   }
 }
 
@@ -57,7 +62,7 @@ function toggle() {
 
 async function start() {
   showProblem(find("listen-problem"), null);
-  const mine = (recorder = new Recorder((level) => find("talk").style.setProperty("--level", level.toFixed(3))));
+  const mine = (recorder = new Recorder(showLevel));
   showTalking(true);
   try {
     const { blob, name } = await mine.record((elapsed) => say(find("talk-time"), `${elapsed.toFixed(0)} s`));
@@ -67,6 +72,18 @@ async function start() {
     showTalking(false);
     showProblem(find("listen-problem"), problem);
   }
+}
+
+function showLevel(level) {
+  find("talk").style.setProperty("--level", level.toFixed(3));
+  wave(level);
+}
+
+function noMicrophone() {
+  if (window.isSecureContext) return "This browser cannot record. You can still choose a file.";
+  const port = location.port || "80";
+  return "Browsers allow the microphone only on https pages and on localhost. Put the proxy behind https, or open "
+    + `localhost:${port} over a tunnel (ssh -L ${port}:localhost:${port} ${location.hostname}). You can still choose a file.`;
 }
 
 function stop() {
@@ -138,6 +155,7 @@ function show(heard, blob) {
   const text = find("transcript");
   say(text, heard.text || "No speech was detected.");
   text.toggleAttribute("data-empty", !heard.text);
+  find("transcript-copy").hidden = !heard.text;
   times = heard.words?.length ? heard.words : (heard.segments ?? []);
   say(find("times-title"), heard.words?.length ? "Words, in seconds" : "Segments, in seconds");
   find("times-title").hidden = !times.length;

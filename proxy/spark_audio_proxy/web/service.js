@@ -3,11 +3,14 @@
 import { ask } from "./api.js";
 import { drawChart } from "./chart.js";
 import { find, h, say, showProblem, svg } from "./dom.js";
+import { onKey } from "./key.js";
 import { shape } from "./shapes.js";
+import { drawStrip } from "./strip.js";
 import { TARGETS, clock, duration, stateOf, title } from "./words.js";
 
 const PURPOSE = { parakeet: "Speech to text", magpie: "Text to speech" };
 const RECENT = 4;
+const UNDER_WAY = ["wedged", "restarting", "starting", "suspect", "unreachable", "unknown"];
 
 export function createCard(name) {
   const id = `service-${name}`;
@@ -16,6 +19,9 @@ export function createCard(name) {
     since: h("p", { class: "since" }),
     headline: h("p", { class: "headline" }),
     evidence: h("p", { class: "evidence" }),
+    strip: svg("svg", { viewBox: "0 0 480 28", class: "strip", role: "img" }),
+    uptime: h("figcaption"),
+    progress: h("p", { class: "progress", role: "status" }),
     chart: svg("svg", { viewBox: "0 0 480 64", class: "chart", role: "img" }),
     caption: h("figcaption"),
     pips: h("span", { class: "pips", "aria-hidden": "true" }),
@@ -28,54 +34,82 @@ export function createCard(name) {
     restart: h("button", { type: "button", "aria-describedby": id }, "Restart…"),
   };
   part.more = h("details", { class: "more" }, h("summary", {}, "Earlier"), part.older);
-  part.reason = h("details", { class: "more" }, h("summary", {}, "Details"), part.evidence);
-  part.details = h(
+  part.facts.classList.add("in-details");
+  part.overview = h(
+    "div",
+    { class: "details" },
+    h("figure", {}, h("div", { class: "label" }, "Usable"), part.strip, part.uptime),
+    h("div", { class: "budget" }, h("div", { class: "label" }, "Automatic restarts left"), h("p", {}, part.pips, part.restarts)),
+  );
+  part.watched = h(
     "div",
     { class: "details" },
     h("figure", {}, h("div", { class: "label" }, "Latency of canaries (test requests)"), part.chart, part.caption),
-    h("div", { class: "budget" }, h("div", { class: "label" }, "Automatic restarts left"), h("p", {}, part.pips, part.restarts)),
     h("div", {}, h("div", { class: "label" }, "History"), part.recent, part.more),
     part.facts,
   );
+  part.reason = h("details", { class: "more" }, h("summary", {}, "Details"), part.evidence, part.watched);
   const heading = h("div", {}, h("h3", { id }, title(name)), h("p", { class: "purpose" }, PURPOSE[name.split("-")[0]] ?? ""));
   const element = h(
     "article",
     { class: "card service", "aria-labelledby": id, "data-name": name },
     h("div", { class: "card-head" }, heading, h("div", { class: "condition" }, part.badge, part.since)),
     part.headline,
+    part.overview,
     part.reason,
-    part.details,
     h("div", { class: "actions" }, part.check, part.restart),
+    part.progress,
     part.problem,
   );
   part.check.addEventListener("click", () => act(part.check, part.problem, `api/services/${name}/check`));
   part.restart.addEventListener("click", () => restart(name, part));
-  return { element, update: (service, all) => update(element, part, service, all), tick: () => showSince(part) };
+  onKey(() => showProblem(part.problem, null));
+  return { element, update: (service, all) => update(element, part, service, all), tick: () => tick(part) };
 }
 
 function update(element, part, service, all) {
   const state = service.state ?? "unknown";
   const { label, tone } = stateOf(state);
   if (element.dataset.state !== state) {
+    if (state === "healthy") showProblem(part.problem, null);
     element.dataset.state = state;
     element.dataset.tone = tone;
     part.badge.replaceChildren(shape(state), h("span", {}, label));
   }
   part.sinceMoment = service.since;
-  showSince(part);
+  part.state = state;
+  tick(part);
   const watched = service.history !== undefined;
   say(part.headline, all && !watched ? "This proxy does not monitor this server." : stateOf(state).sentence);
   const evidence = service.server_error ?? service.evidence ?? "";
   say(part.evidence, evidence);
-  part.reason.hidden = !evidence;
-  part.details.hidden = !all;
+  part.reason.hidden = !evidence && !all;
+  part.overview.hidden = part.watched.hidden = !all;
   part.check.disabled = Boolean(all) && !watched;
   part.restart.disabled = Boolean(all) && (!watched || !service.restart_target);
   if (!all) return;
+  if (service.availability) drawStrip(part.strip, part.uptime, service.availability);
   drawChart(part.chart, part.caption, service.canaries ?? []);
   showBudget(part, service, all);
   showHistory(part, service.history ?? []);
   part.facts.replaceChildren(...facts(service));
+}
+
+function tick(part) {
+  showSince(part);
+  if (part.restartedAt) showRestart(part);
+}
+
+// A restart that was asked for here: how long it takes, and how it ended.
+function showRestart(part) {
+  const took = duration((Date.now() - part.restartedAt) / 1000);
+  if (UNDER_WAY.includes(part.state)) {
+    say(part.progress, `Restarting for ${took}. Loading a model takes a minute or more.`);
+    return;
+  }
+  part.restartedAt = null;
+  const ends = { healthy: `Restarted. It works again after ${took}.`, asleep: `Restarted after ${took}; its model is not loaded yet.` };
+  say(part.progress, ends[part.state] ?? `The restart has not helped: ${stateOf(part.state).sentence}`);
 }
 
 function showSince(part) {
@@ -129,15 +163,23 @@ async function act(button, problem, path) {
   showProblem(problem, null);
   try {
     await ask(path, { method: "POST" });
+    return true;
   } catch (error) {
     showProblem(problem, error);
+    return false;
   } finally {
     button.disabled = false;
   }
 }
 
 async function restart(name, part) {
-  if (await confirmed(name)) await act(part.restart, part.problem, `api/services/${name}/restart`);
+  if (!(await confirmed(name))) return;
+  say(part.progress, "");
+  if (await act(part.restart, part.problem, `api/services/${name}/restart`)) {
+    part.restartedAt = Date.now();
+    part.state = "restarting";
+    showRestart(part);
+  }
 }
 
 function confirmed(name) {

@@ -3,7 +3,9 @@
 import { ask } from "./api.js";
 import { find, h, say, showProblem } from "./dom.js";
 import { StreamPlayer } from "./player.js";
-import { languageName, seconds } from "./words.js";
+import { isSample, sample } from "./samples.js";
+import { startVoices } from "./voices.js";
+import { emotionName, languageName, seconds } from "./words.js";
 
 const PLAIN = "No particular emotion";
 
@@ -11,6 +13,7 @@ let voices = [];
 let loading = false;
 let player = null;
 let saved = null;
+let listVoices = () => {};
 
 export function startSpeaking() {
   find("speak").addEventListener("submit", (event) => {
@@ -20,6 +23,7 @@ export function startSpeaking() {
   find("speak-stop").addEventListener("click", () => player?.stop());
   find("language").addEventListener("change", showVoices);
   find("speed").addEventListener("input", showSpeed);
+  listVoices = startVoices(speakAs);
   showSpeed();
   loadVoices();
   return { keyChanged: loadVoices, statesChanged: (services) => loadMissing(services) };
@@ -39,6 +43,7 @@ async function loadVoices() {
     voices = listed.filter((voice) => !voice.alias_of);
     say(note, voices.length ? "" : "This proxy has no Magpie, or Magpie lists no voices yet.");
     showLanguages();
+    listVoices(voices);
   } catch (problem) {
     say(note, `The list of voices is not available yet. ${problem.message}`);
   }
@@ -63,6 +68,8 @@ function best(tags) {
 
 function showVoices() {
   const language = find("language").value;
+  const text = find("text");
+  if (isSample(text.value)) text.value = sample(language);
   const fitting = voices.filter((voice) => !language || !voice.language || voice.language === language);
   const groups = grouped(fitting);
   const order = [...groups.keys()].sort((a, b) => (a === PLAIN ? -1 : b === PLAIN ? 1 : a.localeCompare(b)));
@@ -78,20 +85,27 @@ function showVoices() {
 function grouped(items) {
   const groups = new Map();
   for (const item of items) {
-    const emotion = item.emotion ?? PLAIN;
+    const emotion = item.emotion ? emotionName(item.emotion) : PLAIN;
     groups.set(emotion, [...(groups.get(emotion) ?? []), item]);
   }
   return groups;
 }
 
 function option(voice, language) {
-  const emotion = voice.emotion ? `, ${voice.emotion.toLowerCase()}` : "";
-  const tongue = language || !voice.language ? "" : `, ${languageName(voice.language)}`;
-  return h("option", { value: voice.id }, voice.speaker + emotion + tongue);
+  const here = language && voice.language === language;
+  return h("option", { value: voice.id }, here ? voice.name.replace(/ \([^(]*\)$/, "") : voice.name);
 }
 
 function showSpeed() {
   say(find("speed-shown"), `${Number(find("speed").value)}×`);
+}
+
+// With this voice, in its language: chosen in the form as well, so that it is plain what spoke.
+function speakAs(voice) {
+  find("language").value = voice.language ?? "";
+  showVoices();
+  find("voice").value = voice.id;
+  speak();
 }
 
 async function speak() {

@@ -48,6 +48,11 @@ export function title(name) {
 
 const NAMES = new Intl.DisplayNames(undefined, { type: "language" });
 
+export function emotionName(emotion) {
+  const words = emotion.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
+  return words[0].toUpperCase() + words.slice(1);
+}
+
 export function languageName(tag) {
   try {
     return NAMES.of(tag) ?? tag;

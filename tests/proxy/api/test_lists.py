@@ -33,8 +33,8 @@ async def test_a_speaking_model_carries_its_voices(proxy: Proxy) -> None:
     """What Wyoming bridges look for."""
     _, item = await get(proxy, "/v1/models/Magpie-Multilingual")
     names = [at(voice, "name") for voice in items(item, "voices")]
-    assert "Aria, en-US" in names
-    assert "Jason (Happy), de-DE" in names
+    assert "Aria (en-US)" in names
+    assert "Jason · Happy (de-DE)" in names
 
 
 async def test_a_model_id_may_hold_a_slash(start_proxy: StartProxy) -> None:
@@ -59,17 +59,30 @@ async def test_all_voices_and_openais_names_are_listed(proxy: Proxy) -> None:
     """Each with the `id` and `name` that Open WebUI insists on."""
     _, listed = await get(proxy, "/v1/audio/voices")
     voices = {string(voice, "id"): voice for voice in items(listed, "voices")}
-    assert set(magpie.VOICES) < set(voices)
+    assert [at(voice, "full_name") for voice in voices.values()][: len(magpie.VOICES)] == list(magpie.VOICES)
     assert len(voices) == len(magpie.VOICES) + 13
     assert all(string(voice, "name") for voice in voices.values())
-    assert at(voices, "alloy", "alias_of") == "Magpie-Multilingual.EN-US.Aria"
-    assert voices["Magpie-Multilingual.DE-DE.Leo.Calm"] == {
-        "id": "Magpie-Multilingual.DE-DE.Leo.Calm",
-        "name": "Leo (Calm), de-DE",
+    assert at(voices, "alloy", "name") == "alloy → Aria (en-US)"
+    assert at(voices, "alloy", "alias_of") in voices
+    assert voices["de-DE.Leo.Calm"] == {
+        "id": "de-DE.Leo.Calm",
+        "name": "Leo · Calm (de-DE)",
+        "full_name": "Magpie-Multilingual.DE-DE.Leo.Calm",
         "language": "de-DE",
         "speaker": "Leo",
         "emotion": "Calm",
     }
+
+
+async def test_a_voice_is_spoken_by_whatever_the_list_shows_of_it(proxy: Proxy) -> None:
+    """Ids, names and full names."""
+    _, listed = await get(proxy, "/v1/audio/voices")
+    for voice in items(listed, "voices")[:3] + items(listed, "voices")[-2:]:
+        for shown in ("id", "name", "full_name"):
+            body = {"input": "Hello.", "voice": string(voice, shown), "response_format": "wav"}
+            async with proxy.client.post(f"{proxy.url}/v1/audio/speech", json=body) as response:
+                assert response.status == 200
+            assert proxy.magpie.posts(magpie.SYNTHESIZE_ONLINE)[-1].fields["voice"] == string(voice, "full_name")
 
 
 async def test_lists_survive_a_service_that_is_down(start_proxy: StartProxy) -> None:

@@ -1,11 +1,13 @@
 """Text to speech: text to a stream of PCM, in the dialect that the server speaks; and its voices."""
 
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from ..errors import Rejected, ServerFault, SparkError, Unauthorized
 from ..models import Audio, Service, SpeechStyle, Voice
 from ..speech.audio import CLICK, SampleFramer, WavReader, longest_plausible_speech, shortest_plausible_speech
+from ..speech.voices import find_voice, short_ids
 from .bodies import json_body
 from .identification import Identification
 from .magpie_dialects import OPENAI, PROBED, SPEECH, MagpieServer, recognise
@@ -13,8 +15,16 @@ from .other_kinds import denies, wrong_server
 from .probe import Answers, probe
 from .transport import Transport
 
+LOGGER = logging.getLogger(__name__)
+
 _UNDERSTOOD = (400, 422)
 """What an empty request for speech is answered with where the route is there."""
+
+LISTED_VOICES = 30
+"""Voices that the log names where one is asked for that is not there."""
+
+REMEMBERED_MISSES = 50
+"""Unknown voices that are logged: their names are the callers'."""
 
 
 class Magpie:
@@ -23,6 +33,7 @@ class Magpie:
     def __init__(self, transport: Transport) -> None:
         """Send nothing yet."""
         self.transport = transport
+        self._missed: set[str] = set()
         self.identification = Identification(
             f"Magpie at {transport.base_url}", self._identify, transport.deadlines.list_kept
         )
@@ -83,6 +94,7 @@ class Magpie:
         Raises SparkError: before the first piece where nothing came, after the last where speech was cut short.
         """
         server = await self.server()
+        self._miss(style, server)
         request = server.request(text, style)
         deadlines = self.transport.deadlines
         idle = deadlines.speech_idle if server.dialect.streams else deadlines.buffered_speech_idle
@@ -105,6 +117,16 @@ class Magpie:
                         held = b""
         if seconds < shortest_plausible_speech(text):
             raise ServerFault(f"Magpie answered {len(text)} characters with {seconds:.2f} s of audio.")
+
+    def _miss(self, style: SpeechStyle, server: MagpieServer) -> None:
+        """Log a voice that the server does not have, once: the default one speaks instead."""
+        wanted = style.voice
+        if not wanted or wanted in self._missed or find_voice(server.voices, wanted, style.language):
+            return
+        if len(self._missed) < REMEMBERED_MISSES:
+            self._missed.add(wanted)
+            there_are = ", ".join(list(short_ids(server.voices))[:LISTED_VOICES])
+            LOGGER.warning("Magpie has no voice %r; the default voice speaks. There are: %s", wanted[:100], there_are)
 
 
 def _unwrap(wav: WavReader, piece: bytes) -> tuple[bytes, int]:

@@ -130,6 +130,9 @@ def _voice_name(item: Json) -> str | None:
             return item
         case {"alias_of": str()}:
             return None
+        case {"full_name": str(name)}:
+            # Our own proxy's: its ids are short, and would lose the language.
+            return name
         case {"id": str(name)}:
             return name
     return None

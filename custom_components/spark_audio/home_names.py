@@ -108,7 +108,7 @@ class HomeNames:
         """
         try:
             await self._vocabulary(language)
-            if sentences := await self._sentences(language):
+            if sentences := await sentences_of(self._hass, language):
                 await sentences.warm()
         except BROKEN as err:
             LOGGER.debug("The names of the home cannot be read: %s", type(err).__name__)
@@ -117,7 +117,9 @@ class HomeNames:
         """Return the transcript with the home's names put right; unchanged where that takes too long or is not sure."""
         try:
             async with asyncio.timeout(self.longest):
-                text = await corrected(transcript, await self._vocabulary(language), await self._sentences(language))
+                text = await corrected(
+                    transcript, await self._vocabulary(language), await sentences_of(self._hass, language)
+                )
         except TimeoutError:
             LOGGER.debug("The names of a transcript were not looked at: that took more than %s s", self.longest)
             return transcript
@@ -133,7 +135,7 @@ class HomeNames:
         """Return whether the transcript is a whole sentence of this home; unknown where that takes too long."""
         try:
             async with asyncio.timeout(self.longest):
-                sentences = await self._sentences(language)
+                sentences = await sentences_of(self._hass, language)
                 if sentences is None or not await sentences.is_whole(transcript):
                     return Meaning.UNKNOWN
                 longer = (await self._vocabulary(language)).may_go_on(transcript)
@@ -141,9 +143,10 @@ class HomeNames:
             return Meaning.UNKNOWN
         return Meaning.MAY_GO_ON if longer else Meaning.WHOLE
 
-    async def names(self, language: str) -> tuple[str, ...]:
-        """Return all names, as hints for a server that takes them."""
-        return (await self._vocabulary(language)).names
+    def known(self, language: str) -> tuple[str, ...]:
+        """Return the names as far as they are prepared: hints for a server that takes them, which must not wait."""
+        names = self._vocabularies.get(language)
+        return names.names if names and self._names is not None else ()
 
     @callback
     def _changed(self, _event: Event[Any] | None = None) -> None:
@@ -161,12 +164,6 @@ class HomeNames:
             self._vocabularies[language] = built
         return self._vocabularies[language]
 
-    async def _sentences(self, language: str) -> Sentences | None:
-        """Return the agent's sentences; None where it has none in this language."""
-        if (agent := _agent(self._hass)) is None or not await agent.async_get_or_load_intents(language):
-            return None
-        return Sentences(self._hass, agent, language)
-
 
 @dataclass(frozen=True, slots=True)
 class Sentences:
@@ -182,21 +179,22 @@ class Sentences:
 
     async def parses(self, text: str) -> bool:
         """Return whether this is a sentence of the home, said in some room of it."""
-        return await self._recognized(text, in_a_room(self.hass)) is not None or await self._is_trigger(text)
+        return await self.recognized(text, in_a_room(self.hass)) is not None or await self._is_trigger(text)
 
     async def is_whole(self, text: str) -> bool:
         """Return whether this is a sentence that says all by itself, and that nothing usually follows.
 
         "Turn on the lights" leaves the room open, and "play some jazz" ends with words of any kind.
         """
-        found = await self._recognized(text, {})
+        found = await self.recognized(text, {})
         if found is None:
             return await self._is_trigger(text)
         words = words_of(text)
         ends = (words_of(match.text) for match in found.entities_list if match.is_wildcard)
         return not words[-1].isdecimal() and not any(words[-len(end) :] == end for end in ends if end)
 
-    async def _recognized(self, text: str, place: Mapping[str, str]) -> RecognizeResult | None:
+    async def recognized(self, text: str, place: Mapping[str, str]) -> RecognizeResult | None:
+        """Return what the agent makes of a sentence that is said at a place; None where it does not know it."""
         return await self.agent.async_recognize_intent(self._input(text, place), strict_intents_only=True)
 
     async def _is_trigger(self, text: str) -> bool:
@@ -217,6 +215,13 @@ class Sentences:
         )
 
 
+async def sentences_of(hass: HomeAssistant, language: str) -> Sentences | None:
+    """Return the agent's sentences; None where it has none in this language."""
+    if (agent := _agent(hass)) is None or not await agent.async_get_or_load_intents(language):
+        return None
+    return Sentences(hass, agent, language)
+
+
 @callback
 def names_of(hass: HomeAssistant) -> Iterator[str]:
     """Yield what people may call something in this home: exposed entities, areas, floors, sentences of their own."""
@@ -228,14 +233,16 @@ def names_of(hass: HomeAssistant) -> Iterator[str]:
     for state in hass.states.async_all():
         if async_should_expose(hass, CONVERSATION, state.entity_id):
             yield from intent.async_get_entity_aliases(hass, entities.async_get(state.entity_id), state=state)
-    for place in (*ar.async_get(hass).async_list_areas(), *fr.async_get(hass).async_list_floors()):
-        yield from (place.name, *place.aliases)
+    for area in ar.async_get(hass).async_list_areas():
+        yield from (area.name, *area.aliases)
+    for floor in fr.async_get(hass).async_list_floors():
+        yield from (floor.name, *floor.aliases)
     yield from _triggers(hass)
 
 
 def _triggers(hass: HomeAssistant) -> Iterator[str]:
     """Yield the sentence triggers that are plain words."""
-    from homeassistant.components.conversation import get_agent_manager  # noqa: PLC0415 - optional
+    from homeassistant.components.conversation.agent_manager import get_agent_manager  # noqa: PLC0415 - optional
 
     for sentence in get_agent_manager(hass).trigger_sentences:
         if not set(sentence) & set("[](){}<>|") and len(sentence.split()) <= LONGEST_TRIGGER:
@@ -257,7 +264,7 @@ def in_a_room(hass: HomeAssistant) -> Mapping[str, str]:
 def _agent(hass: HomeAssistant) -> DefaultAgent | None:
     if CONVERSATION not in hass.config.components:
         return None
-    from homeassistant.components.conversation import async_get_agent  # noqa: PLC0415 - optional
+    from homeassistant.components.conversation.agent_manager import async_get_agent  # noqa: PLC0415 - optional
     from homeassistant.components.conversation.default_agent import DefaultAgent  # noqa: PLC0415
 
     agent = async_get_agent(hass)

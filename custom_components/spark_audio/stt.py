@@ -271,7 +271,10 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
         )
 
     async def _transcribe(self, language: str, audio: Audio) -> Transcript:
-        heard = await self._parakeet.transcribe(audio, language=language, deadline=self._deadline_for(audio))
+        hints = self.names.known(language) if self.names else ()
+        heard = await self._parakeet.transcribe(
+            audio, language=language, hints=hints, deadline=self._deadline_for(audio)
+        )
         return replace(heard, text=await self.names.corrected(heard.text, language)) if self.names else heard
 
     def _deadline_for(self, audio: Audio) -> float:

@@ -71,7 +71,12 @@ class Availability:
         last = int(now // BUCKET)
         parts = [day.buckets.get(number, (0.0, 0.0)) for number in range(last - BUCKETS + 1, last + 1)]
         usable, known = (sum(seconds) for seconds in zip(*parts, strict=True))
-        return {"since": int(day.began), "bucket": BUCKET, "ratio": _part(usable, known), "buckets": [_part(*part) for part in parts]}
+        return {
+            "since": int(day.began),
+            "bucket": BUCKET,
+            "ratio": _part(usable, known),
+            "buckets": [_part(*part) for part in parts],
+        }
 
 
 def _part(usable: float, known: float) -> float | None:

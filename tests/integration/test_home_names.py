@@ -60,8 +60,13 @@ async def home(hass: HomeAssistant, assist: None) -> HomeNames:
     return names
 
 
+async def known(home: HomeNames) -> tuple[str, ...]:
+    await home.prepare("en")
+    return home.known("en")
+
+
 async def test_names_are_read_as_the_agent_reads_them(hass: HomeAssistant, home: HomeNames) -> None:
-    names = await home.names("en")
+    names = await known(home)
     assert {"Kallax lamp", "Lina's lamp", "Kitchen light", "Powder room", "guest toilet", "Upstairs"} <= set(names)
     assert {"first floor", "Kitchen", "Grandma Hilde", "movie night in the den"} <= set(names)
     assert not {"Safe of Oskar", "[start] the {game}"} & set(names)
@@ -108,16 +113,16 @@ def _expose(hass: HomeAssistant) -> None:
 async def test_names_follow_the_registries(
     hass: HomeAssistant, home: HomeNames, change: Callable[[HomeAssistant], None], name: str
 ) -> None:
-    assert name not in await home.names("en")
+    assert name not in await known(home)
     change(hass)
     await hass.async_block_till_done()
-    assert name in await home.names("en")
+    assert name in await known(home)
 
 
 async def test_what_is_gone_is_forgotten(hass: HomeAssistant, home: HomeNames) -> None:
     hass.states.async_remove("light.kitchen")
     await hass.async_block_till_done()
-    assert "Kitchen light" not in await home.names("en")
+    assert "Kitchen light" not in await known(home)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +188,7 @@ async def test_a_language_without_sentences_changes_only_what_hardly_differs(hom
 async def test_without_an_agent_there_are_no_names(hass: HomeAssistant) -> None:
     names = HomeNames(hass, ["Kallax lamp"])
     await names.prepare("en")
-    assert await names.names("en") == ("Kallax lamp",)
+    assert await known(names) == ("Kallax lamp",)
     assert await names.corrected("turn on the colics lamp", "en") == "turn on the colics lamp"
 
 
@@ -206,13 +211,13 @@ async def test_a_broken_agent_leaves_the_transcript(home: HomeNames, broken: str
 
 async def test_names_that_change_while_they_are_built_are_built_again(hass: HomeAssistant, home: HomeNames) -> None:
     _new_area(hass)
-    building = asyncio.ensure_future(home.names("en"))
+    building = asyncio.ensure_future(home.prepare("en"))
     await asyncio.sleep(0)
     _rename(hass)
     ar.async_get(hass).async_create("Malm")
     await building
     await hass.async_block_till_done()
-    assert "Malm" in await home.names("en")
+    assert "Malm" in await known(home)
 
 
 async def test_a_pipeline_hears_the_name(
@@ -227,7 +232,8 @@ async def test_a_pipeline_hears_the_name(
     caplog.set_level(logging.DEBUG, "custom_components.spark_audio")
     parakeet.answers[POST] = fake.json({"text": "Turn on the colics lamp."})
     await submit(hass, entry, listening={"more_names": ["Hilde"], "keep_corrections": True})
-    assert (names := engine_entity(hass).names) is not None
+    names = engine_entity(hass).names
+    assert names is not None
     names.longest = PATIENT
     ws = await hass_ws_client()
     run = await run_pipeline(ws, await create_pipeline(ws), SPEECH)

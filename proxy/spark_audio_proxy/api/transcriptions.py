@@ -14,8 +14,10 @@ from spark_engine.errors import SparkError
 from spark_engine.healing.pool import ParakeetPool
 from spark_engine.models import SAMPLE_RATE, Audio, AudioSource, Transcript
 from spark_engine.speech.language import normalize_language
+from spark_engine.speech.names import respelled, vocabulary
 
 from spark_audio_proxy.api import transcript_formats as formats
+from spark_audio_proxy.api.keywords import read_keywords
 from spark_audio_proxy.app_state import HEARING, JOURNAL, SETTINGS, SPARK, TRANSCODERS
 from spark_audio_proxy.config import Settings
 from spark_audio_proxy.journal import AudioPassed
@@ -49,6 +51,8 @@ class TranscriptionRequest:
     granularities: tuple[str, ...]
     language: str | None
     as_events: bool
+    keywords: tuple[str, ...] = ()
+    """Names that may be in the recording."""
 
     @property
     def times(self) -> bool:
@@ -80,6 +84,7 @@ def read_request(form: Form) -> TranscriptionRequest:
         response_format=response_format,
         granularities=granularities or ("segment",),
         language=normalize_language(language) if language else None,
+        keywords=read_keywords(form),
         as_events=(form.first("stream") or "").lower() in _YES,
     )
 
@@ -116,8 +121,9 @@ async def _transcribed(
     async def ask(audio: AudioSource, *, first: bool = True) -> Transcript:
         # A turn for each window: neither a long recording nor one that still arrives makes all others wait.
         async with gate.turn(first=first):
-            return await parakeet.transcribe(audio, language=wanted.language, times=wanted.times)
+            return await parakeet.transcribe(audio, language=wanted.language, times=wanted.times, hints=wanted.keywords)
 
+    names = await asyncio.to_thread(vocabulary, wanted.keywords, wanted.language or "en") if wanted.keywords else None
     longest = await _longest_window(parakeet, request.app[SETTINGS])
     async for window in _windows(request, wanted, longest):
         start, seconds = (0.0 if isinstance(window, StreamedUpload) else window.start), window.audio.seconds
@@ -132,7 +138,7 @@ async def _transcribed(
         # Of an unknown server only its answer tells.
         if wants_words and transcript.words is None and transcript.text:
             raise no_words
-        yield formats.Part(start, seconds, transcript)
+        yield formats.Part(start, seconds, await respelled(transcript, names) if names else transcript)
 
 
 async def _longest_window(parakeet: ParakeetPool, settings: Settings) -> float:

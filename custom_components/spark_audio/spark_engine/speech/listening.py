@@ -59,9 +59,9 @@ class Listening:
 
     Without a detector nothing is transcribed early. `may_ask_early` tells whether the service can bear a request made
     early. `understood` is told each early transcript: all words up to a pause, more may follow. Without a `rule` the
-    stream's end is the turn's. `meaning` tells it what the home makes of an early transcript. `speech_began` and `turn_ended` are called once each, with the place in the stream in
-    seconds: at the first speech, and where the rule ends the turn, before the transcript is there. `clock` tells
-    monotonic seconds.
+    stream's end is the turn's; `meaning` tells the rule what the home makes of an early transcript. `speech_began` and
+    `turn_ended` are called once each, with the place in the stream in seconds: at the first speech, and where the rule
+    ends the turn, before the transcript is there. `clock` tells monotonic seconds.
     """
 
     transcribe: Transcribe

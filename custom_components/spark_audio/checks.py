@@ -80,8 +80,7 @@ async def try_proxy(session: ClientSession, data: Mapping[str, Any]) -> Findings
 async def find_proxy(session: ClientSession, urls: Sequence[str]) -> tuple[str, bool]:
     """Return the first of these URLs that a proxy answers at, and whether it wants a key.
 
-    A machine announces all its addresses, those of its container networks included, which others cannot reach. Raises
-    SparkError, that of the first URL, where no proxy answers at any.
+    Raises SparkError, that of the first URL, where no proxy answers at any.
     """
     answers = await asyncio.gather(*(_wants_key(session, url) for url in urls))
     for url, answer in zip(urls, answers, strict=True):

@@ -19,7 +19,7 @@ from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 from homeassistant.helpers.typing import UNDEFINED
 
 from .addresses import (
-    announced_urls,
+    announced_url,
     follows_announcements,
     host,
     is_through_proxy,
@@ -113,18 +113,17 @@ class SparkAudioConfigFlow(ConfigFlow, domain=DOMAIN):
     @override
     async def async_step_zeroconf(self, discovery_info: ZeroconfServiceInfo) -> ConfigFlowResult:
         """Take up a proxy that announces itself; one that is known may have moved."""
-        urls, unique_id = announced_urls(discovery_info), discovery_info.properties.get("id")
-        if not urls or not unique_id:
+        announced, unique_id = announced_url(discovery_info), discovery_info.properties.get("id")
+        if not announced or not unique_id:
             return self.async_abort(reason="not_proxy")
         known = await self.async_set_unique_id(unique_id)
         before = [known.data.get(CONF_PROXY_URL) or ""] if known else []
-        if any(url in urls or not follows_announcements(url) for url in before):
+        if any(url == announced or not follows_announcements(url) for url in before):
             self._abort_if_unique_id_configured()
-        for url in urls:
-            self._async_abort_entries_match({CONF_PROXY_URL: url})
+        self._async_abort_entries_match({CONF_PROXY_URL: announced})
         try:
             # A proxy that still answers where it was stays there, whatever is announced.
-            url, wants_key = await find_proxy(session_for(self.hass, {}), [*before, *urls])
+            url, wants_key = await find_proxy(session_for(self.hass, {}), [*before, announced])
         except SparkError as err:
             return self.async_abort(reason="not_usable", description_placeholders={"reason": err.message})
         self._abort_if_unique_id_configured({CONF_PROXY_URL: url})

@@ -48,7 +48,14 @@ async def test_through_the_proxy(hass: HomeAssistant) -> None:
         assert {state.domain for state in hass.states.async_all(["stt", "tts"])} == {"stt", "tts"}
 
 
-@pytest.mark.parametrize(("services", "domain"), [(["parakeet", "parakeet-2"], "stt"), (["magpie"], "tts")])
+@pytest.mark.parametrize(
+    ("services", "domain"),
+    [
+        (["parakeet", "parakeet-2"], "stt"),
+        (["magpie"], "tts"),
+        (["cockatoo", "parakeet", "parakeet-x", "kitchen speaker"], "stt"),
+    ],
+)
 async def test_only_what_the_proxy_serves(hass: HomeAssistant, services: list[str], domain: str) -> None:
     """What is not behind the proxy is neither tried nor set up."""
     async with running(proxy(services)) as server:

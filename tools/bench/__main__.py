@@ -11,7 +11,7 @@ from pathlib import Path
 from tools.stack.command import line
 from tools.stack.command import run as run_command
 
-from . import heal, hear, pauses, proxy, scale, soak, turn
+from . import fuzz, heal, hear, pauses, proxy, scale, soak, turn
 from .machine import this_machine
 from .report import Findings, Report, as_json, as_text
 
@@ -29,6 +29,8 @@ class Question:
     more: str | None = None
     has_length: bool = False
     has_parakeet: bool = False
+    has_targets: bool = False
+    """Whether it is asked of several things, one of which can be named."""
 
 
 QUESTIONS: Mapping[str, Question] = {
@@ -54,6 +56,14 @@ QUESTIONS: Mapping[str, Question] = {
         lambda options: hear.measure(quick=options.quick, parakeet_url=options.parakeet_url),
         has_parakeet=True,
     ),
+    "fuzz": Question(
+        fuzz.QUESTION,
+        lambda options: fuzz.measure(
+            options.minutes or (fuzz.QUICK_MINUTES if options.quick else fuzz.MINUTES), options.target
+        ),
+        has_length=True,
+        has_targets=True,
+    ),
     "pauses": Question(pauses.QUESTION, lambda options: pauses.measure(quick=options.quick)),
 }
 
@@ -72,6 +82,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
             command.add_argument("--minutes", metavar="N", type=_minutes, help="take so long")
         if question.has_parakeet:
             command.add_argument("--parakeet-url", metavar="URL", help="hear with your own Parakeet")
+        if question.has_targets:
+            command.add_argument("--target", metavar="NAME", help="ask of this one alone")
     options = parser.parse_args(arguments)
     if options.question and options.json and not options.json.parent.is_dir():
         parser.error(f"--json: there is no folder {options.json.parent}")

@@ -1,19 +1,20 @@
 // Copying, also on pages without https, where the clipboard's own interface is missing.
 
 import { h, say } from "./dom.js";
+import { t } from "./texts.js";
 
 const SHOWN = 2000; // ms
 
 // Returns a button that copies what `text` returns. `what` tells a screen reader what that is.
 export function copyButton(text, what) {
-  const button = h("button", { type: "button", class: "plain copy", "aria-label": `Copy ${what}` }, "Copy");
+  const button = h("button", { type: "button", class: "plain copy", "aria-label": t`Copy ${what}` }, t`Copy`);
   button.addEventListener("click", async () => {
     const done = await copy(text(), button);
-    say(button, done ? "Copied" : "Not copied");
-    button.setAttribute("aria-label", done ? `Copied ${what}` : `The browser does not allow copying ${what}`);
+    say(button, done ? t`Copied` : t`Not copied`);
+    button.setAttribute("aria-label", done ? t`Copied ${what}` : t`The browser does not allow copying ${what}`);
     setTimeout(() => {
-      say(button, "Copy");
-      button.setAttribute("aria-label", `Copy ${what}`);
+      say(button, t`Copy`);
+      button.setAttribute("aria-label", t`Copy ${what}`);
     }, SHOWN);
   });
   return button;

@@ -1,6 +1,7 @@
 // The proxy's key: entered once, kept for this tab.
 
 import { find, say, showProblem } from "./dom.js";
+import { t } from "./texts.js";
 
 const PLACE = "spark-audio-key";
 const listeners = [];
@@ -52,7 +53,7 @@ async function refusal(typed) {
     const headers = { Authorization: `Bearer ${typed}` };
     const response = await fetch("api/status", { headers, cache: "no-store", credentials: "omit" });
     if (response.status !== 401) return null;
-    return (await response.json()).error?.message ?? "The proxy refuses this key.";
+    return (await response.json()).error?.message ?? t`The proxy refuses this key.`;
   } catch {
     return null;
   }
@@ -60,7 +61,7 @@ async function refusal(typed) {
 
 function keep(value) {
   key = value;
-  say(find("key-state"), "Key accepted");
+  say(find("key-state"), t`Key accepted`);
   try {
     sessionStorage.setItem(PLACE, value);
   } catch {

@@ -4,6 +4,7 @@ import { ask } from "./api.js";
 import { copyButton } from "./copy.js";
 import { find, h, say, showProblem } from "./dom.js";
 import { Recorder } from "./recorder.js";
+import { t } from "./texts.js";
 import { startWave } from "./wave.js";
 import { seconds } from "./words.js";
 
@@ -30,7 +31,7 @@ export function startListening() {
   });
   acceptDrops(find("listen"));
   find("heard-audio").addEventListener("timeupdate", markCurrent);
-  find("transcript-copy").append(copyButton(() => find("transcript").textContent, "the transcript"));
+  find("transcript-copy").append(copyButton(() => find("transcript").textContent, t`the transcript`));
   wave = startWave();
   if (!Recorder.possible()) {
     talk.disabled = true;
@@ -80,10 +81,10 @@ function showLevel(level) {
 }
 
 function noMicrophone() {
-  if (window.isSecureContext) return "This browser cannot record. You can still choose a file.";
+  if (window.isSecureContext) return t`This browser cannot record. You can still choose a file.`;
   const port = location.port || "80";
-  return "Browsers allow the microphone only on https pages and on localhost. Put the proxy behind https, or open "
-    + `localhost:${port} over a tunnel (ssh -L ${port}:localhost:${port} ${location.hostname}). You can still choose a file.`;
+  const tunnel = `ssh -L ${port}:localhost:${port} ${location.hostname}, localhost:${port}`;
+  return t`Browsers allow the microphone only on https pages and on localhost. Put the proxy behind https, or open a tunnel: ${tunnel}. You can still choose a file.`;
 }
 
 function stop() {
@@ -94,7 +95,7 @@ function stop() {
 function showTalking(on) {
   if (!on) recorder = null;
   find("talk").setAttribute("aria-pressed", String(on));
-  say(find("talk-label"), on ? "Recording" : "Hold to talk");
+  say(find("talk-label"), on ? t`Recording` : t`Hold to talk`);
   say(find("talk-time"), "");
   if (on) say(find("listen-measured"), "");
 }
@@ -117,12 +118,12 @@ function acceptDrops(card) {
 async function transcribe(blob, name) {
   showProblem(find("listen-problem"), null);
   find("heard").hidden = true;
-  say(find("listen-measured"), "Transcribing…");
+  say(find("listen-measured"), t`Transcribing…`);
   const started = performance.now();
   try {
     const heard = await hear(blob, name);
     const took = (performance.now() - started) / 1000;
-    say(find("listen-measured"), `${seconds(heard.duration)} of audio, transcribed in ${seconds(took)}.`);
+    say(find("listen-measured"), t`${seconds(heard.duration)} of audio, transcribed in ${seconds(took)}.`);
     show(heard, blob);
   } catch (problem) {
     say(find("listen-measured"), "");
@@ -153,11 +154,11 @@ function show(heard, blob) {
   recording = URL.createObjectURL(blob);
   find("heard-audio").src = recording;
   const text = find("transcript");
-  say(text, heard.text || "No speech was detected.");
+  say(text, heard.text || t`No speech was detected.`);
   text.toggleAttribute("data-empty", !heard.text);
   find("transcript-copy").hidden = !heard.text;
   times = heard.words?.length ? heard.words : (heard.segments ?? []);
-  say(find("times-title"), heard.words?.length ? "Words, in seconds" : "Segments, in seconds");
+  say(find("times-title"), heard.words?.length ? t`Words, in seconds` : t`Segments, in seconds`);
   find("times-title").hidden = !times.length;
   find("times").replaceChildren(...times.map((item) =>
     h("li", {}, h("span", {}, item.word ?? item.text), h("small", {}, `${item.start.toFixed(2)}–${item.end.toFixed(2)}`))));

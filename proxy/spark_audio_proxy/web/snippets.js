@@ -2,6 +2,7 @@
 
 import { copyButton } from "./copy.js";
 import { find, h } from "./dom.js";
+import { t } from "./texts.js";
 
 const KEY = "YOUR_KEY";
 
@@ -36,12 +37,12 @@ Then choose it under Settings > Voice assistants.`],
 
 export function showSnippets(base) {
   find("base-url").textContent = base;
-  find("base-url").after(copyButton(() => base, "the base URL"));
+  find("base-url").after(copyButton(() => base, t`the base URL`));
   find("snippets").replaceChildren(
     ...SNIPPETS.map(([name, write]) => {
       const text = write(base);
       const code = h("pre", { tabindex: "0", "aria-label": name }, h("code", {}, text));
-      return h("details", { class: "snippet" }, h("summary", {}, name), code, copyButton(() => text, `the lines for ${name}`));
+      return h("details", { class: "snippet" }, h("summary", {}, name), code, copyButton(() => text, t`the lines for ${name}`));
     }),
   );
 }

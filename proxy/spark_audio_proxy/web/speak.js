@@ -4,10 +4,11 @@ import { ask } from "./api.js";
 import { find, h, say, showProblem } from "./dom.js";
 import { StreamPlayer } from "./player.js";
 import { isSample, sample } from "./samples.js";
+import { t } from "./texts.js";
 import { startVoices } from "./voices.js";
 import { emotionName, languageName, seconds } from "./words.js";
 
-const PLAIN = "No particular emotion";
+const PLAIN = t`No particular emotion`;
 
 let voices = [];
 let loading = false;
@@ -41,11 +42,11 @@ async function loadVoices() {
   try {
     const { voices: listed } = await (await ask("v1/audio/voices", {}, { quiet: true })).json();
     voices = listed.filter((voice) => !voice.alias_of);
-    say(note, voices.length ? "" : "This proxy has no Magpie, or Magpie lists no voices yet.");
+    say(note, voices.length ? "" : t`This proxy has no Magpie, or Magpie lists no voices yet.`);
     showLanguages();
     listVoices(voices);
   } catch (problem) {
-    say(note, `The list of voices is not available yet. ${problem.message}`);
+    say(note, t`The list of voices is not available yet. ${problem.message}`);
   }
   note.hidden = !note.textContent;
   loading = false;
@@ -56,7 +57,7 @@ function showLanguages() {
   const named = tags.map((tag) => [tag, languageName(tag)]).sort((a, b) => a[1].localeCompare(b[1]));
   const field = find("language");
   const chosen = field.value || best(tags);
-  field.replaceChildren(h("option", { value: "" }, "Any"), ...named.map(([tag, name]) => h("option", { value: tag }, name)));
+  field.replaceChildren(h("option", { value: "" }, t`Any`), ...named.map(([tag, name]) => h("option", { value: tag }, name)));
   field.value = tags.includes(chosen) ? chosen : "";
   showVoices();
 }
@@ -76,7 +77,7 @@ function showVoices() {
   const field = find("voice");
   const chosen = field.value;
   field.replaceChildren(
-    h("option", { value: "" }, "Default voice"),
+    h("option", { value: "" }, t`Default voice`),
     ...order.map((emotion) => h("optgroup", { label: emotion }, ...groups.get(emotion).map((voice) => option(voice, language)))),
   );
   field.value = fitting.some((voice) => voice.id === chosen) ? chosen : "";
@@ -113,7 +114,7 @@ async function speak() {
   const mine = (player = new StreamPlayer());
   find("speak-stop").disabled = false;
   showProblem(find("speak-problem"), null);
-  say(find("speak-measured"), "Waiting for the first audio…");
+  say(find("speak-measured"), t`Waiting for the first audio…`);
   find("replay").hidden = true;
   const started = performance.now();
   const since = () => (performance.now() - started) / 1000;
@@ -122,10 +123,10 @@ async function speak() {
     let first = null;
     await mine.play(response, () => {
       first = since();
-      say(find("speak-measured"), `First audio after ${seconds(first)}.`);
+      say(find("speak-measured"), t`First audio after ${seconds(first)}.`);
     });
     showReplay(mine);
-    say(find("speak-measured"), `First audio after ${seconds(first)}. ${seconds(mine.seconds)} of speech, complete after ${seconds(since())}.`);
+    say(find("speak-measured"), t`First audio after ${seconds(first)}. ${seconds(mine.seconds)} of speech, complete after ${seconds(since())}.`);
     await mine.finished;
   } catch (problem) {
     if (mine === player) ended(mine, problem);
@@ -137,7 +138,7 @@ async function speak() {
 function ended(mine, problem) {
   const stopped = problem.name === "AbortError";
   mine.stop();
-  say(find("speak-measured"), stopped ? "Stopped." : "");
+  say(find("speak-measured"), stopped ? t`Stopped.` : "");
   showProblem(find("speak-problem"), stopped ? null : problem);
 }
 

@@ -1,9 +1,10 @@
 // All speakers with their emotions, to search through and to listen to.
 
 import { find, h, say } from "./dom.js";
+import { t } from "./texts.js";
 import { emotionName, languageName } from "./words.js";
 
-const PLAIN = "No emotion";
+const PLAIN = t`No emotion`;
 
 // `play(voice)` speaks with a voice.
 export function startVoices(play) {
@@ -20,7 +21,7 @@ export function startVoices(play) {
 function grouped(voices, play) {
   const speakers = new Map();
   for (const voice of voices) {
-    const language = voice.language ? languageName(voice.language) : "every language";
+    const language = voice.language ? languageName(voice.language) : t`every language`;
     const key = `${voice.speaker} ${language}`;
     if (!speakers.has(key)) speakers.set(key, { speaker: voice.speaker, language, voices: [] });
     speakers.get(key).voices.push(voice);
@@ -37,7 +38,7 @@ const words = ({ speaker, language, voices }) =>
 function row({ speaker, language, voices }, play) {
   const buttons = voices.map((voice) => {
     const emotion = voice.emotion ? emotionName(voice.emotion) : PLAIN;
-    const button = h("button", { type: "button", class: "plain", "aria-label": `Play ${speaker}, ${emotion}, ${language}` }, `▶ ${emotion}`);
+    const button = h("button", { type: "button", class: "plain", "aria-label": t`Play ${speaker}, ${emotion}, ${language}` }, `▶ ${emotion}`);
     button.addEventListener("click", () => play(voice));
     return button;
   });
@@ -48,5 +49,5 @@ function showSpeakers(speakers, search) {
   const wanted = search.toLocaleLowerCase().split(/\s+/).filter(Boolean);
   const found = speakers.filter((speaker) => wanted.every((word) => speaker.words.includes(word)));
   find("speakers").replaceChildren(...found.map((speaker) => speaker.element));
-  say(find("voices-found"), found.length === 1 ? "1 speaker" : `${found.length} speakers`);
+  say(find("voices-found"), found.length === 1 ? t`1 speaker` : t`${found.length} speakers`);
 }

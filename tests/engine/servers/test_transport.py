@@ -174,9 +174,9 @@ async def test_an_answer_cut_at_close_is_found_by_its_content(session: ClientSes
 async def test_an_endless_answer_is_not_kept(session: ClientSession, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory is bounded."""
     monkeypatch.setattr(transport_module, "LARGEST_ANSWER", 1000)
-    async with running(FakeServer({("GET", "/x"): data(bytes(1001), "audio/wav")})) as fake:
+    async with running(FakeServer({("POST", "/x"): data(bytes(1001), "audio/wav")})) as fake:
         with pytest.raises(ServerFault, match="exceeds"):
-            await Transport(session, fake.url).get("/x", deadline=5)
+            await Transport(session, fake.url).post("/x", json_body({}), deadline=5)
 
 
 @pytest.mark.parametrize("suffix", ["", "/", "/v1", "/v1/"])

@@ -11,7 +11,7 @@ from custom_components.spark_audio.const import DOMAIN
 
 PARAKEET, MAGPIE = "parakeet_url", "magpie_url"
 PROXY = "proxy_url"
-KEY = "s3cret-key"
+KEY = "s3cret-key-of-the-house"
 
 
 async def choose(hass: HomeAssistant, menu: ConfigFlowResult, connection: str) -> ConfigFlowResult:

@@ -8,6 +8,7 @@ from tests.fakes import faults, magpie
 from tests.fakes.server import FakeServer, Handler, json, running, text
 from tests.helpers.documents import at, items, string
 from tests.helpers.proxy.running_proxy import Proxy, StartProxy
+from tests.helpers.proxy.settings import ProxySettings
 
 
 async def get(proxy: Proxy, path: str, **headers: str) -> tuple[int, dict[str, object]]:
@@ -44,10 +45,22 @@ async def test_a_model_id_may_hold_a_slash(start_proxy: StartProxy) -> None:
     assert (await get(proxy, "/v1/models/nvidia%2Fparakeet-tdt-0.6b-v3"))[1]["id"] == "nvidia/parakeet-tdt-0.6b-v3"
 
 
-async def test_an_unknown_model_is_a_404(proxy: Proxy) -> None:
-    status, answer = await get(proxy, "/v1/models/gpt-7")
-    assert status == 404
-    assert at(answer, "error", "code") == "model_not_found"
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [("whisper-1", "Parakeet"), ("gpt-4o-mini-tts", "Magpie"), ("nvidia%2Fnone", "Parakeet"), ("kokoro/", "Magpie")],
+)
+async def test_any_name_is_a_model(proxy: Proxy, model: str, name: str) -> None:
+    """As any name is accepted where text is spoken or speech is heard; clients check theirs at the start."""
+    status, item = await get(proxy, f"/v1/models/{model}")
+    assert (status, item["id"], item["name"]) == (200, model.rstrip("/").replace("%2F", "/"), name)
+    assert ("voices" in item) == (name == "Magpie")
+
+
+async def test_any_name_is_a_model_of_the_service_that_there_is(start_proxy: StartProxy) -> None:
+    for missing, model, name in (("parakeet_url", "whisper-1", "Magpie"), ("magpie_url", "tts-1", "Parakeet")):
+        settings: ProxySettings = {"parakeet_url": None} if missing == "parakeet_url" else {"magpie_url": None}
+        proxy = await start_proxy(**settings)
+        assert (await get(proxy, f"/v1/models/{model}"))[1]["name"] == name
 
 
 async def test_open_webui_gets_speaking_models_only(proxy: Proxy) -> None:

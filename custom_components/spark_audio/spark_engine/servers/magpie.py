@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from ..errors import Rejected, ServerFault, SparkError, Unauthorized
-from ..models import Audio, Service, SpeechStyle, Voice
+from ..models import HIGHEST_RATE, LOWEST_RATE, Audio, Service, SpeechStyle, Voice
 from ..speech.audio import CLICK, SampleFramer, WavReader, longest_plausible_speech, shortest_plausible_speech
 from ..speech.voices import find_voice, short_ids
 from .bodies import json_body
@@ -16,6 +16,9 @@ from .probe import Answers, probe
 from .transport import Transport
 
 LOGGER = logging.getLogger(__name__)
+
+LARGEST_SPEECH = 16 << 20
+"""Bytes of one utterance: three minutes at 44.1 kHz, several times what the longest one takes to speak."""
 
 _UNDERSTOOD = (400, 422)
 """What an empty request for speech is answered with where the route is there."""
@@ -98,7 +101,7 @@ class Magpie:
         request = server.request(text, style)
         deadlines = self.transport.deadlines
         idle = deadlines.speech_idle if server.dialect.streams else deadlines.buffered_speech_idle
-        wav, framer, seconds, held = WavReader(), SampleFramer(), 0.0, b""
+        wav, framer, seconds, size, held = WavReader(), SampleFramer(), 0.0, 0, b""
         with self.identification.forgetting():
             async with aclosing(self.transport.stream(request.path, request.body, idle=idle + load_seconds)) as pieces:
                 async for piece in pieces:
@@ -108,8 +111,9 @@ class Magpie:
                     if not (pcm := framer.feed(piece)):
                         continue
                     held += pcm
+                    size += len(pcm)
                     seconds += Audio(pcm, sample_rate).seconds
-                    if seconds > longest_plausible_speech(text):
+                    if seconds > longest_plausible_speech(text) or size > LARGEST_SPEECH:
                         raise ServerFault(f"Magpie does not stop speaking {len(text)} characters.")
                     # A click is held back: an answer that is cut there must be an error, not a sound.
                     if seconds >= CLICK:
@@ -135,6 +139,9 @@ def _unwrap(wav: WavReader, piece: bytes) -> tuple[bytes, int]:
         samples = wav.feed(piece)
     except ValueError as err:
         raise ServerFault(f"Magpie's answer is {err}; is this a Magpie?") from err
-    if wav.format is not None and not wav.format.is_s16_mono:
-        raise ServerFault(f"Magpie's answer is not 16-bit mono PCM: {wav.format}")
+    if wav.format is not None:
+        if not wav.format.is_s16_mono:
+            raise ServerFault(f"Magpie's answer is not 16-bit mono PCM: {wav.format}")
+        if not LOWEST_RATE <= wav.format.sample_rate <= HIGHEST_RATE:
+            raise ServerFault(f"Magpie's answer claims {wav.format.sample_rate} samples a second.")
     return samples, wav.format.sample_rate if wav.format else 0

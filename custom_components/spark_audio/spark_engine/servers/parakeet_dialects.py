@@ -26,8 +26,8 @@ from .probe import (
     Answers,
     SleepPage,
     ids,
+    names,
     probe,
-    strings,
 )
 from .transport import Transport
 
@@ -204,7 +204,7 @@ More than 400 s are an error, unless it was started for long recordings.
 GROXAXO = ParakeetDialect(
     name="groxaxo",
     recognise=lambda answers: "default_model" in answers.document("/health"),
-    models=lambda answers: strings([answers.document("/health").get("default_model")]),
+    models=lambda answers: names([answers.document("/health").get("default_model")]),
     timed=(_WORDS,),
     gives_segments=True,
     gives_words=True,
@@ -246,7 +246,7 @@ SPEACHES = ParakeetDialect(
     models=lambda answers: ids(
         [model for model in answers.models() if model.get("task") == "automatic-speech-recognition"]
     ),
-    sleep=SleepPage("/api/ps", lambda page, model: "models" in page and model not in strings(page["models"])),
+    sleep=SleepPage("/api/ps", lambda page, model: "models" in page and model not in names(page["models"])),
 )
 """speaches: many models, one of which must be named; a Parakeet answers anything but text with 500.
 

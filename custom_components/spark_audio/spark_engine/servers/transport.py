@@ -8,10 +8,11 @@ that before it read anything.
 import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from types import SimpleNamespace
 from typing import override
 
@@ -31,13 +32,23 @@ from ..errors import Busy, Rejected, ServerFault, SparkError, TimedOut, Unauthor
 from ..models import Json
 from .bodies import Body
 from .deadlines import Deadlines
+from .documents import read_json
 from .faults import gpu_fault
 
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request that is being served; sent along, so that the logs of all parts can be read together."""
 
-LARGEST_ANSWER = 64 << 20
-"""Bytes of an answer that is read whole."""
+LARGEST_PAGE = 4 << 20
+"""Bytes of a page that tells about a server: a list of a thousand voices has a fortieth of it."""
+
+LARGEST_ANSWER = 16 << 20
+"""Bytes of an answer to a request that is read whole: the words of an hour, with their times, have an eighth of it."""
+
+LONGEST_NAME = 200
+"""Characters of a name that a server tells: of a voice, a model, a version."""
+
+_SHORTEST_SECRET = 12
+"""Characters of a token that is hidden on pages: a shorter one may be a word that tells what the server is."""
 
 _LONGEST_MESSAGE = 200
 
@@ -46,6 +57,9 @@ _LONGEST_WAIT = 86_400.0
 
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 """Half of a pair in JSON, escaped or as bytes; the other half may follow."""
+
+
+_CONTENT_TYPE = re.compile(r"(application|audio|image|multipart|text|video)/[a-z0-9.+-]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +75,8 @@ class Reply:
         try:
             return _decoded(self.data)
         except ValueError as err:
-            raise ServerFault(
-                f"The server answered with {self.content_type} where JSON was expected.", status=self.status
-            ) from err
+            kind = self.content_type if _CONTENT_TYPE.fullmatch(self.content_type) else "something else"
+            raise ServerFault(f"The server answered with {kind} where JSON was expected.", status=self.status) from err
 
 
 @dataclass(slots=True)
@@ -95,6 +108,7 @@ class Transport:
         self.deadlines = deadlines or Deadlines()
         self._session = session
         self._token = token
+        self._hide = hiding(token)
         if _REUSE not in session.trace_configs:
             session.trace_configs.append(_REUSE)
         self._last_answer = -self.deadlines.connection_kept
@@ -113,18 +127,18 @@ class Transport:
         if asyncio.get_running_loop().time() - self._last_answer < self.deadlines.connection_kept:
             return
         with suppress(SparkError):
-            await self._whole("HEAD", "/", None, self.deadlines.connect)
+            await self._whole("HEAD", "/", None, self.deadlines.connect, LARGEST_PAGE)
 
     async def get(self, path: str, *, deadline: float) -> Reply:
         """GET, and read the whole answer. `deadline` in seconds. Raises SparkError."""
-        return await self._whole("GET", path, None, deadline)
+        return await self._whole("GET", path, None, deadline, LARGEST_PAGE)
 
     async def post(self, path: str, body: Body, *, deadline: float) -> Reply:
         """POST, and read the whole answer. `deadline`, in seconds, covers everything from connecting to the last byte.
 
         Raises SparkError.
         """
-        return await self._whole("POST", path, body, deadline)
+        return await self._whole("POST", path, body, deadline, LARGEST_ANSWER)
 
     async def stream(self, path: str, body: Body, *, idle: float) -> AsyncGenerator[bytes]:
         """POST, and yield the answer's bytes as they come. Raises TimedOut after `idle` seconds without a byte.
@@ -139,7 +153,7 @@ class Transport:
             if response.status >= 300:
                 with _translated():
                     async with asyncio.timeout(idle):
-                        raise self._error(response, await _read_bounded(response))
+                        raise self._error(response, await read_bounded(response, LARGEST_PAGE))
             waited = 0.0
             while True:
                 before = clock()
@@ -154,18 +168,20 @@ class Transport:
             # Closes a cut stream's connection; a finished one is back in the pool already.
             response.close()
 
-    async def _whole(self, method: str, path: str, body: Body | None, deadline: float) -> Reply:
+    async def _whole(self, method: str, path: str, body: Body | None, deadline: float, largest: int) -> Reply:
         with _translated():
             async with asyncio.timeout(deadline):
                 async with await self._send(method, path, body) as response:
-                    data = await _read_bounded(response)
+                    data = await read_bounded(response, largest)
         if response.status >= 300:
             raise self._error(response, data)
+        if self._token and method == "GET" and len(self._token) >= _SHORTEST_SECRET:
+            # Names and titles on pages are shown to people as well. A transcript stays as it is.
+            data = data.replace(self._token.encode(), b"...")
         return Reply(response.status, response.content_type, data)
 
     def _error(self, response: ClientResponse, data: bytes) -> SparkError:
-        """Hide the token in what the server says, which is shown to people and logged: some servers repeat it."""
-        return error_for(response, data.replace(self._token.encode(), b"...") if self._token else data)
+        return error_for(response.status, response.headers.get("Retry-After", ""), data, self._hide)
 
     async def _send(self, method: str, path: str, body: Body | None) -> ClientResponse:
         """Send, and once more where a kept-alive connection turns out to be closed: no server has read that request."""
@@ -211,14 +227,33 @@ class Transport:
         )
 
 
-async def _read_bounded(response: ClientResponse) -> bytes:
+async def read_bounded(response: ClientResponse, largest: int) -> bytes:
+    """Return the body. Raises ServerFault where it has more than `largest` bytes, and what reading raises."""
     pieces, size = [], 0
     while piece := await response.content.readany():
         size += len(piece)
-        if size > LARGEST_ANSWER:
-            raise ServerFault(f"The server's answer exceeds {LARGEST_ANSWER >> 20} MiB.", status=response.status)
+        if size > largest:
+            raise ServerFault(f"The server's answer exceeds {largest >> 20} MiB.", status=response.status)
         pieces.append(piece)
     return b"".join(pieces)
+
+
+type Hide = Callable[[str], str]
+"""Takes a secret out of a text that is shown to people, or logged."""
+
+
+def hiding(secret: str | None) -> Hide:
+    """Return what puts `...` for a secret, however it is spelt: some servers repeat the token that they refuse."""
+    if not secret:
+        return lambda text: text
+    pattern = re.compile("".join(map(_spellings, secret)), re.IGNORECASE)
+    return lambda text: pattern.sub("...", text)
+
+
+def _spellings(char: str) -> str:
+    """Return a pattern for a character as it is, and as it stands in JSON and in URLs."""
+    encoded = "".join(f"%{byte:02x}" for byte in char.encode())
+    return rf"(?:\\?{re.escape(char)}|\\u{ord(char):04x}|{encoded})"
 
 
 @contextmanager
@@ -242,31 +277,31 @@ def _cut() -> ServerFault:
 
 def _decoded(data: bytes) -> Json:
     """Return a JSON document, lone surrogates in it replaced: no text can be sent on with one. Raises ValueError."""
-    try:
-        document: Json = json.loads(data)
-        if _SURROGATE.search(data):
-            document = json.loads(json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"))
-    except RecursionError as err:
-        raise ValueError("The document is nested too deep.") from err
+    document = read_json(data)
+    if _SURROGATE.search(data):
+        document = read_json(json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"))
     return document
 
 
-def error_for(response: ClientResponse, data: bytes) -> SparkError:
-    """Return the error that an answer of status 300 or more stands for."""
-    status = response.status
+def error_for(status: int, retry_after: str, data: bytes, hide: Hide) -> SparkError:
+    """Return the error that an answer of status 300 or more stands for; `hide` takes the token out of its text.
+
+    `retry_after` is the header as it came. The reason phrase tells nothing that the status does not.
+    """
+    seconds = _seconds(retry_after)
     text = data[: 1 << 16].decode("utf-8", "replace")
     try:
         document = _decoded(text.encode())
     except ValueError:
         document = None if text.lstrip().startswith("<") else text
-    said = _said(document) or response.reason or "no reason given"
+    said = _said(hide(_message(document))) or phrase(status) or "no reason given"
     # A validation error repeats the caller's own words, which may be about anything.
-    if fault := gpu_fault(said if _is_validation(document) else text, said, status, _retry_after(response)):
+    if fault := gpu_fault(said if _is_validation(document) else text, said, status, seconds):
         return fault
     if status in (401, 403):
         return Unauthorized(f"The server refuses the key ({status}): {said}", status=status)
     if status in (429, 503):
-        return Busy(f"The server is busy ({status}): {said}", status=status, retry_after=_retry_after(response))
+        return Busy(f"The server is busy ({status}): {said}", status=status, retry_after=seconds)
     if status >= 500:
         return ServerFault(f"The server failed ({status}): {said}", status=status)
     if status < 400:
@@ -282,18 +317,23 @@ def _is_validation(document: Json) -> bool:
     return False
 
 
-def _retry_after(response: ClientResponse) -> float | None:
-    value = response.headers.get("Retry-After", "")
+def _seconds(value: str) -> float | None:
     seconds = float(value) if value.isdecimal() else None
     return seconds if seconds is not None and seconds <= _LONGEST_WAIT else None
 
 
-def _said(document: Json) -> str:
-    """Return the server's own sentence, from any of the shapes that servers use, on one line."""
-    return " ".join(_message(document).split())[:_LONGEST_MESSAGE]
+def phrase(status: int) -> str:
+    """Return what a status means, empty for one that is in no standard."""
+    return HTTPStatus(status).phrase if status in HTTPStatus else ""
+
+
+def _said(message: str) -> str:
+    """Return the server's own sentence on one line."""
+    return " ".join(message.split())[:_LONGEST_MESSAGE]
 
 
 def _message(document: Json) -> str:
+    """Return the server's own text, from any of the shapes that servers use."""
     match document:
         case str():
             return document

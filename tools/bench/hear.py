@@ -1,7 +1,7 @@
 """Are the names of the home heard? Commands with real-life names, before and after their correction.
 
-Spoken in a living room, heard by small recognisers or by the user's own Parakeet, corrected by the integration's own code
-and judged by Home Assistant's own agent, in an environment of their own.
+Spoken in a living room, heard by small recognisers or by your own Parakeet, corrected by the integration's own code and
+judged by Home Assistant's own agent, in an environment of their own.
 """
 
 import asyncio

@@ -17,14 +17,19 @@ from ..models import Transcript
 from .phonetics import consonants_of, letters_of, sound_of, words_of
 from .turn_end import is_open_end
 
-FARTHEST = 0.46
-"""The distance, 0 to 1, beyond which a name is no candidate even where the grammar wants one."""
+FARTHEST, FARTHEST_ALONE = 0.6, 0.42
+"""The distance, 0 to 1, beyond which a name is no candidate even where the grammar wants one.
+
+The second is for names of which no word was heard: "weeble heater" may well be the "Wemo heater", "pantry staples" are no
+"vanity bulbs".
+"""
 
 TINY = 0.14
 """The distance up to which a name is put in without a grammar."""
 
-MARGIN = 0.05
-"""By how much a name has to be closer than the next one that fits as well."""
+FAR = 0.4
+MARGIN, MARGIN_OF_FAR = 0.05, 0.15
+"""By how much a name has to be closer than the next one that fits as well: more where it is itself beyond FAR."""
 
 SHORTEST_WITHOUT_GRAMMAR = 6
 """Letters of a name that is put in without a grammar: shorter ones sound like too many words."""
@@ -50,7 +55,7 @@ _SOUND, _CONSONANTS, _LETTERS = 0.45, 0.35, 0.2
 """What counts how much: recognisers keep consonants best, and spelling least."""
 
 _LOST = 0.1
-"""Added for an article or the like at an end of what was heard: it hardly belongs to a name."""
+"""Added for each article or the like in what was heard: it hardly belongs to a name."""
 
 _WORD = re.compile(r"[\w'’-]*\w")
 
@@ -118,9 +123,9 @@ class Vocabulary:
             said = transcript[start:end]
             sound = sound_of(said, self.language)
             for form in (self.forms[at] for at in closeness.closest(sound, _FARTHEST_SOUND, _KEPT)):
-                distance = _distance_between(words_of(said), form, self.language, closeness.distance)
+                distance, farthest = _distance_between(words_of(said), form, self.language, closeness.distance)
                 best = found.get((start, end, form.name))
-                if distance <= FARTHEST and (best is None or distance < best.distance):
+                if distance <= farthest and (best is None or distance < best.distance):
                     found[start, end, form.name] = Match(start, end, form.name, distance)
         return sorted(found.values(), key=attrgetter("distance"))
 
@@ -193,7 +198,7 @@ async def _parsing(
         sentence = put_in(transcript, proposal)
         if sentence.casefold() in asked:
             continue
-        if len(asked) == most or (fits and _distance(proposal) > _distance(fits[0]) + MARGIN):
+        if len(asked) == most or (fits and _distance(proposal) > _distance(fits[0]) + _margin(fits[0])):
             break
         asked.add(sentence.casefold())
         if await grammar.parses(sentence):
@@ -229,6 +234,10 @@ def _distance(proposal: Sequence[Match]) -> float:
     return max(match.distance for match in proposal)
 
 
+def _margin(proposal: Sequence[Match]) -> float:
+    return MARGIN if _distance(proposal) <= FAR else MARGIN_OF_FAR
+
+
 def _overlap(one: Match, other: Match) -> bool:
     return one.start < other.end and other.start < one.end
 
@@ -238,8 +247,10 @@ def _is_rival(other: Match, match: Match) -> bool:
     return _overlap(other, match) and other.end - other.start >= match.end - match.start
 
 
-def _distance_between(heard: Sequence[str], form: _Form, language: str, distance: Callable[[str, str], float]) -> float:
-    """Return how far what was heard is from a name, 0 to 1, by the words that they do not share.
+def _distance_between(
+    heard: Sequence[str], form: _Form, language: str, closeness: Callable[[str, str], float]
+) -> tuple[float, float]:
+    """Return how far what was heard is from a name, 0 to 1, by the words that they do not share, and how far it may be.
 
     1 where one is a part of the other: a word that was not said is not misheard.
     """
@@ -247,15 +258,16 @@ def _distance_between(heard: Sequence[str], form: _Form, language: str, distance
     shared = Counter(heard) & Counter(name)
     said, meant = (" ".join((Counter(words) - shared).elements()) for words in (heard, name))
     if not said or not meant:
-        return 1.0
-    lost = sum(is_open_end(word, language) for word in (heard[0], heard[-1]) if word not in name)
+        return 1.0, 0.0
+    lost = sum(is_open_end(word, language) for word in heard if word not in name)
     one, other = sound_of(said, language), sound_of(meant, form.language)
-    return (
+    distance = (
         _LOST * lost
-        + _SOUND * distance(one, other)
-        + _CONSONANTS * distance(consonants_of(one), consonants_of(other))
-        + _LETTERS * distance(letters_of(said), letters_of(meant))
+        + _SOUND * closeness(one, other)
+        + _CONSONANTS * closeness(consonants_of(one), consonants_of(other))
+        + _LETTERS * closeness(letters_of(said), letters_of(meant))
     )
+    return distance, FARTHEST if shared else FARTHEST_ALONE
 
 
 def _runs(words: Sequence[re.Match[str]], widest: int) -> Iterator[tuple[int, int]]:

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from aiohttp import ClientSession
-from homeassistant.const import CONF_API_KEY, CONF_VERIFY_SSL
+from homeassistant.const import CONF_API_KEY, CONF_NAME, CONF_VERIFY_SSL
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
@@ -29,19 +29,32 @@ DEADLINES = Deadlines()
 
 
 def normalize_url(text: str) -> str:
-    """Return one spelling for one server: lower case, no default port, no slash or /v1 at the end.
+    """Return one spelling for one server: lower case, no default port, no slash, and no /v1 with what follows it.
 
-    Raises ValueError for what is no http or https URL, and for parts that have no place in one here: user and password
-    (they would end up in logs), query and fragment.
+    http:// is completed where it is missing. Raises ValueError for what is no http or https URL, and for parts that
+    have no place in one here: user and password (they would end up in logs), query and fragment.
     """
-    url = URL(text)
+    url = URL(_with_scheme(text))
     if url.scheme not in ("http", "https") or not url.host or any(char.isspace() or char == "," for char in text):
         raise ValueError("not an http or https URL")
     if url.user is not None or url.password is not None or url.query_string or url.fragment:
         raise ValueError("more than an address")
     url.host.encode("idna")
-    path = url.path.rstrip("/").removesuffix("/v1").rstrip("/")
+    # People paste the address of one of its pages, too.
+    path = re.sub(r"/v1(/.*)?$", "", url.path).rstrip("/")
     return str(url.origin()) + str(URL.build(path=path))
+
+
+def _with_scheme(text: str) -> str:
+    """Return the text with http:// in front where it has no scheme, or with the slashes that its scheme lacks."""
+    if scheme := re.match(r"(https?):(?:/{1,2}(?!/)|(?![/0-9]))", text, re.IGNORECASE):
+        return f"{scheme[1]}://{text[scheme.end() :]}"
+    if "://" in text:
+        return text
+    try:
+        return f"http://[{IPv6Address(text)}]"
+    except ValueError:
+        return "http://" + text.removeprefix("//")
 
 
 def read_key(text: str) -> str:
@@ -52,7 +65,9 @@ def read_key(text: str) -> str:
 
 
 def title(data: Mapping[str, Any]) -> str:
-    """Return the hosts: what tells one Spark from another."""
+    """Return what tells one Spark from another: its name, else its hosts."""
+    if name := data.get(CONF_NAME):
+        return str(name)
     urls = [data.get(name) for name in (CONF_PARAKEET_URL, CONF_MAGPIE_URL, CONF_PROXY_URL)]
     return ", ".join(dict.fromkeys(host(url) for url in urls if url))
 
@@ -89,6 +104,11 @@ def may_be_announced(address: IPv4Address | IPv6Address) -> bool:
         or address.is_unspecified
         or address.is_reserved
     )
+
+
+def announced_name(info: ZeroconfServiceInfo) -> str:
+    """Return the name of a proxy that announces itself: that of its machine, where it says so."""
+    return info.name.removesuffix(f".{info.type}").removeprefix("Spark Audio on ")
 
 
 def follows_announcements(url: str | None) -> bool:

@@ -7,6 +7,8 @@ from .spark_engine.models import Service
 
 DOMAIN: Final = "spark_audio"
 
+DOCUMENTATION: Final = "https://github.com/spark-audio/spark-audio/blob/main/docs/home-assistant.md"
+
 # Entry data; the key and TLS verification go by Home Assistant's own names, `api_key` and `verify_ssl`.
 CONF_CONNECTION: Final = "connection"
 CONF_PARAKEET_URL: Final = "parakeet_url"
@@ -36,9 +38,21 @@ CONF_KEEP_WARM: Final = "keep_warm"
 CONF_RESTART_KIND: Final = "restart_kind"
 CONF_FALLBACK_STT: Final = "fallback_stt"
 CONF_FALLBACK_TTS: Final = "fallback_tts"
+CONF_SPEECH_ONLY: Final = "speech_only"
+CONF_SILENCE_BEFORE: Final = "silence_before"
+CONF_SILENCE_BEHIND: Final = "silence_behind"
+CONF_CHIME: Final = "chime"
+CONF_EVEN_LOUDNESS: Final = "even_loudness"
+CONF_REPLACEMENTS: Final = "replacements"
 
 AS_IS: Final = "as_is"
 """No emotion but the voice's own."""
+
+CHIME_NONE: Final = "none"
+CHIME_BUILT_IN: Final = "built_in"
+
+LONGEST_SILENCE: Final = 10.0
+"""Seconds, before and behind speech."""
 
 SLOWEST: Final = 0.5
 FASTEST: Final = 2.0
@@ -48,6 +62,8 @@ DEFAULT_SAMPLE_RATE: Final = 44_100
 
 DEFAULT_TURN_DEADLINE: Final = 10.0
 DEFAULT_CANARY_INTERVAL: Final = 300.0
+LEAST_CANARY_INTERVAL: Final = 30.0
+"""Seconds: each check is real work of the GPU."""
 
 
 class TurnEnd(StrEnum):

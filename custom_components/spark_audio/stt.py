@@ -34,6 +34,7 @@ from .const import (
     CONF_KEEP_CORRECTIONS,
     CONF_MORE_NAMES,
     CONF_NOISE_REDUCTION,
+    CONF_SPEECH_ONLY,
     CONF_TURN_DEADLINE,
     CONF_TURN_END,
     DEFAULT_TURN_DEADLINE,
@@ -44,6 +45,7 @@ from .coordinator import SparkConfigEntry
 from .entity import SparkEntity
 from .fallback import FallbackFailed, as_fallback, is_fallback_call, language_of
 from .home_names import HomeNames
+from .other_entities import current_entity_id
 from .spark_engine.errors import Rejected, SparkError, Unauthorized
 from .spark_engine.healing.health import State
 from .spark_engine.healing.pool import MagpiePool, ParakeetPool
@@ -108,9 +110,9 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
         super().__init__(entry, ServerName(Service.PARAKEET), "speech_to_text")
         self._entry = entry
         self._parakeet = parakeet
-        self._fallback: str | None = entry.options.get(CONF_FALLBACK_STT)
         self._deadline = float(entry.options.get(CONF_TURN_DEADLINE, DEFAULT_TURN_DEADLINE))
         self._is_early = bool(entry.options.get(CONF_EARLY_TRANSCRIPTION, True))
+        self._is_speech_only = bool(entry.options.get(CONF_SPEECH_ONLY, True))
         # Without a detector there is nothing to tell pauses by.
         self._rule = TURN_RULES[entry.options.get(CONF_TURN_END, DEFAULT_TURN_END)] if new_detector() else None
         self._turn_events = TurnEvents()
@@ -216,7 +218,7 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
         except TooLong:
             LOGGER.warning("Parakeet could not transcribe: The audio is longer than %s s.", LONGEST_SPEECH)
             return SpeechResult(None, SpeechResultState.ERROR)
-        if heard.audio.seconds < SHORTEST_SPEECH:
+        if heard.audio.seconds < SHORTEST_SPEECH or (self._is_speech_only and heard.is_without_speech):
             return SpeechResult("", SpeechResultState.SUCCESS)
         try:
             if heard.timed_out:
@@ -245,7 +247,7 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
             )
         listening = Listening(
             transcribe=partial(self._transcribe, language),
-            detector=new_detector() if self._is_early or rule else None,
+            detector=new_detector() if self._is_early or self._is_speech_only or rule else None,
             may_ask_early=self._may_ask_early,
             understood=understood,
             rule=rule,
@@ -284,20 +286,24 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
         """Return the fallback's transcript; an error where there is none, or it fails too. Logs one line either way."""
         if isinstance(err, Unauthorized):
             self._entry.async_start_reauth_if_available(self.hass)
-        if self._fallback is None or is_fallback_call():
+        fallback = self._fallback()
+        if fallback is None or is_fallback_call():
             LOGGER.warning("Parakeet could not transcribe: %s", err)
             return SpeechResult(None, SpeechResultState.ERROR)
         try:
             with as_fallback():
                 async with asyncio.timeout(self._deadline_for(audio)):
-                    text = await transcribe_with(self.hass, self._fallback, metadata, audio)
+                    text = await transcribe_with(self.hass, fallback, metadata, audio)
         except FallbackFailed as failed:
-            LOGGER.warning(
-                "Parakeet could not transcribe, and %s could not either: %s; %s", self._fallback, err, failed
-            )
+            LOGGER.warning("Parakeet could not transcribe, and %s could not either: %s; %s", fallback, err, failed)
             return SpeechResult(None, SpeechResultState.ERROR)
-        LOGGER.warning("Parakeet could not transcribe, %s did instead: %s", self._fallback, err)
+        LOGGER.warning("Parakeet could not transcribe, %s did instead: %s", fallback, err)
         return SpeechResult(text, SpeechResultState.SUCCESS)
+
+    def _fallback(self) -> str | None:
+        """Return the entity id of the other engine, as it is now."""
+        kept: str | None = self._entry.options.get(CONF_FALLBACK_STT)
+        return current_entity_id(self.hass, kept) if kept else None
 
 
 async def transcribe_with(hass: HomeAssistant, entity_id: str, metadata: SpeechMetadata, audio: Audio) -> str:

@@ -4,6 +4,7 @@ import pytest
 from homeassistant.config_entries import SOURCE_USER, ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers import device_registry as dr
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
@@ -13,10 +14,11 @@ from custom_components.spark_audio.spark_engine.servers.deadlines import Deadlin
 from custom_components.spark_audio.spark_engine.speech.audio import read_wav
 from tests.fakes import faults
 from tests.fakes import magpie as fake_magpie
+from tests.fakes import parakeet as fake_parakeet
 from tests.fakes import server as fake
 from tests.fakes.magpie import LIST_VOICES
 from tests.fakes.parakeet import TRANSCRIPTIONS
-from tests.fakes.server import FakeServer, Handler
+from tests.fakes.server import FakeServer, Handler, running
 from tests.helpers.integration.config_forms import MAGPIE, PARAKEET, choose, direct, submit
 from tests.helpers.integration.deadlines import shorten
 from tests.helpers.integration.set_up import entry_for
@@ -45,9 +47,9 @@ VOICES: dict[str, tuple[Handler, str]] = {
 }
 
 WIRE: dict[str, tuple[faults.Fault, str, str]] = {
-    "web page on any path": (faults.html, "wrong_server", "wrong_server"),
+    "web page on any path": (faults.html, "is_web_page", "is_web_page"),
     "dies": (faults.reset_before_answer, "server_fault", "server_fault"),
-    "not HTTP": (faults.not_http, "server_fault", "server_fault"),
+    "not HTTP": (faults.not_http, "not_http", "not_http"),
 }
 
 
@@ -64,7 +66,7 @@ async def test_form(hass: HomeAssistant) -> None:
     assert (form["type"], form["step_id"], form["errors"]) == (FlowResultType.FORM, "direct", {})
     schema = form["data_schema"]
     assert schema is not None
-    assert [str(field) for field in schema.schema] == [PARAKEET, MAGPIE, "api_key", "verify_ssl"]
+    assert [str(field) for field in schema.schema] == [PARAKEET, MAGPIE, "api_key", "verify_ssl", "name"]
     assert schema({}) == {"verify_ssl": True}
 
 
@@ -72,15 +74,17 @@ async def test_forms_reach_the_frontend(hass: HomeAssistant, hass_client: Client
     """The forms can be sent to a browser: URLs as such, and the key hidden."""
     assert await async_setup_component(hass, "config", {})
     client = await hass_client()
-    for connection, kinds in (("direct", ["url", "url", "password"]), ("proxy", ["url", "password"])):
+    for connection, kinds in (("direct", ["url", "url", "password", None]), ("proxy", ["url", "password", None])):
         menu = await (await client.post("/api/config/config_entries/flow", json={"handler": DOMAIN})).json()
         response = await client.post(
             f"/api/config/config_entries/flow/{menu['flow_id']}", json={"next_step_id": connection}
         )
         form = await response.json()
         assert response.status == 200
-        assert [field["selector"]["text"]["type"] for field in form["data_schema"][:-1]] == kinds
-        assert "boolean" in form["data_schema"][-1]["selector"]
+        assert [
+            field["selector"]["text"].get("type") for field in form["data_schema"] if "text" in field["selector"]
+        ] == kinds
+        assert "boolean" in form["data_schema"][-2]["selector"]
 
 
 async def test_both_services(hass: HomeAssistant, parakeet: FakeServer, magpie: FakeServer) -> None:
@@ -106,7 +110,7 @@ async def test_one_service(
     result = await submit(hass, **{PARAKEET: parakeet.url, **({MAGPIE: blank} if blank is not None else {})})
     assert result["data"] == direct(parakeet.url, None)
     result = await submit(hass, **{MAGPIE: magpie.url, **({PARAKEET: blank} if blank is not None else {})})
-    assert result["data"] == direct(None, magpie.url)
+    assert result["data"] == direct(None, magpie.url, name="127.0.0.1")
     await hass.async_block_till_done()
 
 
@@ -120,9 +124,9 @@ async def test_no_service(hass: HomeAssistant, user_input: dict[str, str]) -> No
 @pytest.mark.parametrize(
     "url",
     [
-        "spark",
-        "192.168.1.50:9000",
         "ftp://spark/",
+        "spark 9000",
+        "http:/",
         "http://",
         "http:///v1",
         "http://spark:99999",
@@ -145,6 +149,15 @@ async def test_no_usable_url(hass: HomeAssistant, field: str, url: str) -> None:
     ("url", "kept"),
     [
         ("http://spark:9000", "http://spark:9000"),
+        ("spark", "http://spark"),
+        ("192.168.1.50:9000", "http://192.168.1.50:9000"),
+        ("//spark.local:9000/", "http://spark.local:9000"),
+        ("http:/192.168.1.50:9000", "http://192.168.1.50:9000"),
+        ("https:spark:9000", "https://spark:9000"),
+        ("[::1]:9000", "http://[::1]:9000"),
+        ("fd00::1", "http://[fd00::1]"),
+        ("spark:9000/v1/audio/transcriptions", "http://spark:9000"),
+        ("http://spark:9000/v1/health/ready", "http://spark:9000"),
         ("HTTP://Spark.Local:80/", "http://spark.local"),
         ("https://spark:443/v1", "https://spark"),
         ("https://spark/speech/v1/", "https://spark/speech"),
@@ -220,7 +233,7 @@ async def test_hangs(
     hass: HomeAssistant, socket_enabled: None, monkeypatch: pytest.MonkeyPatch, fault: faults.Fault
 ) -> None:
     """A server that takes the connection and does not answer, or not to the end."""
-    shorten(monkeypatch, Deadlines(page=0.05, transcription=0.05))
+    shorten(monkeypatch, Deadlines(page=0.5, transcription=0.5))
     async with faults.serving(fault) as url:
         result = await submit(hass, **{PARAKEET: url, MAGPIE: url})
     assert result["errors"] == {PARAKEET: "timed_out", MAGPIE: "timed_out"}
@@ -233,8 +246,11 @@ async def test_nothing_listens(hass: HomeAssistant, socket_enabled: None) -> Non
 
 
 async def test_swapped_urls(hass: HomeAssistant, parakeet: FakeServer, magpie: FakeServer) -> None:
-    result = await submit(hass, **{PARAKEET: magpie.url, MAGPIE: parakeet.url})
-    assert result["errors"] == {PARAKEET: "wrong_server", MAGPIE: "wrong_server"}
+    """One sentence for both, with NVIDIA's containers as well: those differ by their voices alone."""
+    async with running(fake_parakeet.nim()) as nim:
+        for url in (parakeet.url, nim.url):
+            result = await submit(hass, **{PARAKEET: magpie.url, MAGPIE: url})
+            assert result["errors"] == {"base": "swapped"}
 
 
 async def test_entered_urls_stay_in_the_form(hass: HomeAssistant, socket_enabled: None) -> None:
@@ -243,7 +259,7 @@ async def test_entered_urls_stay_in_the_form(hass: HomeAssistant, socket_enabled
     schema = result["data_schema"]
     assert schema is not None
     suggested = {str(field): (field.description or {}).get("suggested_value") for field in schema.schema}
-    assert suggested == {PARAKEET: url, MAGPIE: None, "api_key": None, "verify_ssl": True}
+    assert suggested == {PARAKEET: url, MAGPIE: None, "api_key": None, "verify_ssl": True, "name": None}
 
 
 async def test_duplicate(hass: HomeAssistant, parakeet: FakeServer, magpie: FakeServer) -> None:
@@ -254,9 +270,24 @@ async def test_duplicate(hass: HomeAssistant, parakeet: FakeServer, magpie: Fake
     assert parakeet.asked == magpie.asked == []
 
 
-async def test_other_pair_is_no_duplicate(hass: HomeAssistant, parakeet: FakeServer, magpie: FakeServer) -> None:
-    """One service in common does not make a duplicate."""
-    entry_for(parakeet.url, None).add_to_hass(hass)
+async def test_server_of_another_spark(hass: HomeAssistant, parakeet: FakeServer, magpie: FakeServer) -> None:
+    """One service in common is enough to be refused, however its host is spelled."""
+    entry_for(parakeet.url.replace("127.0.0.1", "localhost"), None).add_to_hass(hass)
     result = await submit(hass, **{PARAKEET: parakeet.url, MAGPIE: magpie.url})
-    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "same_server")
+    assert result["description_placeholders"] == {"title": "127.0.0.1"}
+
+
+async def test_second_spark_has_a_name(hass: HomeAssistant, parakeet: FakeServer, magpie: FakeServer) -> None:
+    """The one that was entered, else its hosts; it is part of the names of its devices, and so of its entities."""
+    entry_for(parakeet.url, None).add_to_hass(hass)
+    result = await submit(hass, **{MAGPIE: magpie.url, "name": " Attic "})
+    assert (result["title"], result["data"]["name"]) == ("Attic", "Attic")
+    await hass.async_block_till_done()
+    devices = dr.async_entries_for_config_entry(dr.async_get(hass), result["result"].entry_id)
+    assert {device.name for device in devices} == {"Spark (Attic)", "Magpie (Attic)"}
+    assert [state.name for state in hass.states.async_all("tts")] == ["Magpie (Attic) Text-to-speech"]
+    assert await hass.config_entries.async_remove(result["result"].entry_id)
+    result = await submit(hass, **{MAGPIE: magpie.url})
+    assert (result["title"], result["data"]["name"]) == ("127.0.0.1", "127.0.0.1")
     await hass.async_block_till_done()

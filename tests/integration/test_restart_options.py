@@ -9,6 +9,7 @@ from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.spark_audio.const import DOMAIN
+from custom_components.spark_audio.other_entities import by_entity_id
 from tests.fakes import faults
 from tests.fakes import server as fake
 from tests.fakes.server import FakeServer
@@ -67,18 +68,52 @@ async def test_restart_targets(
     padded = {name: text if kind == "button" else f" {text} " for name, text in targets.items()}
     result = await confirmed(hass, await hass.config_entries.options.async_configure(form["flow_id"], padded))
     assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert entry.options == {**DEFAULTS, "restart_kind": kind, **targets}
+    assert by_entity_id(hass, entry.options) == {**DEFAULTS, "restart_kind": kind, **targets}
     name = next(iter(targets)).partition("_")[0]
     members = entry.runtime_data.spark.members
     [target] = [member.watchdog.restarter.target for member in members if str(member.name) == name]
     assert target.kind == kind
 
     form = await submit(hass, entry, healing={"restart_kind": kind})
-    assert suggested(form) == targets
+    assert suggested(form) == {name: text for name, text in targets.items() if not name.endswith("token")}
     other = next(name for name in fields(form) if name not in targets and not name.endswith("token"))
     changed = {other: next(iter(targets.values()))}
     await confirmed(hass, await hass.config_entries.options.async_configure(form["flow_id"], changed))
     assert {name for name in entry.options if "_restart_" in name} == {other}
+
+
+async def test_token_is_not_sent_to_the_browser_again(
+    hass: HomeAssistant, entry: MockConfigEntry, api: FakeServer
+) -> None:
+    """It stays where its field is left empty, and goes with its URL."""
+    configure = hass.config_entries.options.async_configure
+    hook = {"parakeet_restart_url": api.url, "parakeet_restart_token": "a-token-of-mine"}
+    form = await submit(hass, entry, healing={"restart_kind": "hook"})
+    await confirmed(hass, await configure(form["flow_id"], hook))
+    assert entry.options["parakeet_restart_token"] == "a-token-of-mine"
+
+    form = await submit(hass, entry, healing={"restart_kind": "hook"})
+    assert "a-token-of-mine" not in str(suggested(form))
+    await confirmed(hass, await configure(form["flow_id"], {"parakeet_restart_url": f"{api.url}/again"}))
+    assert entry.options["parakeet_restart_url"] == f"{api.url}/again"
+    assert entry.options["parakeet_restart_token"] == "a-token-of-mine"
+
+    form = await submit(hass, entry, healing={"restart_kind": "hook"})
+    await confirmed(hass, await configure(form["flow_id"], {"magpie_restart_url": api.url}))
+    assert "parakeet_restart_token" not in entry.options
+
+
+async def test_automatic_restarts_with_nothing_to_make_them(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """It is said once, when it is chosen, and not at every other change."""
+    chosen = {"automatic_restart": True, "restart_kind": "none"}
+    form = await submit(hass, entry, healing=chosen)
+    assert (form["type"], form["step_id"]) == (FlowResultType.FORM, "nothing_restarts")
+    result = await hass.config_entries.options.async_configure(form["flow_id"], {})
+    await hass.async_block_till_done()
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert entry.options == {**DEFAULTS, **chosen}
+    result = await submit(hass, entry, healing=chosen, voice={"speed": 1.5})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
 class TestTrials:
@@ -129,7 +164,7 @@ class TestTrials:
         result = await hass.config_entries.options.async_configure(form["flow_id"], given)
         assert result["type"] is FlowResultType.CREATE_ENTRY
         await hass.async_block_till_done()
-        assert given.items() <= entry.options.items()
+        assert given.items() <= by_entity_id(hass, entry.options).items()
         assert restarts(api) == []
 
     async def test_another_one_is_tried_again(
@@ -159,7 +194,7 @@ class TestTrials:
         assert (form["description_placeholders"] or {})["reason"] == f"{service}: {reason}"
         assert entry.options == {}
         await confirmed(hass, form)
-        assert given.items() <= entry.options.items()
+        assert given.items() <= by_entity_id(hass, entry.options).items()
         result = await self.ask(hass, entry, kind, **given)
         assert result["type"] is FlowResultType.CREATE_ENTRY
         assert restarts(api) == []

@@ -352,6 +352,7 @@ def recognise(answers: Answers) -> ParakeetServer:
         raise WrongServer(
             "This is the Nemotron container of pipecat, which hears over WebSocket only, and that is not supported.",
             status=404,
+            said="pipecat Nemotron (WebSocket)",
         )
     dialect = next((family for family in FAMILIES if family.recognise(answers)), None)
     if dialect is None:

@@ -97,8 +97,12 @@ class Answers:
         return False
 
     def is_spark_audio(self) -> bool:
-        """Return whether this is our own proxy: its models have a name, which OpenAI's have not, and all one date."""
-        return any(model.get("created") == SPARK_AUDIO_CREATED and "name" in model for model in self.models())
+        """Return whether this is our own proxy: its models have a name, which OpenAI's have not, and all one date.
+
+        Where it shows its lists to callers with a key only, its page tells.
+        """
+        listed = any(model.get("created") == SPARK_AUDIO_CREATED and "name" in model for model in self.models())
+        return listed or "<title>Spark Audio</title>" in self.text("/")
 
     def is_localai(self) -> bool:
         """Return whether this is LocalAI, which describes itself at an address of its own."""

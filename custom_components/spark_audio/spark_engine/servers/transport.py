@@ -7,6 +7,7 @@ that before it read anything.
 
 import asyncio
 import json
+import os
 import re
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -25,6 +26,8 @@ from aiohttp import (
     ClientTimeout,
     ServerDisconnectedError,
     TraceConfig,
+    TraceConnectionCreateEndParams,
+    TraceConnectionCreateStartParams,
     TraceConnectionReuseconnParams,
 )
 
@@ -84,6 +87,7 @@ class _Connection:
     """What is known of the connection that a request goes out on."""
 
     is_reused: bool = False
+    is_being_made: bool = False
 
 
 async def _note_reuse(_: ClientSession, context: SimpleNamespace, _params: TraceConnectionReuseconnParams) -> None:
@@ -92,9 +96,21 @@ async def _note_reuse(_: ClientSession, context: SimpleNamespace, _params: Trace
         context.trace_request_ctx.is_reused = True
 
 
-_REUSE = TraceConfig()
-_REUSE.on_connection_reuseconn.append(_note_reuse)
-_REUSE.freeze()
+async def _note_start(_: ClientSession, context: SimpleNamespace, _params: TraceConnectionCreateStartParams) -> None:
+    if isinstance(context.trace_request_ctx, _Connection):
+        context.trace_request_ctx.is_being_made = True
+
+
+async def _note_end(_: ClientSession, context: SimpleNamespace, _params: TraceConnectionCreateEndParams) -> None:
+    if isinstance(context.trace_request_ctx, _Connection):
+        context.trace_request_ctx.is_being_made = False
+
+
+_CONNECTIONS = TraceConfig()
+_CONNECTIONS.on_connection_reuseconn.append(_note_reuse)
+_CONNECTIONS.on_connection_create_start.append(_note_start)
+_CONNECTIONS.on_connection_create_end.append(_note_end)
+_CONNECTIONS.freeze()
 
 
 class Transport:
@@ -106,11 +122,12 @@ class Transport:
         """Send nothing yet. `base_url` may end in a slash or in /v1, as people paste both."""
         self.base_url = base_url.rstrip("/").removesuffix("/v1").rstrip("/")
         self.deadlines = deadlines or Deadlines()
+        self._host = self.base_url.partition("://")[2].partition("/")[0]
         self._session = session
         self._token = token
         self._hide = hiding(token)
-        if _REUSE not in session.trace_configs:
-            session.trace_configs.append(_REUSE)
+        if _CONNECTIONS not in session.trace_configs:
+            session.trace_configs.append(_CONNECTIONS)
         self._last_answer = -self.deadlines.connection_kept
         # Deadlines are set around whole requests; aiohttp only bounds connecting.
         self._timeout = ClientTimeout(total=None, sock_connect=self.deadlines.connect)
@@ -146,18 +163,19 @@ class Transport:
         Only time spent waiting counts: a caller may take as long as it likes between pieces.
         """
         clock = asyncio.get_running_loop().time
-        with _translated():
+        connection = _Connection()
+        with self._translated(connection):
             async with asyncio.timeout(idle):
-                response = await self._send("POST", path, body)
+                response = await self._send("POST", path, body, connection)
         try:
             if response.status >= 300:
-                with _translated():
+                with self._translated():
                     async with asyncio.timeout(idle):
                         raise self._error(response, await read_bounded(response, LARGEST_PAGE))
             waited = 0.0
             while True:
                 before = clock()
-                with _translated():
+                with self._translated():
                     async with asyncio.timeout(min(idle, self.deadlines.streamed_in_all - waited)):
                         piece = await response.content.readany()
                 if not piece:
@@ -169,9 +187,10 @@ class Transport:
             response.close()
 
     async def _whole(self, method: str, path: str, body: Body | None, deadline: float, largest: int) -> Reply:
-        with _translated():
+        connection = _Connection()
+        with self._translated(connection):
             async with asyncio.timeout(deadline):
-                async with await self._send(method, path, body) as response:
+                async with await self._send(method, path, body, connection) as response:
                     data = await read_bounded(response, largest)
         if response.status >= 300:
             raise self._error(response, data)
@@ -181,11 +200,31 @@ class Transport:
         return Reply(response.status, response.content_type, data)
 
     def _error(self, response: ClientResponse, data: bytes) -> SparkError:
-        return error_for(response.status, response.headers.get("Retry-After", ""), data, self._hide)
+        headers = response.headers
+        location = headers.get("Location", "")
+        return error_for(response.status, headers.get("Retry-After", ""), data, self._hide, location)
 
-    async def _send(self, method: str, path: str, body: Body | None) -> ClientResponse:
+    @contextmanager
+    def _translated(self, connection: _Connection | None = None) -> Iterator[None]:
+        """Raise aiohttp's errors as the engine's: TimeoutError first; its socket timeouts are ClientErrors, too."""
+        try:
+            yield
+        except SparkError:
+            raise
+        except TimeoutError as err:
+            if connection and connection.is_being_made:
+                raise Unreachable(f"No connection to {self._host} was made in time.", said="timed out") from err
+            raise TimedOut("The server did not answer in time.") from err
+        except ClientConnectorError as err:
+            # asyncio's own text names the address once more.
+            number = err.os_error.errno or 0
+            said = os.strerror(number) if number > 0 else err.os_error.strerror or str(err.os_error)
+            raise Unreachable(f"No connection to {err.host}:{err.port}: {said}.", said=said) from err
+        except ClientError as err:
+            raise ServerFault(f"The server's answer broke off or is not HTTP ({type(err).__name__}).") from err
+
+    async def _send(self, method: str, path: str, body: Body | None, connection: _Connection) -> ClientResponse:
         """Send, and once more where a kept-alive connection turns out to be closed: no server has read that request."""
-        connection = _Connection()
         # Kept-alive connections that were closed since the event loop last looked are dropped now.
         await asyncio.sleep(0)
         idle = asyncio.get_running_loop().time() - self._last_answer
@@ -196,13 +235,15 @@ class Transport:
         except (ServerDisconnectedError, ClientOSError) as err:
             if not connection.is_reused or idle < self.deadlines.stale_after:
                 raise _cut() from err
-            response = await self._request_again(method, path, body)
+            response = await self._request_again(method, path, body, connection)
         self._last_answer = asyncio.get_running_loop().time()
         return response
 
-    async def _request_again(self, method: str, path: str, body: Body | None) -> ClientResponse:
+    async def _request_again(
+        self, method: str, path: str, body: Body | None, connection: _Connection
+    ) -> ClientResponse:
         try:
-            return await self._request(method, path, body, _Connection())
+            return await self._request(method, path, body, connection)
         except ClientConnectorError:
             raise
         except (ServerDisconnectedError, ClientOSError) as err:
@@ -256,21 +297,6 @@ def _spellings(char: str) -> str:
     return rf"(?:\\?{re.escape(char)}|\\u{ord(char):04x}|{encoded})"
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Raise aiohttp's errors as the engine's: TimeoutError first, since its socket timeouts are ClientErrors, too."""
-    try:
-        yield
-    except SparkError:
-        raise
-    except TimeoutError as err:
-        raise TimedOut("The server did not answer in time.") from err
-    except ClientConnectorError as err:
-        raise Unreachable(f"No connection to {err.host}:{err.port}: {err.os_error.strerror or err.os_error}.") from err
-    except ClientError as err:
-        raise ServerFault(f"The server's answer broke off or is not HTTP ({type(err).__name__}).") from err
-
-
 def _cut() -> ServerFault:
     return ServerFault("The server closed the connection without an answer.", killed=True)
 
@@ -283,7 +309,7 @@ def _decoded(data: bytes) -> Json:
     return document
 
 
-def error_for(status: int, retry_after: str, data: bytes, hide: Hide) -> SparkError:
+def error_for(status: int, retry_after: str, data: bytes, hide: Hide, location: str = "") -> SparkError:
     """Return the error that an answer of status 300 or more stands for; `hide` takes the token out of its text.
 
     `retry_after` is the header as it came. The reason phrase tells nothing that the status does not.
@@ -299,14 +325,16 @@ def error_for(status: int, retry_after: str, data: bytes, hide: Hide) -> SparkEr
     if fault := gpu_fault(said if _is_validation(document) else text, said, status, seconds):
         return fault
     if status in (401, 403):
-        return Unauthorized(f"The server refuses the key ({status}): {said}", status=status)
+        return Unauthorized(f"The server refuses the key ({status}): {said}", status=status, said=said)
     if status in (429, 503):
-        return Busy(f"The server is busy ({status}): {said}", status=status, retry_after=seconds)
+        message = f"The server is busy ({status}): {said}"
+        return Busy(message, status=status, said=said, retry_after=seconds)
     if status >= 500:
-        return ServerFault(f"The server failed ({status}): {said}", status=status)
+        return ServerFault(f"The server failed ({status}): {said}", status=status, said=said)
     if status < 400:
-        return Rejected(f"The server redirects ({status}); give the URL that it redirects to.", status=status)
-    return Rejected(f"The server refuses the request ({status}): {said}", status=status)
+        message = f"The server redirects ({status}); give the URL that it redirects to."
+        return Rejected(message, status=status, said=hide(location)[:_LONGEST_MESSAGE])
+    return Rejected(f"The server refuses the request ({status}): {said}", status=status, said=said)
 
 
 def _is_validation(document: Json) -> bool:

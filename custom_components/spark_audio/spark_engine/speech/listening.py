@@ -51,6 +51,8 @@ class Heard:
     """None where there was no such request, or it failed at once: the caller asks, and is told what is wrong."""
     timed_out: TimedOut | None = None
     """Why there is none and the caller need not ask again: it has waited long enough."""
+    is_without_speech: bool = False
+    """Whether a detector heard all of it, and nothing that could be speech: a recogniser would make words of noise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +145,7 @@ class _Turn:
         """Return what came of it; the early request is waited for where it holds every frame of speech."""
         audio = self.audio()
         if self._request is None or self._activity is None or self._request_covers < self._activity.speech_end:
-            return Heard(audio)
+            return Heard(audio, is_without_speech=self._activity is not None and self._activity.is_without_speech)
         try:
             return Heard(audio, await self._request)
         except TimedOut as err:

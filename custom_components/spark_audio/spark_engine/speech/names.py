@@ -20,8 +20,8 @@ from .turn_end import is_open_end
 FARTHEST, FARTHEST_ALONE = 0.6, 0.42
 """The distance, 0 to 1, beyond which a name is no candidate even where the grammar wants one.
 
-The second is for names of which no word was heard: "weeble heater" may well be the "Wemo heater", "pantry staples" are no
-"vanity bulbs".
+The second is for names of which no word was heard: "weeble heater" may well be the "Wemo heater", and "pantry staples"
+are no "vanity bulbs".
 """
 
 TINY = 0.14

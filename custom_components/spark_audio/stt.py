@@ -30,6 +30,9 @@ from .const import (
     CONF_AUTO_GAIN,
     CONF_EARLY_TRANSCRIPTION,
     CONF_FALLBACK_STT,
+    CONF_HOME_NAMES,
+    CONF_KEEP_CORRECTIONS,
+    CONF_MORE_NAMES,
     CONF_NOISE_REDUCTION,
     CONF_SPEECH_ONLY,
     CONF_TURN_DEADLINE,
@@ -41,6 +44,7 @@ from .const import (
 from .coordinator import SparkConfigEntry
 from .entity import SparkEntity
 from .fallback import FallbackFailed, as_fallback, is_fallback_call, language_of
+from .home_names import HomeNames
 from .other_entities import current_entity_id
 from .spark_engine.errors import Rejected, SparkError, Unauthorized
 from .spark_engine.healing.health import State
@@ -48,7 +52,7 @@ from .spark_engine.healing.pool import MagpiePool, ParakeetPool
 from .spark_engine.models import SAMPLE_RATE, SAMPLE_WIDTH, Audio, ServerName, Service, Transcript
 from .spark_engine.speech.audio import read_wav
 from .spark_engine.speech.language import PARAKEET_LANGUAGES, Spellings
-from .spark_engine.speech.listening import Listening, TooLong
+from .spark_engine.speech.listening import Listening, TooLong, without_meaning
 from .spark_engine.speech.text import is_speakable
 from .spark_engine.speech.turn_end import BALANCED, FAST
 from .spark_engine.speech.voice_activity import VoiceDetector
@@ -112,12 +116,25 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
         # Without a detector there is nothing to tell pauses by.
         self._rule = TURN_RULES[entry.options.get(CONF_TURN_END, DEFAULT_TURN_END)] if new_detector() else None
         self._turn_events = TurnEvents()
+        self.names: HomeNames | None = None
+        """Puts the names of the home right in transcripts; None where that is switched off."""
         wanted = entry.options.get(CONF_AUDIO_PROCESSING, {})
         self._processing = SpeechAudioProcessing(
             requires_external_vad=True,
             prefers_auto_gain_enabled=wanted.get(CONF_AUTO_GAIN, True),
             prefers_noise_reduction_enabled=wanted.get(CONF_NOISE_REDUCTION, True),
         )
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        await super().async_added_to_hass()
+        options = self._entry.options
+        if options.get(CONF_HOME_NAMES, True):
+            keeps = bool(options.get(CONF_KEEP_CORRECTIONS, False))
+            self.names = HomeNames(self.hass, options.get(CONF_MORE_NAMES, ()), keeps=keeps)
+            for unsubscribe in self.names.listen():
+                self.async_on_remove(unsubscribe)
+            self._entry.runtime_data.corrections = self.names.corrections
 
     @property
     @override
@@ -223,12 +240,18 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
         To be called before anything is awaited: it finds the pipeline run that calls.
         """
         rule = self._rule if self._ends_turns() else None
+        names = self.names
+        if names:
+            self._entry.async_create_background_task(
+                self.hass, names.prepare(language), f"read the names of the home for {self.entity_id}"
+            )
         listening = Listening(
             transcribe=partial(self._transcribe, language),
             detector=new_detector() if self._is_early or self._is_speech_only or rule else None,
             may_ask_early=self._may_ask_early,
             understood=understood,
             rule=rule,
+            meaning=partial(names.meaning, language=language) if names else without_meaning,
             language=language,
             longest=LONGEST_SPEECH,
         )
@@ -250,7 +273,11 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
         )
 
     async def _transcribe(self, language: str, audio: Audio) -> Transcript:
-        return await self._parakeet.transcribe(audio, language=language, deadline=self._deadline_for(audio))
+        hints = self.names.known(language) if self.names else ()
+        heard = await self._parakeet.transcribe(
+            audio, language=language, hints=hints, deadline=self._deadline_for(audio)
+        )
+        return replace(heard, text=await self.names.corrected(heard.text, language)) if self.names else heard
 
     def _deadline_for(self, audio: Audio) -> float:
         return max(self._deadline, DEADLINE_PER_SECOND * audio.seconds)

@@ -13,6 +13,8 @@ VOICE = {"emotion": "as_is", "speed": 1, "sample_rate": "44100", **SOUND}
 LISTENING = {
     "turn_end": "balanced",
     "early_transcription": True,
+    "home_names": True,
+    "keep_corrections": False,
     "speech_only": True,
     "turn_deadline": 10,
     "noise_reduction": True,
@@ -28,6 +30,8 @@ DEFAULTS = {
     "voices": {},
     "turn_end": "balanced",
     "early_transcription": True,
+    "home_names": True,
+    "keep_corrections": False,
     "speech_only": True,
     "turn_deadline": 10,
     "audio_processing": {"noise_reduction": True, "auto_gain": True},

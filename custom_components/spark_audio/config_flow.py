@@ -55,7 +55,7 @@ PROXY_SCHEMA = vol.Schema({vol.Required(CONF_PROXY_URL): URL_FIELD, **ACCESS, **
 KEY_SCHEMA = vol.Schema({vol.Required(CONF_API_KEY): KEY_FIELD, **NAME})
 
 EXAMPLES = {
-    "parakeet_example": "`http://192.168.1.50:9001`",
+    "parakeet_example": "`http://192.168.1.50:8000`",
     "magpie_example": "`http://192.168.1.50:9000`",
     "proxy_example": "`http://192.168.1.50:8600`",
 }

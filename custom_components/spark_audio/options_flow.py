@@ -29,7 +29,7 @@ from .spark_engine.servers.magpie_dialects import MagpieServer
 from .spark_engine.speech.replacements import BadReplacement, Replacements
 
 EXAMPLES = {
-    "hook_example": "`http://192.168.1.50:9999/restart`",
+    "hook_example": "`http://192.168.1.50:9100/hooks/restart-parakeet`",
     "docker_example": "`http://192.168.1.50:2375#parakeet`",
 }
 """Quoted: a bare URL would become a link that leads nowhere."""

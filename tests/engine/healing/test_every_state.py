@@ -66,16 +66,16 @@ success         canary  hea hea  .  hea hea hea hea hea hea hea hea
 success         traffic hea hea  .  hea hea  .   .  hea hea hea  .
 signed_fault    canary  sus sus sus sus  .  sus  .  wed sus sus  .
 signed_fault    traffic sus sus sus sus  .  sus  .  wed sus sus  .
-ambiguous_fault canary  sus sus sus sus  .   .   .  wed sta sus  .
-ambiguous_fault traffic sus sus sus sus  .   .   .  wed sta sus  .
-fault           canary  sus sus sus sus  .   .   .  wed sta sus  .
-fault           traffic sus sus sus sus  .   .   .  wed sta sus  .
-killed          canary  sus sus sus sus  .   .   .  wed sta sus  .
-killed          traffic sus sus sus sus  .   .   .  wed sta sus  .
-wrong_answer    canary  hea hea sus sus  .   .   .  wed sus sus  .
-wrong_answer    traffic hea hea sus sus  .   .   .  wed sus sus  .
-timed_out       canary  sus sus sus sus  .   .   .  wed sta sus  .
-timed_out       traffic sus sus sus sus  .   .   .  wed sta sus  .
+ambiguous_fault canary  sus sus sus sus  .  sus  .  wed sta sus  .
+ambiguous_fault traffic sus sus sus sus  .  sus  .  wed sta sus  .
+fault           canary  sus sus sus sus  .  sus  .  wed sta sus  .
+fault           traffic sus sus sus sus  .  sus  .  wed sta sus  .
+killed          canary  sus sus sus sus  .  sus  .  wed sta sus  .
+killed          traffic sus sus sus sus  .  sus  .  wed sta sus  .
+wrong_answer    canary  hea hea sus sus  .  sus  .  wed sus sus  .
+wrong_answer    traffic hea hea sus sus  .  sus  .  wed sus sus  .
+timed_out       canary  sus sus sus sus  .  sus  .  wed sta sus  .
+timed_out       traffic sus sus sus sus  .  sus  .  wed sta sus  .
 out_of_memory   canary  mem mem mem mem mem wed mem mem mem mem mem
 out_of_memory   traffic sus sus sus sus  .   .   .   .  sus sus  .
 unreachable     canary  awa awa awa awa awa awa awa awa  .  awa  .
@@ -161,3 +161,12 @@ def test_no_state_waits_for_ever(state: State) -> None:
     due = canary_due(health, 0.0, POLICY)
     assert due <= POLICY.interval
     assert observe(health, canary(Outcome.SUCCESS), due, POLICY).state is State.HEALTHY
+
+
+def test_a_server_that_speaks_of_memory_no_more_is_asked_again_soon() -> None:
+    """The one answer that came may have been cut on its way."""
+    health = ENTERED_AT_ZERO[State.OUT_OF_MEMORY]
+    assert canary_due(health, 0.0, POLICY) == POLICY.down_interval
+    health = observe(health, canary(Outcome.FAULT), 15.0, POLICY)
+    assert health.state is State.OUT_OF_MEMORY
+    assert canary_due(health, 15.0, POLICY) == POLICY.suspect_interval

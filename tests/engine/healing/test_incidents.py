@@ -266,6 +266,21 @@ class TestMemory:
 
         run(live())
 
+    @pytest.mark.parametrize("mode", [Mode.FAULT, Mode.GARBAGE, Mode.HANGS, Mode.CUDA])
+    def test_what_breaks_meanwhile_is_restarted(self, mode: Mode) -> None:
+        """The memory is free again, and the server was broken by it: nothing speaks of memory any more."""
+
+        async def live() -> None:
+            async with world() as it:
+                await asyncio.sleep(30)
+                await become(it, Mode.MEMORY, 60)
+                it.server.become(mode)
+                within = POLICY.memory_fades + POLICY.timeout_floor + 3 * POLICY.down_interval
+                await it.until(State.RESTARTING, within)
+                assert len(it.server.restarts) == 1
+
+        run(live())
+
 
 class TestProcessThatDies:
     """A ggml server aborts on a CUDA error: the connection is cut, and nothing listens any more."""

@@ -159,6 +159,8 @@ class Policy:
     """For which unsigned failures of real traffic must last, where canaries give no evidence."""
     killed_patience: float = 15.0
     """For which a server may be away that died of a request, before it is restarted: a supervisor may be faster."""
+    memory_fades: float = 45.0
+    """After the last lack of memory from which faults count again that name none: three canaries."""
     memory_recent: float = 300.0
     """After a lack of memory within which an ambiguous fault is taken for another one."""
     memory_patience: float = 900.0

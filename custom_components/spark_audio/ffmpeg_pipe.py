@@ -1,4 +1,4 @@
-"""Speech through Home Assistant's ffmpeg, while it is still being spoken."""
+"""Sound through Home Assistant's ffmpeg, while it is still being spoken."""
 
 import asyncio
 from asyncio import StreamReader, StreamWriter
@@ -15,17 +15,29 @@ CHUNK = 4096
 """Bytes that are read at once, less where there are less: 46 ms of 16-bit samples at 44.1 kHz."""
 
 
-async def through_ffmpeg(
-    ffmpeg: str, first: Audio, rest: AsyncGenerator[Audio], *output: str, translation_key: str
-) -> AsyncGenerator[bytes]:
-    """Yield what ffmpeg makes of speech, a moment after it comes in.
+def bare_samples(audio: Audio) -> tuple[str, ...]:
+    """Return how ffmpeg is told of samples without a header; it would look at them for longer without the first."""
+    return "-probesize", "32", "-f", "s16le", "-ar", str(audio.sample_rate), "-ac", "1"
 
-    `ffmpeg` is the program to run, `output` its arguments for what it writes. Raises what `rest` raises, behind all
-    audio that came before; HomeAssistantError with this `translation_key` where ffmpeg fails. The program ends
-    with this generator, whatever ends it.
+
+async def samples(first: Audio, rest: AsyncGenerator[Audio]) -> AsyncGenerator[bytes]:
+    """Yield the samples of all pieces."""
+    yield first.pcm
+    async for audio in rest:
+        yield audio.pcm
+
+
+async def through_ffmpeg(
+    ffmpeg: str, given: tuple[str, ...], sound: AsyncGenerator[bytes], *output: str, translation_key: str
+) -> AsyncGenerator[bytes]:
+    """Yield what ffmpeg makes of sound, a moment after it comes in.
+
+    `ffmpeg` is the program to run, `given` its arguments for what it reads, `output` those for what it writes. Raises
+    what `sound` raises, behind all audio that came before; HomeAssistantError with this `translation_key` where ffmpeg
+    fails. The program ends with this generator, whatever ends it.
     """
-    process, stdin, stdout = await _start(ffmpeg, first.sample_rate, output, translation_key)
-    feeding = asyncio.create_task(_feed(stdin, first, rest))
+    process, stdin, stdout = await _start(ffmpeg, given, output, translation_key)
+    feeding = asyncio.create_task(_feed(stdin, sound))
     try:
         while data := await stdout.read(CHUNK):
             yield data
@@ -42,13 +54,11 @@ async def through_ffmpeg(
 
 
 async def _start(
-    ffmpeg: str, sample_rate: int, output: tuple[str, ...], translation_key: str
+    ffmpeg: str, given: tuple[str, ...], output: tuple[str, ...], translation_key: str
 ) -> tuple[Process, StreamWriter, StreamReader]:
     try:
         process = await asyncio.create_subprocess_exec(
-            *(ffmpeg, "-hide_banner", "-loglevel", "error"),
-            # Without the first it looks at the beginning of the sound for longer, to find out what it was told.
-            *("-probesize", "32", "-f", "s16le", "-ar", str(sample_rate), "-ac", "1", "-i", "pipe:0"),
+            *(ffmpeg, "-hide_banner", "-loglevel", "error", *given, "-i", "pipe:0"),
             *(*output, "-flush_packets", "1", "pipe:1"),
             stdin=PIPE,
             stdout=PIPE,
@@ -61,14 +71,13 @@ async def _start(
     return process, process.stdin, process.stdout
 
 
-async def _feed(stdin: StreamWriter, first: Audio, rest: AsyncGenerator[Audio]) -> None:
+async def _feed(stdin: StreamWriter, sound: AsyncGenerator[bytes]) -> None:
     try:
         # It has ended by itself then, and its status tells.
         with suppress(BrokenPipeError, ConnectionResetError):
-            stdin.write(first.pcm)
-            async for audio in rest:
+            async for data in sound:
+                stdin.write(data)
                 await stdin.drain()
-                stdin.write(audio.pcm)
     finally:
         stdin.close()
 

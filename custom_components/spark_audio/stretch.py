@@ -6,7 +6,7 @@ from contextlib import aclosing
 from homeassistant.exceptions import ServiceValidationError
 
 from .const import DOMAIN, FASTEST, SLOWEST
-from .ffmpeg_pipe import through_ffmpeg
+from .ffmpeg_pipe import bare_samples, samples, through_ffmpeg
 from .spark_engine.models import Audio
 from .spark_engine.speech.audio import SampleFramer
 
@@ -36,8 +36,10 @@ async def stretched(ffmpeg: str, pieces: AsyncGenerator[Audio], speed: float) ->
         if (first := await anext(pieces, None)) is None:
             return
         framer = SampleFramer()
-        output = ("-af", f"atempo={speed:g}", "-f", "s16le")
-        async with aclosing(through_ffmpeg(ffmpeg, first, pieces, *output, translation_key="stretch_failed")) as stream:
+        sound, output = samples(first, pieces), ("-af", f"atempo={speed:g}", "-f", "s16le")
+        async with aclosing(
+            through_ffmpeg(ffmpeg, bare_samples(first), sound, *output, translation_key="stretch_failed")
+        ) as stream:
             async for data in stream:
                 if pcm := framer.feed(data):
                     yield Audio(pcm, first.sample_rate)

@@ -8,7 +8,6 @@ from zlib import crc32
 
 from homeassistant.components.ffmpeg import get_ffmpeg_manager
 from homeassistant.components.tts import (
-    ATTR_PREFERRED_FORMAT,
     ATTR_VOICE,
     TextToSpeechEntity,
     TTSAudioResponse,
@@ -59,7 +58,7 @@ from .spark_engine.speech.surroundings import surrounded
 from .spark_engine.speech.text import spoken_text
 from .stretch import read_speed, stretched
 from .voices import VoiceChoice, offered
-from .wav_output import AAC, CLAIMED, PREFERRED, aac_stream, makeable, may_be_wide, wav_stream
+from .wav_output import PREFERRED, as_wished, converted, makeable, resumed
 
 LOGGER = logging.getLogger(__name__)
 
@@ -98,7 +97,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
         self._sample_rate = int(entry.options.get(CONF_SAMPLE_RATE, DEFAULT_SAMPLE_RATE))
         self._cache_version: str | None = None
         self._speed = float(entry.options.get(CONF_SPEED, 1.0))
-        self._attr_supported_options = [ATTR_VOICE, CONF_EMOTION, CONF_SPEED, *AROUND, *CLAIMED]
+        self._attr_supported_options = [ATTR_VOICE, CONF_EMOTION, CONF_SPEED, *AROUND, *PREFERRED]
         self._home = (hass.config.language, hass.config.country)
         self._learn(magpie)
 
@@ -176,22 +175,20 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
 
     @override
     async def async_stream_tts_audio(self, request: TTSAudioRequest) -> TTSAudioResponse:
-        """Return a WAV file of unknown length, or AAC, its first chunk as soon as the first sentence sounds.
+        """Return what the player asks for, or a WAV to make it of; a first chunk as soon as the first sentence sounds.
 
         With a fallback, it is waited for the first sound: from then on the format is given away.
         """
+        ffmpeg = get_ffmpeg_manager(self.hass).binary
         text = ReplayedText(request.message_gen)
         pieces = self._speech(text, request.language, request.options)
         if self._fallback() and not is_fallback_call():
             try:
                 first = await anext(pieces)
             except SparkError as err:
-                return await self._ask_fallback(err, text, request)
-            pieces = _resumed(first, pieces)
-        speech = self._with_translated_errors(pieces, text)
-        if request.options.get(ATTR_PREFERRED_FORMAT) == AAC:
-            return TTSAudioResponse(AAC, aac_stream(get_ffmpeg_manager(self.hass).binary, speech))
-        return TTSAudioResponse("wav", wav_stream(speech, wide=may_be_wide(request.options)))
+                return converted(ffmpeg, await self._ask_fallback(err, text, request), request.options)
+            pieces = resumed(first, pieces)
+        return as_wished(ffmpeg, self._with_translated_errors(pieces, text), request.options)
 
     @override
     async def async_get_tts_audio(self, message: str, language: str, options: Mapping[str, Any]) -> TtsAudioType:
@@ -329,14 +326,7 @@ async def speak_with(
         first = await anext(response.data_gen, b"")
     if not first:
         raise FallbackFailed("it says nothing")
-    return TTSAudioResponse(response.extension, _resumed(first, response.data_gen))
-
-
-async def _resumed[T](first: T, rest: AsyncGenerator[T]) -> AsyncGenerator[T]:
-    async with aclosing(rest):
-        yield first
-        async for item in rest:
-            yield item
+    return TTSAudioResponse(response.extension, resumed(first, response.data_gen))
 
 
 async def _once(message: str) -> AsyncGenerator[str]:

@@ -16,7 +16,7 @@ from custom_components.spark_audio.spark_engine.healing.health import State
 from custom_components.spark_audio.spark_engine.speech.audio import silence
 from custom_components.spark_audio.spark_engine.speech.voice_activity import FRAME
 from custom_components.spark_audio.stt import PARTIAL_RESULT
-from custom_components.spark_audio.wav_output import UNWRAPS_WAV
+from custom_components.spark_audio.wav_output import IS_OURS
 from tests.fakes import server as fake
 from tests.fakes.server import FakeServer
 from tests.helpers.integration.hearing import METADATA, POST, engine_entity
@@ -76,7 +76,7 @@ async def results(hass: HomeAssistant, *sounds: bytes) -> list[object]:
 
 def test_partial_results_are_of_2026_11() -> None:
     """The class loads in older versions, which have nothing to tell with."""
-    assert (PARTIAL_RESULT is not None) is UNWRAPS_WAV
+    assert (PARTIAL_RESULT is not None) is IS_OURS
 
 
 @pytest.mark.usefixtures("healthy")

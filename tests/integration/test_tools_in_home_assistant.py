@@ -40,6 +40,15 @@ async def test_a_text_is_written_word_by_word() -> None:
     assert tokens == [{"content": token} for token in TOKENS]
 
 
+async def test_a_tool_is_called_between_two_messages(writer: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agent, "TOOL_SECONDS", 0)
+    deltas = [delta async for delta in agent.written(f"One moment.{agent.TOOL_CALL}It is on.")]
+    assert [name for delta in deltas for name in delta] == [
+        *("role", "content", "content", "tool_calls"),
+        *("role", "content", "content", "content"),
+    ]
+
+
 async def test_each_word_has_its_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counted from the first, whatever held one of them up."""
     monkeypatch.setattr(agent, "TOKENS_PER_SECOND", 20.0)

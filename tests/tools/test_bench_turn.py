@@ -8,7 +8,7 @@ import pytest
 
 from tools.bench import turn, turn_peers
 from tools.bench.turn_peers import CORE_OPENAI, WYOMING, Peers
-from tools.bench.turn_report import BALANCED, EARLY, HEARD_EARLY, OURS, WAV, Answer, Hearing, Speaking, findings
+from tools.bench.turn_report import BALANCED, EARLY, HEARD_EARLY, OURS, TOOL, WAV, Answer, Hearing, Speaking, findings
 from tools.stack import fetched
 from tools.stack.errors import ToolError
 from tools.stack.fetched import NotInstalled
@@ -82,6 +82,18 @@ def test_speaking_is_told_from_the_first_token() -> None:
     assert [(aim.at_most, aim.measured) for aim in found.aims] == [(720.0, 625.0)]
 
 
+def test_an_answer_with_a_tool_has_a_table_of_its_own() -> None:
+    """The first sound, and the longest silence that is heard."""
+    usual = Speaking(Answer(TOOL, WAV, 12.0), OURS)
+    sound, quiet = b"\xff\x3f\x01\xc0" * 1_600, bytes(32_000)
+    events = (Event(5.0, "intent-progress", {"chat_log_delta": {"content": "One"}}),)
+    audio = bytes(44) + sound + quiet + sound
+    usual.add(Turn(events, Reply(((5.5, len(audio)),), 44, audio)))
+    found = findings([], [usual], [])
+    assert found.tables[2].rows == ()
+    assert found.tables[3].rows == ((OURS, Spread(500.0, 500.0, 500.0), Spread(*[pytest.approx(1000.0)] * 3)),)
+
+
 def test_what_is_asked_for_is_planned() -> None:
     """Longer answers only on request; a quick run has both that have aims."""
     quick, usual = turn.plan(quick=True, every=False), turn.plan(quick=False, every=False)
@@ -138,7 +150,8 @@ async def test_one_turn_of_each_kind(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(turn_peers, "install_peers", install)
     plan = turn.Plan(1, (EARLY,), (Answer("40 characters", WAV, turn.PACE),))
-    packages, hearing, speaking = (await turn.measure(plan)).tables
+    packages, hearing, speaking, tool = (await turn.measure(plan)).tables
+    assert tool.rows == ()
     assert [row[0] for row in packages.rows[:4]] == ["Home Assistant", OURS, CORE_OPENAI, WYOMING]
     assert packages.rows[2][1] == "not measured"
     ((way, asked, noticed, transcript, sound, requests),) = hearing.rows

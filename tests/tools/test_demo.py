@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from tools.demo import kept
+from tools.demo.__main__ import parse
 from tools.demo.check import Outcome, assess, stage_table
 from tools.demo.verdict import pronounce
 from tools.stack.configuration import lay_out
 from tools.stack.errors import ToolError
-from tools.stack.folders import LOCK, free_port
+from tools.stack.folders import HOME_ASSISTANTS, LOCK, free_port
 from tools.stack.processes import Processes
 from tools.stack.satellite import Event, Reply, Turn
 from tools.stack.wedge import Answer
@@ -60,6 +61,11 @@ def test_what_did_not_hold_is_named(
     assert pronounce(checks, Processes(tmp_path)) is not bool(failed)
     printed = capsys.readouterr().out.splitlines()
     assert [line[:4] for line in printed if line.startswith("  FAIL")] == ["  FA"] * len(failed)
+
+
+def test_the_newest_home_assistant_is_started_unless_another_is_named() -> None:
+    assert HOME_ASSISTANTS[parse([]).home_assistant].name == ".venv-ha-newest"
+    assert HOME_ASSISTANTS[parse(["--check", "--home-assistant", "oldest"]).home_assistant].name == ".venv-ha-oldest"
 
 
 def test_a_kept_demo_remembers_what_it_decided(tmp_path: Path) -> None:

@@ -46,6 +46,16 @@ def test_a_player_falls_silent_where_sound_comes_too_late() -> None:
     assert Reply(((1.0, 1044), (2.25, 2044), (3.5, 3044)), 44).stall(1000) == 0.5
 
 
+def test_silence_is_what_is_heard_between_two_sounds() -> None:
+    """Silent samples, and the time for which a player waits for more of them."""
+    sound, quiet = tone(10_000, 0.5).tobytes(), tone(0, 1.0).tobytes()
+    audio = bytes(44) + sound + quiet + sound
+    size = len(audio)
+    assert Reply(((1.0, 44), (2.0, size)), 44, audio).longest_silence() == pytest.approx(1.0)
+    assert Reply(((2.0, 44 + len(sound)), (4.0, size)), 44, audio).longest_silence() == pytest.approx(2.5)
+    assert Reply(((2.0, size),), 44, bytes(44) + sound).longest_silence() == pytest.approx(0.0)
+
+
 def test_a_reply_is_decoded_to_its_end() -> None:
     """What cannot be decoded is told."""
     encoder = create_encoder(FORMATS["mp3"], 24_000)

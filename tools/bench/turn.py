@@ -29,7 +29,7 @@ from . import turn_peers
 from .health_under_load import read_counts
 from .proxy import UPSTREAM
 from .report import Findings
-from .turn_report import EARLY, OURS, WAV, Answer, Hearing, Speaking, findings
+from .turn_report import EARLY, OURS, TOOL, WAV, Answer, Hearing, Speaking, findings
 from .upstream import PACE_PATH
 
 QUESTION = "How long does a voice turn take, from the end of speech to the first sound of the answer?"
@@ -59,6 +59,9 @@ COMMANDS = (
     "Play some music in the living room.",
 )
 
+TOOL_CALL = "[tool]"
+"""What the agent takes for a tool that it has to call, for 4 s."""
+
 ANSWERS = {
     "40 characters": "The kitchen light is now set to {} lux.",
     "three sentences": (
@@ -76,6 +79,7 @@ ANSWERS = {
         "them before you go to bed, or is it fine to leave them open tonight?"
     ),
 }
+ANSWERS[TOOL] = f"One moment.{TOOL_CALL}{ANSWERS['three sentences']}"
 """With a place for a number: what Home Assistant has said once it says again without asking the server."""
 
 
@@ -116,12 +120,12 @@ class Plan:
 
 def plan(*, quick: bool, every: bool) -> Plan:
     """Return the usual plan of about twenty minutes, a quick one of two, or one with longer answers."""
-    short, medium, long = ANSWERS
+    short, medium, long, tool = ANSWERS
     if quick:
-        return Plan(2, tuple(VARIANTS), (Answer(short, WAV, PACE), Answer(medium, WAV, PACE)))
+        return Plan(2, tuple(VARIANTS), tuple(Answer(words, WAV, PACE) for words in (short, medium, tool)))
     usual = (
         *(Answer(words, audio_format, PACE) for words in (short, medium) for audio_format in FORMATS),
-        *(Answer(long, WAV, PACE), Answer(medium, WAV, SLOW)),
+        *(Answer(long, WAV, PACE), Answer(medium, WAV, SLOW), Answer(tool, WAV, PACE)),
     )
     longer = (Answer(long, "MP3", PACE), Answer(long, FLAC, PACE)) if every else ()
     return Plan(10, tuple(VARIANTS), (*usual, *longer))

@@ -15,6 +15,8 @@ WAV_BYTES_PER_SECOND = 32_000
 """Of WAV at 16 kHz, the only format here whose bytes tell how long it is."""
 
 WAV = "WAV 16 kHz"
+TOOL = "a tool of 4 s"
+"""The answer that an agent interrupts, to call a tool."""
 EARLY = "Home Assistant ends the turn"
 HEARD_EARLY = f"{OURS}, {EARLY}"
 BALANCED = f"{OURS}, balanced"
@@ -72,6 +74,8 @@ class Speaking:
     way: str
     first: list[float] = field(default_factory=list)
     stall: list[float] = field(default_factory=list)
+    silence: list[float] = field(default_factory=list)
+    """The longest between two sounds, where the agent calls a tool."""
 
     def add(self, turn: Turn) -> None:
         """Take in a turn. Raises ToolError."""
@@ -79,6 +83,8 @@ class Speaking:
             self.first.append(1000 * (reply.first - turn.first_token))
             if self.answer.audio_format == WAV:
                 self.stall.append(1000 * reply.stall(WAV_BYTES_PER_SECOND))
+            if self.answer.words == TOOL:
+                self.silence.append(1000 * reply.longest_silence())
 
 
 def findings(heard: Sequence[Hearing], spoken: Sequence[Speaking], packages: Sequence[Package]) -> Findings:
@@ -98,9 +104,14 @@ def findings(heard: Sequence[Hearing], spoken: Sequence[Speaking], packages: Seq
         "Speaking, ms from the agent's first token, of 20 a second; the speech server's first audio comes after "
         "80 ms, the rest at so many times real time",
         ("answer", "format", "server", "way", "first sound", "silence in the middle"),
-        tuple(map(_spoken_row, spoken)),
+        tuple(_spoken_row(each) for each in spoken if not each.silence),
     )
-    return Findings((compared, hearing, speaking), aims(heard, spoken))
+    tool = Table(
+        'A tool, ms from the agent\'s first token: "One moment.", 4 s for the tool, then three sentences; WAV 16 kHz',
+        ("way", "first sound", "longest silence between two sounds"),
+        tuple((each.way, _spread(each.first), _spread(each.silence)) for each in spoken if each.silence),
+    )
+    return Findings((compared, hearing, speaking, tool), aims(heard, spoken))
 
 
 def _heard_row(each: Hearing) -> tuple[Cell, ...]:

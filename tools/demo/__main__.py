@@ -10,7 +10,7 @@ from pathlib import Path
 from tools.stack.command import line, run
 from tools.stack.configuration import lay_out
 from tools.stack.errors import ToolError
-from tools.stack.folders import REPOSITORY, held
+from tools.stack.folders import HOME_ASSISTANTS, REPOSITORY, held
 from tools.stack.home import DOMAIN, Home, start_home
 from tools.stack.home_assistant import Account
 from tools.stack.http import new_session
@@ -30,6 +30,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     ends.add_argument("--check", action="store_true", help="speak one command, print what came of it, and end")
     ends.add_argument("--wedge", action="store_true", help="break Parakeet, print how it heals, and end")
     parser.add_argument("--keep", action="store_true", help="go on with the Home Assistant of the last demo")
+    parser.add_argument(
+        "--home-assistant",
+        choices=HOME_ASSISTANTS,
+        default="newest",
+        help="the version of Home Assistant: the newest, the one before, or the oldest that is supported",
+    )
     options = parser.parse_args(arguments)
     if options.wedge and options.keep:
         parser.error("--wedge needs no Home Assistant: leave --keep out")
@@ -51,8 +57,11 @@ Log in, open Assist from the icon at the top and say or type "turn on the kitche
 Stop with Ctrl-C.""")
 
 
-async def run_home(folder: Path, processes: Processes, *, keep: bool, check_it: bool) -> bool:
-    """Bring everything up, in a new folder or a kept one; then check it, or stay up until Ctrl-C. Raises ToolError."""
+async def run_home(folder: Path, processes: Processes, installed: Path, *, keep: bool, check_it: bool) -> bool:
+    """Bring everything up, in a new folder or a kept one; then check it, or stay up until Ctrl-C.
+
+    `installed` is the environment of Home Assistant. Raises ToolError.
+    """
     record = recall(folder) if keep else new_record()
     if not keep:
         clear(folder)
@@ -60,17 +69,17 @@ async def run_home(folder: Path, processes: Processes, *, keep: bool, check_it: 
     async with new_session() as session:
         line("Starting the embedded Spark, its speech engines on this machine's CPU.")
         spark = await start_spark(processes, record.parakeet_port, record.magpie_port)
-        state, port = folder / "state", record.proxy_port
-        proxy_url, _ = await start_proxy(processes, state, *spark.proxy_settings, port=port)
+        proxy_url, _ = await start_proxy(processes, folder / "state", *spark.proxy_settings, port=record.proxy_port)
         line(f"The proxy answers at {proxy_url}.\nStarting Home Assistant.")
         account = Account(USER, record.password)
-        home = await start_home(processes, session, folder, record.home_assistant_port, account, is_new=not keep)
+        port = record.home_assistant_port
+        home = await start_home(processes, session, folder, port, account, installed=installed, is_new=not keep)
         if not keep:
             await home.furnish()
         if not await home.client.entries(DOMAIN):
             await home.add(DOMAIN, {"parakeet_url": spark.parakeet_url, "magpie_url": spark.magpie_url})
         pipeline = await home.prefer_spark_audio()
-        line(f"Home Assistant has Spark Audio set up at {home.client.url}.")
+        line(f"Home Assistant {await home.client.version()} has Spark Audio set up at {home.client.url}.")
         remember(folder, record)
         if check_it:
             return await check.run(processes, home.client, pipeline, proxy_url)
@@ -91,7 +100,8 @@ async def demo(options: argparse.Namespace) -> bool:
         async with Processes(folder / "logs", lock) as processes:
             if options.wedge:
                 return await wedge.run(folder, processes)
-            return await run_home(folder, processes, keep=options.keep, check_it=options.check)
+            installed = HOME_ASSISTANTS[options.home_assistant]
+            return await run_home(folder, processes, installed, keep=options.keep, check_it=options.check)
 
 
 if __name__ == "__main__":

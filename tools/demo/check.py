@@ -90,7 +90,7 @@ def stage_table(turn: Turn) -> str:
         "spoken reply complete": turn.reply.arrivals[-1][0] if turn.reply else None,
     }
     if moments["end of command noticed"] is None:
-        # Only Home Assistant's own detector tells; where Spark Audio ends the turn, the transcript does.
+        # An engine may end a turn without telling Home Assistant.
         del moments["end of command noticed"]
 
     def since(start: float | None, moment: float | None) -> Cell:

@@ -15,7 +15,13 @@ FETCHED = REPOSITORY / ".tools"
 
 PYTHON = REPOSITORY / ".venv/bin/python"
 HOME_ASSISTANT = REPOSITORY / ".venv-ha-newest"
-"""The environment of the Home Assistant that the tools start."""
+"""The environment of the Home Assistant that the tools start, unless they are told to start another."""
+
+HOME_ASSISTANTS = {
+    "newest": HOME_ASSISTANT,
+    "previous": REPOSITORY / ".venv-ha",
+    "oldest": REPOSITORY / ".venv-ha-oldest",
+}
 
 LOOPBACK = "127.0.0.1"
 LOCK = "lock"

@@ -8,7 +8,7 @@ from pathlib import Path
 from aiohttp import ClientSession
 
 from .errors import ToolError
-from .folders import HOME_ASSISTANT as ENVIRONMENT
+from .folders import HOME_ASSISTANT as INSTALLED
 from .folders import LOOPBACK
 from .home_assistant import LANGUAGE, Account, HomeAssistant
 from .http import Json, items, pick, text
@@ -190,14 +190,15 @@ async def start_home(
     port: int,
     account: Account,
     *,
+    installed: Path = INSTALLED,
     environment: Mapping[str, str] | None = None,
     is_new: bool = True,
 ) -> Home:
     """Start the Home Assistant that was laid out in `folder`, sign up or log in, and return it once it runs.
 
-    Raises ToolError.
+    `installed` is the Python environment that it is in, `environment` its variables. Raises ToolError.
     """
-    hass, options = ENVIRONMENT / "bin/hass", ("--skip-pip", "--log-no-color", "-c", folder)
+    hass, options = installed / "bin/hass", ("--skip-pip", "--log-no-color", "-c", folder)
     process = await processes.start(HOME_ASSISTANT, hass, *options, cwd=folder, environment=environment)
     client = HomeAssistant(session, f"http://{LOOPBACK}:{port}")
     await process.until(client.is_up, within=START_SECONDS)

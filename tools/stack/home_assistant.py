@@ -145,6 +145,10 @@ class HomeAssistant:
         """Return True once start-up is over, None before. Raises ToolError."""
         return pick(await self.request("GET", "/api/config"), "state") == "RUNNING" or None
 
+    async def version(self) -> str:
+        """Return the version of Home Assistant. Raises ToolError."""
+        return text(await self.request("GET", "/api/config"), "version")
+
     async def act(self, action: str, entity_id: str) -> None:
         """Perform an action such as `light.turn_off` on an entity. Raises ToolError."""
         await self.request("POST", f"/api/services/{action.replace('.', '/')}", {"entity_id": entity_id})

@@ -4,7 +4,9 @@ All moments are seconds of CLOCK_MONOTONIC, which every process on one machine s
 """
 
 import asyncio
+import math
 import time
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -16,10 +18,12 @@ from .errors import ToolError
 from .home_assistant import HomeAssistant, Socket
 from .http import Json, number, pick, text
 from .processes import HOME_ASSISTANT
-from .spoken import Command
+from .spoken import FAINTEST, FRAME_SECONDS, Command, levels
 
 PIECE_SECONDS = 0.02
 """What a microphone sends at a time."""
+
+FRAME_BYTES = round(FRAME_SECONDS * SAMPLE_RATE) * SAMPLE_WIDTH
 
 TURN_SECONDS = 60.0
 
@@ -56,6 +60,31 @@ class Reply:
             waited = max(waited, at - self.first - before / bytes_per_second)
             before = max(0, received - self.start)
         return waited
+
+    def longest_silence(self) -> float:
+        """Return the longest time between two sounds, in seconds, for a player that starts with the first byte.
+
+        The audio is 16 kHz s16le mono in a WAV file. What comes too late is silence, too.
+        """
+        heard = levels(array("h", self.audio[self.start :]))
+        faintest = max(heard) - FAINTEST
+        longest, last = 0.0, math.inf
+        for frame, level in enumerate(heard):
+            if level > faintest:
+                now = self._played_at(frame * FRAME_BYTES)
+                longest = max(longest, now - last)
+                last = now + FRAME_SECONDS
+        return longest
+
+    def _played_at(self, offset: int) -> float:
+        """Return when a player comes to the byte at this offset, which is after the last byte that it waits for."""
+        ready, before = self.first, 0
+        for at, received in self.arrivals:
+            ready = max(ready, at - before / FRAME_BYTES * FRAME_SECONDS)
+            before = max(0, received - self.start)
+            if before > offset:
+                break
+        return ready + offset / FRAME_BYTES * FRAME_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,9 @@ ROOM = 60.0
 FAINTEST = 40.0
 """Decibels below the loudest 10 ms at which speech has ended."""
 
+FRAME_SECONDS = 0.01
+"""Of what has one level."""
+
 COMMAND = "Turn on the kitchen light."
 
 

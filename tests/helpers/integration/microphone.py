@@ -17,6 +17,25 @@ from custom_components.spark_audio.spark_engine.speech.voice_activity import Voi
 
 BYTES_PER_SECOND = 32_000
 
+FRAME = bytes(320)
+"""10 ms of silence at 16 kHz."""
+
+AHEAD = 20
+"""Frames that a satellite has sent and the entity has not taken yet, at most."""
+
+
+async def frame_by_frame(spoken: bytes, taken: list[int], is_on: Callable[[], bool]) -> AsyncGenerator[bytes]:
+    """Yield the frames of 16 kHz s16le mono audio and then of silence, as fast as the entity takes them.
+
+    `taken` is what `listening_by` fills. Ends when the microphone is switched off.
+    """
+    before, sent = len(taken), 0
+    while is_on():
+        if sent < len(taken) - before + AHEAD:
+            yield spoken[sent * len(FRAME) : (sent + 1) * len(FRAME)].ljust(len(FRAME), b"\0")
+            sent += 1
+        await asyncio.sleep(0)
+
 
 def listening_by(frames: list[int]) -> Callable[..., Listening]:
     """What makes a Listening by the clock of the stream itself: while Parakeet is asked, no frame comes.

@@ -12,8 +12,7 @@ from homeassistant.components.assist_pipeline import PipelineEvent, async_pipeli
 from homeassistant.components.assist_pipeline.pipeline import PipelineStage
 from homeassistant.core import Context, HomeAssistant
 
-FRAME = bytes(320)
-"""10 ms of silence at 16 kHz."""
+from .microphone import FRAME
 
 STOPS_THE_MICROPHONE = ("stt-vad-end", "error", "run-end")
 

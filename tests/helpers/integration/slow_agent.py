@@ -65,3 +65,17 @@ class ToolCallingAgent(SlowAgent):
         await self.heard.wait()
         yield {"role": "assistant"}
         yield {"content": FINDING}
+
+
+class ThinkingAgent(SlowAgent):
+    """Says nothing before `heard` is set, and all of its answer then."""
+
+    _attr_name = "Thinker"
+    entity_id = "conversation.thinker"
+
+    @override
+    async def _answer(self) -> AsyncGenerator[AssistantContentDeltaDict]:
+        yield {"role": "assistant"}
+        await self.heard.wait()
+        yield {"content": f"{BEGINNING} "}
+        yield {"content": REST}

@@ -29,17 +29,21 @@ from homeassistant.components.websocket_api.connection import ActiveConnection
 from homeassistant.components.websocket_api.decorators import async_response, websocket_command
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.chat_session import async_get_chat_session
+from homeassistant.helpers.llm import ToolInput
 from homeassistant.helpers.typing import ConfigType
 
 TOKENS_PER_SECOND = 20.0
 """How fast the agent writes: a language model of middling size on a machine at home."""
+
+TOOL_CALL, TOOL_SECONDS = "[tool]", 4.0
+"""What stands for a call of a tool in the text that is to be written, and how long the tool takes."""
 
 TOKEN = re.compile(r"\s*\S+")
 """A word with the space before it: about five characters, as with most models."""
 
 
 class Writer(ConversationEntity):
-    """Answers with what it was asked, at a steady pace, the first token at once."""
+    """Answers with what it was asked, at a steady pace, the first token at once; calls a tool where TOOL_CALL is."""
 
     _attr_supports_streaming = True
     _attr_name = "Writer"
@@ -58,7 +62,19 @@ class Writer(ConversationEntity):
 
 
 async def written(text: str) -> AsyncGenerator[AssistantContentDeltaDict]:
-    """The text as a model writes it. Counted from the first token, so that a late one does not delay the others."""
+    """The text as a model writes it."""
+    before, *after = text.split(TOOL_CALL)
+    async for delta in _written(before):
+        yield delta
+    for part in after:
+        yield {"tool_calls": [ToolInput("look", {}, external=True)]}
+        await asyncio.sleep(TOOL_SECONDS)
+        async for delta in _written(part):
+            yield delta
+
+
+async def _written(text: str) -> AsyncGenerator[AssistantContentDeltaDict]:
+    """One message. Counted from its first token, so that a late one does not delay the others."""
     now = asyncio.get_running_loop().time
     begun = now()
     yield {"role": "assistant"}

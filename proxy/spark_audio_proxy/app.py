@@ -16,12 +16,13 @@ from spark_engine.servers.deadlines import Deadlines
 from spark_engine.spark import Spark
 
 from .api import routes
-from .app_state import HEARING, JOURNAL, PROXY_ID, SESSION, SETTINGS, SPARK, SPEAKING, TRANSCODERS, UPLOADS
+from .app_state import HEARING, JOURNAL, PROXY_ID, SESSION, SESSIONS, SETTINGS, SPARK, SPEAKING, TRANSCODERS, UPLOADS
 from .config import Settings, SettingsError
 from .identity import lasting_id
 from .journal import Journal
 from .middlewares import access_log, add_headers, answer_preflight, refuse_foreign_pages, require_key
 from .problems import answer_problems
+from .realtime.limits import Limits, Sessions
 from .state_folder import only_user, state_folder
 from .transcode.libav_limits import limit_blocks
 from .uploads.admission import BytesInFlight, Gate
@@ -39,6 +40,7 @@ def create_app(
     deadlines: Deadlines | None = None,
     policy: Policy | None = None,
     budget: Budget | None = None,
+    limits: Limits | None = None,
 ) -> web.Application:
     """Return the proxy for these settings; the other times are what no setting says, for tests to hand in.
 
@@ -52,6 +54,7 @@ def create_app(
     app[JOURNAL] = Journal()
     app[HEARING] = Gate("Parakeet", settings.concurrency, settings.queue)
     app[SPEAKING] = Gate("Magpie", settings.concurrency, settings.queue)
+    app[SESSIONS] = Sessions(limits or Limits())
     app[UPLOADS] = BytesInFlight(settings.bytes_in_flight)
     app.router.add_routes(routes(settings))
     create = partial(create_spark, deadlines=deadlines, policy=policy, budget=budget)
@@ -92,8 +95,9 @@ async def _connected(
 
 
 async def _end_news(app: web.Application) -> None:
-    """End the streams of news: a stop waits for requests in flight."""
+    """End the streams of news, and the realtime sessions: a stop waits for requests in flight."""
     app[JOURNAL].close()
+    app[SESSIONS].close()
 
 
 async def _identify(spark: Spark) -> None:

@@ -7,6 +7,7 @@ from spark_engine.spark import Spark
 
 from .config import Settings
 from .journal import Journal
+from .realtime.limits import Sessions
 from .uploads.admission import BytesInFlight, Gate
 
 SETTINGS = web.AppKey("settings", Settings)
@@ -17,4 +18,5 @@ PROXY_ID = web.AppKey("proxy_id", str)
 TRANSCODERS = web.AppKey("transcoders", ThreadPoolExecutor)
 HEARING = web.AppKey("hearing", Gate)
 SPEAKING = web.AppKey("speaking", Gate)
+SESSIONS = web.AppKey("sessions", Sessions)
 UPLOADS = web.AppKey("uploads", BytesInFlight)

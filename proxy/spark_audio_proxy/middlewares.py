@@ -22,6 +22,7 @@ REQUEST_ID_KEY = web.RequestKey("request_id", str)
 
 _SANE_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _CORS_DAY = "86400"
+_KEY_PROTOCOL = "openai-insecure-api-key."
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -138,7 +139,11 @@ async def require_key(request: web.Request, handler: Handler) -> web.StreamRespo
 
 def _sent_key(request: web.Request) -> str:
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-    return key.strip() if scheme.lower() == "bearer" else ""
+    if scheme.lower() == "bearer":
+        return key.strip()
+    # A browser's WebSocket can send no header but this one.
+    offered = map(str.strip, request.headers.get("Sec-WebSocket-Protocol", "").split(","))
+    return next((name.removeprefix(_KEY_PROTOCOL) for name in offered if name.startswith(_KEY_PROTOCOL)), "")
 
 
 def _is_key(sent: str, keys: tuple[str, ...]) -> bool:

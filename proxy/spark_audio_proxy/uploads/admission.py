@@ -22,9 +22,15 @@ class Gate:
     def __init__(self, service: str, width: int, queue: int) -> None:
         """`service` is named in the message."""
         self._service = service
+        self._width = width
         self._most = width + queue
         self._inside = 0
         self._free = asyncio.Semaphore(width)
+
+    @property
+    def has_room(self) -> bool:
+        """Return whether less than half of the width is in use: room for work that may be for nothing."""
+        return self._inside * 2 < self._width
 
     @contextmanager
     def place(self) -> Generator[None]:

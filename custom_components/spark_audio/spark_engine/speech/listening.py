@@ -84,6 +84,80 @@ class Listening:
             turn.call_off()
 
 
+class EarlyRequests:
+    """Requests for all speech so far, made in pauses: the last one is worth something until more is said.
+
+    Times are frames of a `VoiceActivity`.
+    """
+
+    def __init__(
+        self,
+        transcribe: Transcribe,
+        *,
+        may_ask: Callable[[], bool] = lambda: True,
+        understood: Callable[[Transcript], None] = lambda _: None,
+        most: int = MOST_EARLY_REQUESTS,
+    ) -> None:
+        """`may_ask` is asked before each of at most `most` requests; `understood` is told each transcript."""
+        self._ask = transcribe
+        self._may_ask = may_ask
+        self._understood = understood
+        self._left = most
+        self._request: asyncio.Task[Transcript] | None = None
+        self._covers = 0
+
+    def follow(self, activity: VoiceActivity, silence: float, audio: Callable[[], Audio]) -> None:
+        """Make a request where there is a pause after `silence` seconds, and call one off that lacks newer speech.
+
+        `audio` gives all audio so far.
+        """
+        if self._request is not None and self._covers < activity.speech_end:
+            self.call_off()
+        if self._request is not None or not self._left or silence < PAUSE:
+            return
+        if self._may_ask():
+            self._left -= 1
+            self._covers = activity.frames
+            so_far = audio()
+            self._request = asyncio.ensure_future(self._transcribe(replace(so_far, pcm=so_far.pcm + PADDING)))
+
+    def text(self, speech_end: int) -> str | None:
+        """Return the text of all speech up to that frame, None where it is not known (yet)."""
+        if self._request is None or self._covers < speech_end or not self._request.done():
+            return None
+        failed = self._request.cancelled() or self._request.exception()
+        return None if failed else self._request.result().text
+
+    async def transcript(self, speech_end: int) -> Transcript | None:
+        """Return what the request came to, waited for where it holds all speech up to that frame; None without one.
+
+        Raises TimedOut; any other failure is None: the caller asks again.
+        """
+        if self._request is None or self._covers < speech_end:
+            return None
+        try:
+            return await self._request
+        except TimedOut:
+            raise
+        except SparkError:
+            return None
+
+    def call_off(self) -> None:
+        """Cancel the request that is under way, if any. A service that failed is not asked early again."""
+        request, self._request = self._request, None
+        if request is None:
+            return
+        request.cancel()
+        request.add_done_callback(_retrieve_error)
+        if request.done() and not request.cancelled() and request.exception():
+            self._left = 0
+
+    async def _transcribe(self, audio: Audio) -> Transcript:
+        transcript = await self._ask(audio)
+        self._understood(transcript)
+        return transcript
+
+
 class _Turn:
     """The audio of one turn so far, and the request that was made early with it."""
 
@@ -94,9 +168,7 @@ class _Turn:
         """Seconds of audio before the newest chunk."""
         self._activity = VoiceActivity(options.detector) if options.detector else None
         self._started = self._sound_at = self._spoken_at = options.clock()
-        self._request: asyncio.Task[Transcript] | None = None
-        self._request_covers = 0
-        self._requests = 0
+        self._early = EarlyRequests(options.transcribe, may_ask=options.may_ask_early, understood=options.understood)
 
     def add(self, chunk: bytes) -> None:
         self.heard_before = _seconds(self._audio)
@@ -116,7 +188,7 @@ class _Turn:
             self._spoken_at = self._sound_at
             if not speech:
                 self._options.speech_began(self.heard_before)
-        self._request_in_a_pause(activity)
+        self._early.follow(activity, self._silence(activity), self.audio)
 
     def is_over(self) -> bool:
         """Return whether the turn ends here, where that is for us to say."""
@@ -126,7 +198,7 @@ class _Turn:
             return True
         silence = self._silence(self._activity)
         return silence > 0 and is_over(
-            self._options.rule, silence, self._understood(self._activity), self._options.language
+            self._options.rule, silence, self._early.text(self._activity.speech_end), self._options.language
         )
 
     def audio(self) -> Audio:
@@ -135,51 +207,19 @@ class _Turn:
     async def result(self) -> Heard:
         """Return what came of it; the early request is waited for where it holds every frame of speech."""
         audio = self.audio()
-        if self._request is None or self._activity is None or self._request_covers < self._activity.speech_end:
+        if self._activity is None:
             return Heard(audio)
         try:
-            return Heard(audio, await self._request)
+            return Heard(audio, await self._early.transcript(self._activity.speech_end))
         except TimedOut as err:
             return Heard(audio, timed_out=err)
-        except SparkError:
-            return Heard(audio)
 
     def call_off(self) -> None:
-        request, self._request = self._request, None
-        if request is None:
-            return
-        request.cancel()
-        request.add_done_callback(_retrieve_error)
-        if request.done() and not request.cancelled() and request.exception():
-            # A service that fails or is busy is not asked early again.
-            self._requests = MOST_EARLY_REQUESTS
+        self._early.call_off()
 
     def _silence(self, activity: VoiceActivity) -> float:
         """Return seconds without speech, by the clock as well: audio may arrive faster than real time."""
         return round(min(activity.silence, self._options.clock() - self._spoken_at), 3)
-
-    def _understood(self, activity: VoiceActivity) -> str | None:
-        """Return the text of all speech so far, None where it is not known."""
-        if self._request is None or self._request_covers < activity.speech_end or not self._request.done():
-            return None
-        failed = self._request.cancelled() or self._request.exception()
-        return None if failed else self._request.result().text
-
-    def _request_in_a_pause(self, activity: VoiceActivity) -> None:
-        if self._request is not None and self._request_covers < activity.speech_end:
-            self.call_off()
-        if self._request is not None or self._requests >= MOST_EARLY_REQUESTS or self._silence(activity) < PAUSE:
-            return
-        if self._options.may_ask_early():
-            self._requests += 1
-            self._request_covers = activity.frames
-            so_far = self.audio()
-            self._request = asyncio.ensure_future(self._transcribe(replace(so_far, pcm=so_far.pcm + PADDING)))
-
-    async def _transcribe(self, audio: Audio) -> Transcript:
-        transcript = await self._options.transcribe(audio)
-        self._options.understood(transcript)
-        return transcript
 
 
 def _seconds(samples: bytes | bytearray) -> float:

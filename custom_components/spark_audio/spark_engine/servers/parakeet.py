@@ -1,12 +1,15 @@
 """Speech to text: audio to Transcript, in the dialect that the server speaks."""
 
+from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import aclosing, suppress
 from dataclasses import replace
 
 from ..errors import Rejected, ServerFault, SparkError, Unauthorized
-from ..models import SAMPLE_RATE, AudioSource, Service, Transcript
+from ..models import SAMPLE_RATE, SAMPLE_WIDTH, AudioSource, Service, Transcript
 from ..speech.audio import wav_header
 from .bodies import AudioFile, Fields, form_body
 from .identification import Identification
+from .live import hear_live
 from .other_kinds import denies, wrong_server
 from .parakeet_dialects import OPENAI, ParakeetServer, identify
 from .transport import Reply, Transport
@@ -50,14 +53,63 @@ class Parakeet:
         server, doubt = await self._server_to_ask()
         with self.identification.forgetting():
             try:
+                if server.only_live:
+                    return await self._whole_live(server, audio, language, load_seconds)
                 return await self._transcribe(server, audio, server.ways(language, times=times), load_seconds)
             except SparkError as err:
+                if server.live and not server.has_heard and _may_have_no_offline_model(err):
+                    with suppress(SparkError):
+                        return await self._whole_live(server, audio, language, load_seconds)
                 # A refusal may be this recording's; an answer of another kind means another server, whatever was there.
                 if not denies(err) or (server.is_certain and isinstance(err, Rejected)):
                     raise
                 if known := await wrong_server(self.transport, Service.PARAKEET) or doubt:
                     raise known from err
                 raise
+
+    async def hears_live(self) -> bool:
+        """Return whether it may be asked to hear live. Raises SparkError."""
+        return (await self.server()).live is not None
+
+    async def transcribe_live(
+        self, audio: AsyncIterable[bytes], *, language: str | None = None, load_seconds: float = 0.0
+    ) -> AsyncGenerator[Transcript]:
+        """Yield all words so far while they are spoken, and the whole transcript last.
+
+        `audio` is 16 kHz s16le mono PCM as it comes. Raises SparkError: Rejected where the server does not hear live,
+        which is remembered.
+        """
+        server = await self.server()
+        if server.live is None:
+            raise Rejected("The server does not hear live.")
+        deadline = self.transport.deadlines.transcription + load_seconds
+        has_heard = False
+        with self.identification.forgetting():
+            try:
+                pieces = hear_live(server.live, self.transport, audio, language, deadline=deadline)
+                async with aclosing(pieces):
+                    async for so_far in pieces:
+                        has_heard = True
+                        yield so_far
+            except Rejected:
+                if not has_heard:
+                    self.identification.learned(server, replace(server, live=None))
+                raise
+
+    async def _whole_live(
+        self, server: ParakeetServer, audio: AudioSource, language: str | None, load_seconds: float
+    ) -> Transcript:
+        """Return the transcript of a whole recording from a server that hears live alone. Raises SparkError."""
+        transcript = Transcript("")
+        seconds = self.transport.deadlines.transcription_per_second * audio.seconds
+        async with aclosing(
+            self.transcribe_live(_chunks(audio), language=language, load_seconds=load_seconds + seconds)
+        ) as pieces:
+            async for so_far in pieces:
+                transcript = so_far
+        if not server.only_live:
+            self.identification.learned(server, replace(server, has_heard=True, only_live=True))
+        return transcript
 
     async def _server_to_ask(self) -> tuple[ParakeetServer, Unauthorized | None]:
         """Return what the server is; where its pages are kept from us, a guess and how they are.
@@ -96,6 +148,21 @@ class Parakeet:
         deadlines = self.transport.deadlines
         deadline = deadlines.transcription + deadlines.transcription_per_second * audio.seconds
         return await self.transport.post(server.dialect.path, form_body(fields, file), deadline=deadline + load_seconds)
+
+
+CHUNK = 3200 * SAMPLE_WIDTH
+"""Bytes in which a whole recording is sent to a server that hears live: 0.2 s."""
+
+
+async def _chunks(audio: AudioSource) -> AsyncGenerator[bytes]:
+    async for block in audio.blocks():
+        for at in range(0, len(block), CHUNK):
+            yield block[at : at + CHUNK]
+
+
+def _may_have_no_offline_model(err: SparkError) -> bool:
+    """Return whether a streaming NIM answers like this: it has a route for whole recordings, and no model for them."""
+    return isinstance(err, Rejected) or (isinstance(err, ServerFault) and "offline" in err.message.lower())
 
 
 def _read(server: ParakeetServer, reply: Reply) -> Transcript:

@@ -16,7 +16,19 @@ from spark_engine.servers.deadlines import Deadlines
 from spark_engine.spark import Spark
 
 from .api import routes
-from .app_state import HEARING, JOURNAL, PROXY_ID, SESSION, SESSIONS, SETTINGS, SPARK, SPEAKING, TRANSCODERS, UPLOADS
+from .app_state import (
+    HEARING,
+    JOURNAL,
+    LIVE,
+    PROXY_ID,
+    SESSION,
+    SESSIONS,
+    SETTINGS,
+    SPARK,
+    SPEAKING,
+    TRANSCODERS,
+    UPLOADS,
+)
 from .config import Settings, SettingsError
 from .identity import lasting_id
 from .journal import Journal
@@ -54,6 +66,7 @@ def create_app(
     app[JOURNAL] = Journal()
     app[HEARING] = Gate("Parakeet", settings.concurrency, settings.queue)
     app[SPEAKING] = Gate("Magpie", settings.concurrency, settings.queue)
+    app[LIVE] = Gate("Live recognition", 2 * settings.concurrency, 0)
     app[SESSIONS] = Sessions(limits or Limits())
     app[UPLOADS] = BytesInFlight(settings.bytes_in_flight)
     app.router.add_routes(routes(settings))

@@ -18,5 +18,7 @@ PROXY_ID = web.AppKey("proxy_id", str)
 TRANSCODERS = web.AppKey("transcoders", ThreadPoolExecutor)
 HEARING = web.AppKey("hearing", Gate)
 SPEAKING = web.AppKey("speaking", Gate)
+LIVE = web.AppKey("live", Gate)
+"""Turns that are heard while they are spoken: half of its width is used."""
 SESSIONS = web.AppKey("sessions", Sessions)
 UPLOADS = web.AppKey("uploads", BytesInFlight)

@@ -1,14 +1,18 @@
 """Parakeet, as realtime sessions ask it: beside requests, never before them."""
 
 import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import aclosing
+from functools import partial
 from typing import override
 
 from aiohttp import web
 from spark_engine.healing.health import State
 from spark_engine.healing.pool import ParakeetPool
 from spark_engine.models import Audio, Transcript
+from spark_engine.speech.live_turn import HearLive
 
-from spark_audio_proxy.app_state import HEARING, JOURNAL
+from spark_audio_proxy.app_state import HEARING, JOURNAL, LIVE
 from spark_audio_proxy.journal import AudioPassed
 
 from .turn import Hearing
@@ -20,6 +24,7 @@ class PooledHearing(Hearing):
     def __init__(self, app: web.Application, parakeet: ParakeetPool) -> None:
         """Ask nothing yet."""
         self._gate = app[HEARING]
+        self._live = app[LIVE]
         self._journal = app[JOURNAL]
         self._parakeet = parakeet
 
@@ -32,6 +37,12 @@ class PooledHearing(Hearing):
         with self._gate.place():
             async with self._gate.turn():
                 return await self._parakeet.transcribe(audio, language=language)
+
+    @override
+    def live(self, language: str | None) -> HearLive | None:
+        if not self._parakeet.hears_live or not self._live.has_room:
+            return None
+        return partial(self._hear_live, language)
 
     @override
     async def until_back(self, retry_after: float) -> None:
@@ -47,6 +58,12 @@ class PooledHearing(Hearing):
     @override
     def count(self, seconds: float) -> None:
         self._journal.tell(AudioPassed("heard", seconds))
+
+    async def _hear_live(self, language: str | None, audio: AsyncIterable[bytes]) -> AsyncGenerator[Transcript]:
+        with self._live.place():
+            async with aclosing(self._parakeet.transcribe_live(audio, language=language)) as pieces:
+                async for so_far in pieces:
+                    yield so_far
 
     def _is_well(self) -> bool:
         return any(member.state is State.HEALTHY or not member.watchdog for member in self._parakeet.members)

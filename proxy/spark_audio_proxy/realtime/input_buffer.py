@@ -26,6 +26,8 @@ class InputBuffer:
     """16 kHz s16le mono PCM, looked at in frames of 10 ms."""
 
     activity: VoiceActivity
+    newest: bytes = b""
+    """The frame that was heard last."""
     began: bool = False
     """Whether a turn has begun in it, by the voice; never where the client ends its turns."""
     _audio: bytearray = field(default_factory=bytearray)
@@ -62,6 +64,7 @@ class InputBuffer:
 
     def hear(self, frame: bytes) -> None:
         """Take one frame."""
+        self.newest = frame
         self._audio += frame
         self.activity.hear(frame)
 

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from spark_engine.models import Audio, Transcript
 from spark_engine.speech.listening import EarlyRequests
+from spark_engine.speech.live_turn import HearLive, LiveTurn
 
 from . import events
 from .deltas import Deltas
@@ -30,6 +31,9 @@ class Hearing(Protocol):
     async def ask(self, audio: Audio, language: str | None) -> Transcript:
         """Return the transcript of 16 kHz s16le mono audio. Raises SparkError, and Problem 429 where too many wait."""
 
+    def live(self, language: str | None) -> HearLive | None:
+        """Return how a turn is heard while it is spoken; None where no server does."""
+
     async def until_back(self, retry_after: float) -> None:
         """Return once Parakeet may answer again; `retry_after` in seconds is what was told."""
 
@@ -49,13 +53,24 @@ class Turn:
         self._tell = tell
         self._asked = SHORTEST_EARLY / GROWTH
         self._seconds = 0.0
+        self._live: LiveTurn | None = None
+        self._has_begun = False
         self._early = EarlyRequests(
             self._ask_early, may_ask=self._may_ask, understood=self._understood, most=MOST_EARLY
         )
 
     def follow(self, buffer: InputBuffer) -> None:
-        """Look at the buffer after each frame."""
+        """Look at the buffer after each frame. A server that hears live gets it at once; others in pauses."""
         self._seconds = buffer.seconds
+        newest = buffer.newest
+        if not self._has_begun:
+            self._has_begun = True
+            newest = buffer.audio.pcm
+            hear = self._hearing.live(self._language())
+            self._live = LiveTurn(hear, self._understood) if hear else None
+        if self._live:
+            self._live.add(newest)
+            return
         self._early.follow(buffer.activity, buffer.activity.silence, lambda: buffer.audio)
 
     def text(self, speech_end: int) -> str | None:
@@ -67,10 +82,13 @@ class Turn:
 
         What was asked early is the answer where it holds all speech.
         """
-        return await self._early.transcript(speech_end) or await self._hearing.ask(audio, self._language())
+        early = await (self._live.transcript() if self._live else self._early.transcript(speech_end))
+        return early or await self._hearing.ask(audio, self._language())
 
     def call_off(self) -> None:
         """Give up what is under way."""
+        if self._live:
+            self._live.call_off()
         self._early.call_off()
 
     def _may_ask(self) -> bool:

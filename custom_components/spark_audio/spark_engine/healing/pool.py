@@ -175,9 +175,10 @@ class ParakeetPool(Pool[Parakeet]):
 
         return await self.ask(transcribe, language=language)
 
-    async def hears_live(self) -> bool:
-        """Return whether the server that would be asked now may hear live. Raises SparkError."""
-        return await self.first(lambda parakeet: parakeet.hears_live())
+    @property
+    def hears_live(self) -> bool:
+        """Return whether a server that can be asked now may hear live."""
+        return any(member.client.hears_live for member in self._in_order())
 
     async def transcribe_live(
         self, audio: AsyncIterable[bytes], *, language: str | None = None
@@ -187,7 +188,9 @@ class ParakeetPool(Pool[Parakeet]):
         Another one is not asked: the audio has been sent. What it shows of the server's health counts from the end of
         the audio on, since until then it waits for the speaker. Raises SparkError.
         """
-        member = await self._live_member()
+        member = next((member for member in self._in_order() if member.client.hears_live), None)
+        if member is None:
+            raise Rejected("No server hears live.")
         load = member.watchdog.load_seconds if member.watchdog else 0.0
         with ExitStack() as counting:
             is_counted = False
@@ -212,12 +215,6 @@ class ParakeetPool(Pool[Parakeet]):
             except SparkError:
                 count()
                 raise
-
-    async def _live_member(self) -> PoolMember[Parakeet]:
-        for member in self._in_order():
-            if await member.client.hears_live():
-                return member
-        raise Rejected("No server hears live.")
 
 
 class MagpiePool(Pool[Magpie]):

@@ -67,9 +67,11 @@ class Parakeet:
                     raise known from err
                 raise
 
-    async def hears_live(self) -> bool:
-        """Return whether it may be asked to hear live. Raises SparkError."""
-        return (await self.server()).live is not None
+    @property
+    def hears_live(self) -> bool:
+        """Return whether it is known that it may be asked to hear live."""
+        known = self.identification.known
+        return known is not None and known.live is not None
 
     async def transcribe_live(
         self, audio: AsyncIterable[bytes], *, language: str | None = None, load_seconds: float = 0.0

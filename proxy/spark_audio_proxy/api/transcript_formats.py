@@ -15,6 +15,8 @@ class Part:
     start: float
     seconds: float
     transcript: Transcript
+    is_final: bool = True
+    """Whether that is all of it; where False, it is what was understood so far."""
 
 
 @dataclass(frozen=True, slots=True)

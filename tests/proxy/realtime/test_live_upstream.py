@@ -1,12 +1,17 @@
 """Words from a server that hears live, through the realtime door and as server-sent events."""
 
+import json
+
 import pytest
+from aiohttp import FormData
+from spark_engine.speech.audio import write_wav
 
 from tests.fakes import live_parakeet
 from tests.fakes.live_parakeet import BYTES_PER_WORD, Live
 from tests.fakes.parakeet import TEXT, TRANSCRIPTIONS
 from tests.helpers.proxy.realtime import TRANSCRIPTION, realtime
-from tests.helpers.proxy.running_proxy import StartProxy
+from tests.helpers.proxy.recordings import tone
+from tests.helpers.proxy.running_proxy import Proxy, StartProxy
 from tests.helpers.proxy.spoken import silence, words
 
 DELTA, COMPLETED = f"{TRANSCRIPTION}.delta", f"{TRANSCRIPTION}.completed"
@@ -93,3 +98,50 @@ async def test_no_more_turns_are_live_than_a_service_works_on(start_proxy: Start
         await other.send("input_audio_buffer.commit")
         await other.until(COMPLETED)
     assert len(live.sessions) == 1
+
+
+class TestServerSentEvents:
+    """`stream=true` on /v1/audio/transcriptions."""
+
+    async def events(self, proxy: Proxy, seconds: float = 1.5) -> list[dict[str, object]]:
+        form = FormData({"model": "parakeet", "stream": "true"})
+        form.add_field("file", write_wav(tone(seconds)), filename="a.wav")
+        async with proxy.client.post(f"{proxy.url}/v1/audio/transcriptions", data=form) as response:
+            assert response.status == 200
+            lines = (await response.text()).split("\n\n")
+        return [json.loads(line.removeprefix("data: ")) for line in lines if line]
+
+    async def test_words_come_as_the_server_hears_them(self, start_proxy: StartProxy) -> None:
+        proxy = await start_proxy(live_parakeet.nemo_speech(Live()))
+        *deltas, done = await self.events(proxy)
+        assert [event["delta"] for event in deltas] == ["Turn", " on", " the", " kitchen", " light", "."]
+        assert done["text"] == TEXT
+        assert proxy.parakeet.posts(TRANSCRIPTIONS) == []
+
+    async def test_each_window_is_heard_live(self, start_proxy: StartProxy) -> None:
+        proxy = await start_proxy(live_parakeet.nemo_speech(Live()), window=10.0)
+        *deltas, done = await self.events(proxy, 15.0)
+        assert "".join(str(event["delta"]) for event in deltas) == done["text"] == f"{TEXT} {TEXT}"
+
+    async def test_a_server_that_breaks_is_asked_in_the_plain_way(self, start_proxy: StartProxy) -> None:
+        proxy = await start_proxy(live_parakeet.nemo_speech(Live(breaks=live_parakeet.close)))
+        *deltas, done = await self.events(proxy)
+        assert "".join(str(event["delta"]) for event in deltas) == done["text"] == TEXT
+
+    async def test_a_recording_that_may_have_killed_it_is_not_sent_again(self, start_proxy: StartProxy) -> None:
+        proxy = await start_proxy(live_parakeet.nemo_speech(Live(breaks=live_parakeet.cut)))
+        *_, last = await self.events(proxy)
+        assert "closed the connection" in str(last)
+        assert proxy.parakeet.posts(TRANSCRIPTIONS) == []
+
+
+async def test_a_turn_that_may_have_killed_the_server_is_not_sent_again(start_proxy: StartProxy) -> None:
+    proxy = await start_proxy(live_parakeet.nemo_speech(Live(breaks=live_parakeet.cut)))
+    async with realtime(proxy) as client:
+        await client.set_up()
+        await client.say(bytes(2 * BYTES_PER_WORD))
+        await client.send("input_audio_buffer.commit")
+        failed = (await client.until(f"{TRANSCRIPTION}.failed"))[-1]["error"]
+    assert isinstance(failed, dict)
+    assert failed["code"] == "upstream_fault"
+    assert proxy.parakeet.posts(TRANSCRIPTIONS) == []

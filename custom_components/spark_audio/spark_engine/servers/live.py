@@ -4,18 +4,22 @@ The protocols are in `live_protocols.py`; what they share is here.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from difflib import SequenceMatcher
 from typing import Protocol
 
 from ..errors import Rejected, SparkError, TimedOut
-from ..models import Json, Transcript
+from ..models import SAMPLE_RATE, SAMPLE_WIDTH, Json, Transcript
 from .faults import gpu_fault
 from .transport import Socket, Transport
 
 _SIMILAR = 0.6
 """Share of equal letters above which two beginnings are readings of the same words."""
+
+
+CHUNK = SAMPLE_RATE // 5 * SAMPLE_WIDTH
+"""Bytes in which audio is sent at most: 0.2 s."""
 
 
 class LiveProtocol(Protocol):
@@ -84,20 +88,28 @@ async def hear_live(
     audio: AsyncIterable[bytes],
     language: str | None,
     *,
-    deadline: float,
+    load_seconds: float = 0.0,
 ) -> AsyncGenerator[Transcript]:
     """Yield all words so far whenever there are more, and the whole transcript last.
 
-    `audio` is 16 kHz s16le mono PCM as it comes; `deadline`, in seconds, is for the answer once it has ended. Raises
+    `audio` is 16 kHz s16le mono PCM as it comes; the deadline is that of any transcription, from its end on. Raises
     SparkError, and what reading the audio raises.
     """
-    words = LiveWords()
+    words, sent = LiveWords(), 0
+    times = transport.deadlines
     async with protocol.connect(transport, language) as socket:
 
         async def send() -> None:
+            nonlocal sent
             async for pcm in audio:
-                await protocol.send(socket, pcm)
+                for at in range(0, len(pcm), CHUNK):
+                    await protocol.send(socket, pcm[at : at + CHUNK])
+                sent += len(pcm)
             await protocol.end(socket)
+
+        def deadline() -> float:
+            seconds = sent / SAMPLE_WIDTH / SAMPLE_RATE
+            return times.transcription + times.transcription_per_second * seconds + load_seconds
 
         sending = asyncio.create_task(send(), name=f"live audio to {transport.base_url}")
         try:
@@ -113,7 +125,7 @@ async def hear_live(
     yield Transcript(words.text)
 
 
-async def _next(socket: Socket, sending: asyncio.Task[None], deadline: float) -> Mapping[str, Json]:
+async def _next(socket: Socket, sending: asyncio.Task[None], deadline: Callable[[], float]) -> Mapping[str, Json]:
     """Return the next event; once all audio was sent, it has to come within `deadline` seconds. Raises SparkError."""
     receiving = asyncio.create_task(socket.receive())
     try:
@@ -122,7 +134,7 @@ async def _next(socket: Socket, sending: asyncio.Task[None], deadline: float) ->
         if sending.done() and not receiving.done():
             # Raises what reading the audio raises.
             sending.result()
-            await asyncio.wait((receiving,), timeout=deadline)
+            await asyncio.wait((receiving,), timeout=deadline())
         if not receiving.done():
             raise TimedOut("The server did not end its live transcript in time.")
         return receiving.result()

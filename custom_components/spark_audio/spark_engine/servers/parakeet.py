@@ -5,7 +5,7 @@ from contextlib import aclosing, suppress
 from dataclasses import replace
 
 from ..errors import Rejected, ServerFault, SparkError, Unauthorized
-from ..models import SAMPLE_RATE, SAMPLE_WIDTH, AudioSource, Service, Transcript
+from ..models import SAMPLE_RATE, AudioSource, Service, Transcript
 from ..speech.audio import wav_header
 from .bodies import AudioFile, Fields, form_body
 from .identification import Identification
@@ -84,11 +84,10 @@ class Parakeet:
         server = await self.server()
         if server.live is None:
             raise Rejected("The server does not hear live.")
-        deadline = self.transport.deadlines.transcription + load_seconds
         has_heard = False
         with self.identification.forgetting():
             try:
-                pieces = hear_live(server.live, self.transport, audio, language, deadline=deadline)
+                pieces = hear_live(server.live, self.transport, audio, language, load_seconds=load_seconds)
                 async with aclosing(pieces):
                     async for so_far in pieces:
                         has_heard = True
@@ -103,9 +102,8 @@ class Parakeet:
     ) -> Transcript:
         """Return the transcript of a whole recording from a server that hears live alone. Raises SparkError."""
         transcript = Transcript("")
-        seconds = self.transport.deadlines.transcription_per_second * audio.seconds
         async with aclosing(
-            self.transcribe_live(_chunks(audio), language=language, load_seconds=load_seconds + seconds)
+            self.transcribe_live(audio.blocks(), language=language, load_seconds=load_seconds)
         ) as pieces:
             async for so_far in pieces:
                 transcript = so_far
@@ -150,16 +148,6 @@ class Parakeet:
         deadlines = self.transport.deadlines
         deadline = deadlines.transcription + deadlines.transcription_per_second * audio.seconds
         return await self.transport.post(server.dialect.path, form_body(fields, file), deadline=deadline + load_seconds)
-
-
-CHUNK = 3200 * SAMPLE_WIDTH
-"""Bytes in which a whole recording is sent to a server that hears live: 0.2 s."""
-
-
-async def _chunks(audio: AudioSource) -> AsyncGenerator[bytes]:
-    async for block in audio.blocks():
-        for at in range(0, len(block), CHUNK):
-            yield block[at : at + CHUNK]
 
 
 def _may_have_no_offline_model(err: SparkError) -> bool:

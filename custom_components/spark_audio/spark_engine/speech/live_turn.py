@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import aclosing
 
-from ..errors import SparkError
+from ..errors import ServerFault, SparkError
 from ..models import Transcript
 
 type HearLive = Callable[[AsyncIterable[bytes]], AsyncGenerator[Transcript]]
@@ -26,11 +26,16 @@ class LiveTurn:
             self._audio.put_nowait(pcm)
 
     async def transcript(self) -> Transcript | None:
-        """End the audio, and return the transcript; None where it failed: the caller asks in the plain way."""
+        """End the audio, and return the transcript; None where it failed: the caller asks in the plain way.
+
+        Raises ServerFault where this audio may have killed the server: it must not be sent again.
+        """
         self._audio.shutdown()
         try:
             return await self._hearing
-        except SparkError:
+        except SparkError as err:
+            if isinstance(err, ServerFault) and err.killed:
+                raise
             return None
 
     def call_off(self) -> None:

@@ -164,9 +164,10 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
     async def async_process_audio_stream_with_progress(
         self, metadata: SpeechMetadata, stream: AsyncIterable[bytes]
     ) -> AsyncGenerator[object]:
-        """Yield a PartialSpeechResult of all words so far at each pause, and the SpeechResult of the plain way last.
+        """Yield a PartialSpeechResult of all words so far, and the SpeechResult of the plain way last.
 
-        Home Assistant calls this from 2026.11 on.
+        They come as they are spoken from a server that hears live, from others at each pause. Home Assistant calls
+        this from 2026.11 on.
         """
         partial_results = asyncio.Queue[object]()
 
@@ -202,8 +203,8 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
         if heard.audio.seconds < SHORTEST_SPEECH:
             return SpeechResult("", SpeechResultState.SUCCESS)
         try:
-            if heard.timed_out:
-                raise heard.timed_out
+            if heard.failure:
+                raise heard.failure
             transcript = heard.transcript or await hear(heard.audio)
         except SparkError as err:
             return await self._ask_fallback(err, metadata, heard.audio)
@@ -223,6 +224,7 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
         rule = self._rule if self._ends_turns() else None
         listening = Listening(
             transcribe=partial(self._transcribe, language),
+            hear_live=partial(self._hear_live, language) if self._hears_live() else None,
             detector=new_detector() if self._is_early or rule else None,
             may_ask_early=self._may_ask_early,
             understood=understood,
@@ -249,6 +251,12 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
 
     async def _transcribe(self, language: str, audio: Audio) -> Transcript:
         return await self._parakeet.transcribe(audio, language=language, deadline=self._deadline_for(audio))
+
+    def _hears_live(self) -> bool:
+        return self._parakeet.hears_live and self._may_ask_early()
+
+    def _hear_live(self, language: str, audio: AsyncIterable[bytes]) -> AsyncGenerator[Transcript]:
+        return self._parakeet.transcribe_live(audio, language=language, deadline=self._deadline)
 
     def _deadline_for(self, audio: Audio) -> float:
         return max(self._deadline, DEADLINE_PER_SECOND * audio.seconds)

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientSession, WSMsgType, web
 from spark_engine.errors import Busy, Rejected, ServerFault, SparkError, TimedOut, Unauthorized, Unreachable
 from spark_engine.models import Audio, Transcript
 from spark_engine.servers.deadlines import Deadlines
@@ -254,3 +254,22 @@ class TestFaults:
             microphone.word()
             await anext(heard)
             await heard.aclose()
+
+
+async def test_a_silent_session_is_kept_alive() -> None:
+    """Servers close one after 30 s or 60 s without a message."""
+    pinged = asyncio.Event()
+
+    async def realtime(request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse(autoping=False)
+        await socket.prepare(request)
+        async for message in socket:
+            if message.type is WSMsgType.PING:
+                pinged.set()
+        return socket
+
+    fake = FakeServer({("GET", "/v1/realtime"): realtime})
+    async with running(fake), ClientSession() as session:
+        transport = Transport(session, fake.url, deadlines=Deadlines(socket_ping=0.01))
+        async with transport.socket("/v1/realtime"):
+            await pinged.wait()

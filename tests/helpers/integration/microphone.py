@@ -12,6 +12,7 @@ from custom_components.spark_audio import stt
 from custom_components.spark_audio.spark_engine.healing.health import State
 from custom_components.spark_audio.spark_engine.models import Audio, Transcript
 from custom_components.spark_audio.spark_engine.speech.listening import Heard, Listening, Transcribe
+from custom_components.spark_audio.spark_engine.speech.live_turn import HearLive
 from custom_components.spark_audio.spark_engine.speech.turn_end import TurnRule
 from custom_components.spark_audio.spark_engine.speech.voice_activity import VoiceDetector
 
@@ -28,6 +29,7 @@ def listening_by(frames: list[int]) -> Callable[..., Listening]:
     def listening(
         *,
         transcribe: Transcribe,
+        hear_live: HearLive | None,
         detector: VoiceDetector | None,
         may_ask_early: Callable[[], bool],
         understood: Callable[[Transcript], None],
@@ -62,6 +64,7 @@ def listening_by(frames: list[int]) -> Callable[..., Listening]:
 
         return Microphone(
             transcribe=ask,
+            hear_live=hear_live,
             detector=detector,
             may_ask_early=may_ask_early,
             understood=understood,

@@ -181,12 +181,13 @@ class ParakeetPool(Pool[Parakeet]):
         return any(member.client.hears_live for member in self._in_order())
 
     async def transcribe_live(
-        self, audio: AsyncIterable[bytes], *, language: str | None = None
+        self, audio: AsyncIterable[bytes], *, language: str | None = None, deadline: float | None = None
     ) -> AsyncGenerator[Transcript]:
         """Transcribe as `Parakeet.transcribe_live` does, by the best server that hears live.
 
-        Another one is not asked: the audio has been sent. What it shows of the server's health counts from the end of
-        the audio on, since until then it waits for the speaker. Raises SparkError.
+        `deadline`, in seconds, is for the transcript once the audio has ended. Another server is not asked: the audio
+        has been sent. What this shows of its health counts from the end of the audio on, since until then it waits for
+        the speaker. Raises SparkError.
         """
         member = next((member for member in self._in_order() if member.client.hears_live), None)
         if member is None:
@@ -208,7 +209,9 @@ class ParakeetPool(Pool[Parakeet]):
 
             try:
                 async with aclosing(
-                    member.client.transcribe_live(counted(), language=language, load_seconds=load)
+                    member.client.transcribe_live(
+                        counted(), language=language, longest_wait=deadline, load_seconds=load
+                    )
                 ) as pieces:
                     async for so_far in pieces:
                         yield so_far

@@ -35,7 +35,7 @@ class Deadlines:
     stale_after: float = 1.0
     """Of idleness, before a kept-alive connection that is cut may have been closed by a server that read nothing."""
 
-    socket_heartbeat: float = 20.0
+    socket_ping: float = 20.0
     """Between pings over a WebSocket: NIM closes one that is silent for 60 s, NeMo-Speech.cpp after 30."""
 
     canary: float = 10.0

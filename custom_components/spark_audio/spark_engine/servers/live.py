@@ -88,12 +88,13 @@ async def hear_live(
     audio: AsyncIterable[bytes],
     language: str | None,
     *,
+    longest_wait: float | None = None,
     load_seconds: float = 0.0,
 ) -> AsyncGenerator[Transcript]:
     """Yield all words so far whenever there are more, and the whole transcript last.
 
-    `audio` is 16 kHz s16le mono PCM as it comes; the deadline is that of any transcription, from its end on. Raises
-    SparkError, and what reading the audio raises.
+    `audio` is 16 kHz s16le mono PCM as it comes; from its end on, the deadline is that of any
+    transcription, or `longest_wait` seconds where that is sooner. Raises SparkError, and what reading the audio raises.
     """
     words, sent = LiveWords(), 0
     times = transport.deadlines
@@ -109,7 +110,8 @@ async def hear_live(
 
         def deadline() -> float:
             seconds = sent / SAMPLE_WIDTH / SAMPLE_RATE
-            return times.transcription + times.transcription_per_second * seconds + load_seconds
+            own = times.transcription + times.transcription_per_second * seconds
+            return (own if longest_wait is None else min(own, longest_wait)) + load_seconds
 
         sending = asyncio.create_task(send(), name=f"live audio to {transport.base_url}")
         try:

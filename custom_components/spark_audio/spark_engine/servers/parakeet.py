@@ -74,12 +74,18 @@ class Parakeet:
         return known is not None and known.live is not None
 
     async def transcribe_live(
-        self, audio: AsyncIterable[bytes], *, language: str | None = None, load_seconds: float = 0.0
+        self,
+        audio: AsyncIterable[bytes],
+        *,
+        language: str | None = None,
+        longest_wait: float | None = None,
+        load_seconds: float = 0.0,
     ) -> AsyncGenerator[Transcript]:
         """Yield all words so far while they are spoken, and the whole transcript last.
 
-        `audio` is 16 kHz s16le mono PCM as it comes. Raises SparkError: Rejected where the server does not hear live,
-        which is remembered.
+        `audio` is 16 kHz s16le mono PCM as it comes; once it has ended, the transcript has to come within
+        `longest_wait` seconds, where that is sooner than any transcription. Raises SparkError: Rejected where the
+        server does not hear live, which is remembered.
         """
         server = await self.server()
         if server.live is None:
@@ -87,7 +93,14 @@ class Parakeet:
         has_heard = False
         with self.identification.forgetting():
             try:
-                pieces = hear_live(server.live, self.transport, audio, language, load_seconds=load_seconds)
+                pieces = hear_live(
+                    server.live,
+                    self.transport,
+                    audio,
+                    language,
+                    longest_wait=longest_wait,
+                    load_seconds=load_seconds,
+                )
                 async with aclosing(pieces):
                     async for so_far in pieces:
                         has_heard = True

@@ -224,7 +224,6 @@ class Transport:
                         self.base_url + path,
                         protocols=protocols,
                         headers=self._headers(),
-                        heartbeat=self.deadlines.socket_heartbeat,
                         max_msg_size=LARGEST_EVENT,
                     )
         except SparkError as err:
@@ -233,7 +232,19 @@ class Transport:
                 raise _refused_handshake(shook) from err
             raise
         async with opened:
-            yield Socket(opened)
+            pings = asyncio.create_task(self._keep_alive(opened), name=f"pings to {self.base_url}")
+            try:
+                yield Socket(opened)
+            finally:
+                pings.cancel()
+                await asyncio.gather(pings, return_exceptions=True)
+
+    async def _keep_alive(self, socket: ClientWebSocketResponse) -> None:
+        """Ping. Whether a pong comes does not count: a session has deadlines of its own."""
+        while True:
+            await asyncio.sleep(self.deadlines.socket_ping)
+            with suppress(ClientError, ConnectionError):
+                await socket.ping()
 
     def _headers(self) -> dict[str, str]:
         headers = {}

@@ -9,8 +9,9 @@ import time
 from collections.abc import AsyncIterable, Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from ..errors import SparkError, TimedOut
+from ..errors import ServerFault, SparkError, TimedOut
 from ..models import SAMPLE_RATE, SAMPLE_WIDTH, Audio, Transcript
+from .live_turn import HearLive, LiveTurn
 from .turn_end import LONGEST_TURN, TurnRule, is_over
 from .voice_activity import FRAME, VoiceActivity, VoiceDetector
 
@@ -44,7 +45,7 @@ class Heard:
     audio: Audio
     transcript: Transcript | None = None
     """None where there was no such request, or it failed at once: the caller asks, and is told what is wrong."""
-    timed_out: TimedOut | None = None
+    failure: TimedOut | ServerFault | None = None
     """Why there is none and the caller need not ask again: it has waited long enough."""
 
 
@@ -52,6 +53,7 @@ class Heard:
 class Listening:
     """How one utterance is listened to.
 
+    With `hear_live` the words come while they are spoken, and `transcribe` is asked for nothing before the end.
     Without a detector nothing is transcribed early. `may_ask_early` tells whether the service can bear a request made
     early. `understood` is told each early transcript: all words up to a pause, more may follow. Without a `rule` the
     stream's end is the turn's. `speech_began` and `turn_ended` are called once each, with the place in the stream in
@@ -60,6 +62,7 @@ class Listening:
     """
 
     transcribe: Transcribe
+    hear_live: HearLive | None = None
     detector: VoiceDetector | None = None
     may_ask_early: Callable[[], bool] = lambda: True
     understood: Callable[[Transcript], None] = lambda _: None
@@ -168,6 +171,7 @@ class _Turn:
         """Seconds of audio before the newest chunk."""
         self._activity = VoiceActivity(options.detector) if options.detector else None
         self._started = self._sound_at = self._spoken_at = options.clock()
+        self._live = LiveTurn(options.hear_live, options.understood) if options.hear_live else None
         self._early = EarlyRequests(options.transcribe, may_ask=options.may_ask_early, understood=options.understood)
 
     def add(self, chunk: bytes) -> None:
@@ -175,6 +179,8 @@ class _Turn:
         self._audio += chunk
         if _seconds(self._audio) > self._options.longest:
             raise TooLong
+        if self._live:
+            self._live.add(chunk)
         if _seconds(chunk) > LONGEST_CHUNK:
             self._activity = None
         if (activity := self._activity) is None:
@@ -188,7 +194,8 @@ class _Turn:
             self._spoken_at = self._sound_at
             if not speech:
                 self._options.speech_began(self.heard_before)
-        self._early.follow(activity, self._silence(activity), self.audio)
+        if not self._live:
+            self._early.follow(activity, self._silence(activity), self.audio)
 
     def is_over(self) -> bool:
         """Return whether the turn ends here, where that is for us to say."""
@@ -197,9 +204,8 @@ class _Turn:
         if min(_seconds(self._audio), self._options.clock() - self._started) >= LONGEST_TURN:
             return True
         silence = self._silence(self._activity)
-        return silence > 0 and is_over(
-            self._options.rule, silence, self._early.text(self._activity.speech_end), self._options.language
-        )
+        text = self._live.text if self._live else self._early.text(self._activity.speech_end)
+        return silence > 0 and is_over(self._options.rule, silence, text, self._options.language)
 
     def audio(self) -> Audio:
         return Audio(bytes(self._audio[: len(self._audio) // SAMPLE_WIDTH * SAMPLE_WIDTH]), SAMPLE_RATE)
@@ -207,14 +213,18 @@ class _Turn:
     async def result(self) -> Heard:
         """Return what came of it; the early request is waited for where it holds every frame of speech."""
         audio = self.audio()
-        if self._activity is None:
-            return Heard(audio)
         try:
+            if self._live:
+                return Heard(audio, await self._live.transcript())
+            if self._activity is None:
+                return Heard(audio)
             return Heard(audio, await self._early.transcript(self._activity.speech_end))
-        except TimedOut as err:
-            return Heard(audio, timed_out=err)
+        except (TimedOut, ServerFault) as err:
+            return Heard(audio, failure=err)
 
     def call_off(self) -> None:
+        if self._live:
+            self._live.call_off()
         self._early.call_off()
 
     def _silence(self, activity: VoiceActivity) -> float:

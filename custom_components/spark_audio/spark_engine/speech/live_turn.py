@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import aclosing
 
-from ..errors import ServerFault, SparkError
+from ..errors import ServerFault, SparkError, TimedOut
 from ..models import Transcript
 
 type HearLive = Callable[[AsyncIterable[bytes]], AsyncGenerator[Transcript]]
@@ -16,6 +16,8 @@ class LiveTurn:
 
     def __init__(self, hear: HearLive, understood: Callable[[Transcript], None] = lambda _: None) -> None:
         """`understood` is told all words so far whenever there are more."""
+        self.text: str | None = None
+        """All words so far, None before the first."""
         self._audio: asyncio.Queue[bytes] = asyncio.Queue()
         self._understood = understood
         self._hearing = asyncio.create_task(self._hear(hear), name="live turn")
@@ -28,11 +30,14 @@ class LiveTurn:
     async def transcript(self) -> Transcript | None:
         """End the audio, and return the transcript; None where it failed: the caller asks in the plain way.
 
-        Raises ServerFault where this audio may have killed the server: it must not be sent again.
+        Raises TimedOut, since the caller has waited long enough, and ServerFault where this audio may have killed the
+        server: it must not be sent again.
         """
         self._audio.shutdown()
         try:
             return await self._hearing
+        except TimedOut:
+            raise
         except SparkError as err:
             if isinstance(err, ServerFault) and err.killed:
                 raise
@@ -47,6 +52,7 @@ class LiveTurn:
         transcript = None
         async with aclosing(hear(self._stream())) as pieces:
             async for transcript in pieces:
+                self.text = transcript.text
                 self._understood(transcript)
         return transcript
 

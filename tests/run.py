@@ -44,7 +44,9 @@ class Environment:
     """Whether it is the one for its folders where not every version has to be looked at."""
 
 
-ENGINE_AND_PROXY = Environment("engine and proxy", (".venv/bin/pytest",), ("tests/engine", "tests/proxy"), fast=True)
+ENGINE_AND_PROXY = Environment(
+    "engine and proxy", (".venv/bin/pytest",), ("tests/engine", "tests/proxy", "tests/fuzz"), fast=True
+)
 TOOLS = Environment("tools", (".venv/bin/pytest",), ("tests/tools",), fast=True)
 HOME_ASSISTANT = Environment("Home Assistant", (".venv-ha/bin/pytest",), ("tests/integration",), fast=True)
 OLDEST = Environment("oldest Home Assistant", (".venv-ha-oldest/bin/pytest",), ("tests/integration",))

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from aiohttp import ClientSession
@@ -27,24 +27,34 @@ from .spark_engine.spark import ServerAddress, SparkAddress
 DEADLINES = Deadlines()
 """How long every client of the integration waits."""
 
-MOST_ADDRESSES = 16
-"""Of one announcement: any machine can send one, and each address is asked."""
-
 
 def normalize_url(text: str) -> str:
-    """Return one spelling for one server: lower case, no default port, no slash or /v1 at the end.
+    """Return one spelling for one server: lower case, no default port, no slash, and no /v1 with what follows it.
 
-    Raises ValueError for what is no http or https URL, and for parts that have no place in one here: user and password
-    (they would end up in logs), query and fragment.
+    http:// is completed where it is missing. Raises ValueError for what is no http or https URL, and for parts that
+    have no place in one here: user and password (they would end up in logs), query and fragment.
     """
-    url = URL(text)
+    url = URL(_with_scheme(text))
     if url.scheme not in ("http", "https") or not url.host or any(char.isspace() or char == "," for char in text):
         raise ValueError("not an http or https URL")
     if url.user is not None or url.password is not None or url.query_string or url.fragment:
         raise ValueError("more than an address")
     url.host.encode("idna")
-    path = url.path.rstrip("/").removesuffix("/v1").rstrip("/")
+    # People paste the address of one of its pages, too.
+    path = re.sub(r"/v1(/.*)?$", "", url.path).rstrip("/")
     return str(url.origin()) + str(URL.build(path=path))
+
+
+def _with_scheme(text: str) -> str:
+    """Return the text with http:// in front where it has no scheme, or with the slashes that its scheme lacks."""
+    if scheme := re.match(r"(https?):(?:/{1,2}(?!/)|(?![/0-9]))", text, re.IGNORECASE):
+        return f"{scheme[1]}://{text[scheme.end() :]}"
+    if "://" in text:
+        return text
+    try:
+        return f"http://[{IPv6Address(text)}]"
+    except ValueError:
+        return "http://" + text.removeprefix("//")
 
 
 def read_key(text: str) -> str:
@@ -65,19 +75,33 @@ def host(url: str) -> str:
     return str(URL(url).host)
 
 
-def announced_urls(info: ZeroconfServiceInfo) -> list[str]:
-    """Return the URLs of a proxy that announces itself, one for each address; none where the announcement makes none.
+def announced_url(info: ZeroconfServiceInfo) -> str | None:
+    """Return the URL of a proxy that announces itself, None where the announcement makes none.
 
-    `path` in its TXT record is where it is served, for one with a prefix.
+    Any machine can announce anything, and Home Assistant would ask there: only the address that it takes the
+    announcement to come from counts, and no address of Home Assistant's own machine. `path` in its TXT record is where
+    the proxy is served, for one with a prefix.
     """
-    addresses = dict.fromkeys([info.ip_address, *info.ip_addresses])
-    usable = [str(address) for address in addresses if not address.is_link_local]
+    if not may_be_announced(info.ip_address):
+        return None
     try:
         path = "/" + (info.properties.get("path") or "").lstrip("/")
-        urls = [URL.build(scheme="http", host=host, port=info.port, path=path) for host in usable[:MOST_ADDRESSES]]
-        return [normalize_url(str(url)) for url in urls]
+        return normalize_url(str(URL.build(scheme="http", host=str(info.ip_address), port=info.port, path=path)))
     except ValueError:
-        return []
+        return None
+
+
+def may_be_announced(address: IPv4Address | IPv6Address) -> bool:
+    """Return whether another machine can have this address."""
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return not (
+        address.is_loopback
+        or address.is_link_local
+        or address.is_multicast
+        or address.is_unspecified
+        or address.is_reserved
+    )
 
 
 def follows_announcements(url: str | None) -> bool:

@@ -53,16 +53,14 @@ async def async_setup_entry(
     hass: HomeAssistant, entry: SparkConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
     """Add the buttons that would do something, and forget those that would not any more."""
-    registry = er.async_get(hass)
-    for name, service in entry.runtime_data.data.items():
-        for description in BUTTONS:
-            button = ServiceButton(entry, name, description)
-            if description.exists(service):
-                async_add_entities([button])
-            elif button.unique_id and (
-                entity_id := registry.async_get_entity_id(Platform.BUTTON, DOMAIN, button.unique_id)
-            ):
-                registry.async_remove(entity_id)
+    registry, servers = er.async_get(hass), entry.runtime_data.data.values()
+    buttons = [(ServiceButton(entry, server.name, each), each.exists(server)) for server in servers for each in BUTTONS]
+    async_add_entities(button for button, exists in buttons if exists)
+    for button, exists in buttons:
+        if exists or not button.unique_id:
+            continue
+        if entity_id := registry.async_get_entity_id(Platform.BUTTON, DOMAIN, button.unique_id):
+            registry.async_remove(entity_id)
 
 
 class ServiceButton(HealthEntity, ButtonEntity):

@@ -7,6 +7,8 @@ from .spark_engine.models import Service
 
 DOMAIN: Final = "spark_audio"
 
+DOCUMENTATION: Final = "https://github.com/spark-audio/spark-audio/blob/main/docs/home-assistant.md"
+
 # Entry data; the key and TLS verification go by Home Assistant's own names, `api_key` and `verify_ssl`.
 CONF_CONNECTION: Final = "connection"
 CONF_PARAKEET_URL: Final = "parakeet_url"
@@ -45,6 +47,8 @@ DEFAULT_SAMPLE_RATE: Final = 44_100
 
 DEFAULT_TURN_DEADLINE: Final = 10.0
 DEFAULT_CANARY_INTERVAL: Final = 300.0
+LEAST_CANARY_INTERVAL: Final = 30.0
+"""Seconds: each check is real work of the GPU."""
 
 
 class TurnEnd(StrEnum):

@@ -1,9 +1,12 @@
 """What to attach to a bug report: no key, no hook, no host, nothing that was said."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import asdict
 from enum import Enum
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import unquote
 
 from homeassistant.components.diagnostics import REDACTED, async_redact_data
 from homeassistant.const import CONF_API_KEY
@@ -37,7 +40,7 @@ async def async_get_config_entry_diagnostics(_hass: HomeAssistant, entry: SparkC
         "voices": [voice.name for voice in coordinator.magpie.voices] if coordinator.magpie else None,
         "services": [_readable(asdict(service)) for service in coordinator.data.values()],
     }
-    redacted: dict[str, Any] = _without(document, set(_hosts(entry, coordinator.data.values())))
+    redacted: dict[str, Any] = without(document, pattern(_hosts(entry, coordinator.data.values())))
     return redacted
 
 
@@ -54,23 +57,65 @@ async def _servers(coordinator: SparkCoordinator) -> dict[str, str]:
 
 def _hosts(entry: SparkConfigEntry, services: Iterable[ServerStatus]) -> Iterable[str]:
     urls = [entry.data.get(key) for key in (CONF_PARAKEET_URL, CONF_MAGPIE_URL, CONF_PROXY_URL)]
-    for url in [*urls, *(service.url for service in services)]:
+    targets = [entry.options.get(restart_option(service, what)) for service in Service for what in ("url", "docker")]
+    for url in [*urls, *targets, *(service.url for service in services)]:
         if url and (host := URL(url).host):
             yield host
 
 
-def _without(value: Any, hosts: set[str]) -> Any:
+_ADDRESS = re.compile(
+    r"(?<![0-9A-Za-z.])(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)(?![0-9A-Za-z])"
+)
+"""What may be an address."""
+
+_ENCODED = 3
+"""Times that a URL may have been encoded to stand within another one."""
+
+
+def pattern(hosts: Iterable[str]) -> re.Pattern[str]:
+    """Return what finds the names of hosts in every spelling: in any case, and as DNS writes them."""
+    spellings = {spelling for host in hosts for spelling in (host, _in_dns(host))}
+    # The longest first: one may be part of another.
+    names = "|".join(map(re.escape, sorted(spellings, key=len, reverse=True))) or "(?!)"
+    return re.compile(rf"(?<![0-9A-Za-z_-])(?:{names})(?![0-9A-Za-z_-])", re.IGNORECASE)
+
+
+def _in_dns(host: str) -> str:
+    try:
+        return host.encode("idna").decode()
+    except UnicodeError:
+        return host
+
+
+def without(value: Any, hosts: re.Pattern[str]) -> Any:
     """Return the same document, hosts hidden wherever they stand: in URLs, in the title, in messages."""
     match value:
         case dict():
-            return {key: _without(item, hosts) for key, item in value.items()}
+            return {key: without(item, hosts) for key, item in value.items()}
         case list() | tuple():
-            return [_without(item, hosts) for item in value]
+            return [without(item, hosts) for item in value]
         case str():
-            # The longest first: one host may be part of another.
-            for host in sorted(hosts, key=len, reverse=True):
-                value = value.replace(host, REDACTED)
+            return _hidden(value, hosts)
     return value
+
+
+def _hidden(text: str, hosts: re.Pattern[str]) -> str:
+    """Return a text without hosts: no name of one that is set up, and no address at all, be they encoded or not."""
+    decoded = text
+    for _ in range(_ENCODED):
+        decoded = unquote(decoded)
+    hidden = _ADDRESS.sub(_redacted_address, hosts.sub(REDACTED, decoded))
+    return text if hidden == decoded else hidden
+
+
+def _redacted_address(found: re.Match[str]) -> str:
+    for text in (found[0], found[0].rstrip(":.")):
+        try:
+            ip_address(text)
+        except ValueError:
+            continue
+        return REDACTED + found[0][len(text) :]
+    return found[0]
 
 
 def _readable(value: Any, key: str = "") -> Any:

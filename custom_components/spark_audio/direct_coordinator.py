@@ -1,5 +1,6 @@
 """A Spark that Home Assistant watches itself."""
 
+import asyncio
 import logging
 from collections.abc import Coroutine, Mapping
 from dataclasses import replace
@@ -7,8 +8,10 @@ from typing import Any, override
 
 from aiohttp import ClientSession
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import ConfigEntryAuthFailed, ConfigEntryNotReady
 
 from .addresses import DEADLINES, address_for, session_for
+from .checks import TEST_LANGUAGE
 from .const import (
     CONF_AUTOMATIC_RESTART,
     CONF_CANARY_INTERVAL,
@@ -18,16 +21,18 @@ from .const import (
     DEFAULT_CANARY_INTERVAL,
 )
 from .coordinator import SparkConfigEntry, SparkCoordinator, Statuses
+from .errors import translated
 from .restart_targets import create_target
-from .spark_engine.errors import SparkError
+from .spark_engine.errors import SparkError, Unauthorized
 from .spark_engine.healing.canary import ServerCheck
 from .spark_engine.healing.health import Outcome, Policy, State, Transition
 from .spark_engine.healing.proxy_client import ProxyClient
 from .spark_engine.healing.restart import RestartTarget, TrialResult
-from .spark_engine.healing.status import ServerKind, status_of
+from .spark_engine.healing.status import ServerKind, ServerStatus, status_of
 from .spark_engine.healing.watchdog import RestartAnswered, Watchdog, WatchdogEvent, WatchdogSettings
-from .spark_engine.models import ServerName, Service
+from .spark_engine.models import SAMPLE_RATE, ServerName, Service
 from .spark_engine.spark import AnyMember, Spark
+from .spark_engine.speech.audio import silence
 from .stored import StoredLedger
 
 LOGGER = logging.getLogger(__name__)
@@ -56,7 +61,30 @@ class DirectCoordinator(SparkCoordinator):
     @override
     async def _async_setup(self) -> None:
         await self.store.load()
-        await self._find_voices()
+        await asyncio.gather(self._find_parakeet(), self._find_voices())
+
+    async def _find_parakeet(self) -> None:
+        """Ask Parakeet whether it is there, and takes the key.
+
+        Raises ConfigEntryAuthFailed, and ConfigEntryNotReady where it has never answered at this address.
+        """
+        if self.spark.parakeet is None:
+            return
+        [member] = self.spark.parakeet.members
+        try:
+            try:
+                await member.client.server()
+            except Unauthorized:
+                # A gateway may refuse all pages and pass the one request that counts.
+                await member.client.transcribe(silence(1, SAMPLE_RATE), language=TEST_LANGUAGE)
+        except Unauthorized as err:
+            raise translated(ConfigEntryAuthFailed, err, Service.PARAKEET) from err
+        except SparkError as err:
+            if member.url not in [server.url for server in self.store.spark.servers]:
+                raise translated(ConfigEntryNotReady, err, Service.PARAKEET) from err
+            LOGGER.debug("%s: Parakeet has answered before: %s", self.config_entry.title, err)
+        else:
+            await self.store.learn([ServerStatus(name=member.name, url=member.url, watched=True)])
 
     @override
     async def _async_update_data(self) -> Statuses:
@@ -104,7 +132,7 @@ class DirectCoordinator(SparkCoordinator):
         try:
             kind = ServerKind.of(await self._members[name].client.server())
         except SparkError as err:
-            LOGGER.debug("What %s is stays as it was: %s", name, err)
+            LOGGER.debug("%s: what %s is stays as it was: %s", self.config_entry.title, name, err)
             return
         if kind != self._kinds.get(name):
             self._kinds[name] = kind
@@ -140,11 +168,12 @@ def _watchdog(
         policy=Policy(interval=float(options.get(CONF_CANARY_INTERVAL, DEFAULT_CANARY_INTERVAL))),
         automatic=bool(options.get(CONF_AUTOMATIC_RESTART, True)),
         keep_warm=bool(options.get(CONF_KEEP_WARM, False)),
+        log_name=f"{entry.title}, {name.display_name}",
     )
     target: RestartTarget | None = None
     try:
         target = create_target(hass, session, options, name.service)
     except ValueError as err:
-        LOGGER.error("%s cannot be restarted, its restart target cannot be understood: %s", name, err)
+        LOGGER.error("%s cannot be restarted, its restart target cannot be understood: %s", settings.log_name, err)
     store = StoredLedger(hass, entry.entry_id, name, str(entry.data[URL_OPTIONS[name.service]]))
     return Watchdog(name, server_check, store, target=target, settings=settings, deadlines=DEADLINES)

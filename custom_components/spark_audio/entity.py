@@ -8,7 +8,7 @@ from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.entity import Entity, EntityDescription
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
-from .const import DOMAIN
+from .const import CONF_PROXY_URL, DOMAIN
 from .coordinator import SparkConfigEntry, SparkCoordinator
 from .spark_engine.healing.status import ServerStatus
 from .spark_engine.models import ServerName
@@ -35,8 +35,10 @@ class SparkEntity(Entity):
         self._attr_translation_key = key
         self._attr_unique_id = f"{entry.entry_id}_{name}_{key}"
         self._attr_device_info = DeviceInfo(
+            configuration_url=entry.data.get(CONF_PROXY_URL),
             entry_type=DeviceEntryType.SERVICE,
             identifiers={device_identifier(entry.entry_id, name)},
+            # Of the model. Servers are others' work; which one it is, is said once it has answered.
             manufacturer="NVIDIA",
             name=name.display_name,
             via_device_id=dr.async_get_device_id_by_identifier(
@@ -78,9 +80,9 @@ def add_spark(hass: HomeAssistant, entry: SparkConfigEntry) -> None:
     registry = dr.async_get(hass)
     registry.async_get_or_create(
         config_entry_id=entry.entry_id,
+        configuration_url=entry.data.get(CONF_PROXY_URL),
         entry_type=DeviceEntryType.SERVICE,
         identifiers={spark_identifier(entry.entry_id)},
-        manufacturer="NVIDIA",
         translation_key="spark",
         translation_placeholders={"title": entry.title},
     )

@@ -17,6 +17,7 @@ from .spark_engine.errors import (
     Unreachable,
     WrongServer,
 )
+from .spark_engine.healing.health import State
 from .spark_engine.models import Service
 
 TRANSLATION_KEYS: Mapping[type[SparkError], str] = {
@@ -25,17 +26,26 @@ TRANSLATION_KEYS: Mapping[type[SparkError], str] = {
     ServerFault: "server_fault",
     Busy: "busy",
     Unauthorized: "unauthorized",
-    Held: "held",
     OutOfMemory: "out_of_memory",
     WrongServer: "wrong_server",
     Rejected: "rejected",
 }
 
 
+HELD: Mapping[str, str] = {
+    State.STARTING: "held_starting",
+    State.RESTARTING: "held_restarting",
+    State.WEDGED: "held_wedged",
+    State.GAVE_UP: "held_gave_up",
+}
+"""By the state of a service that is not asked."""
+
+
 def translated[E: HomeAssistantError](kind: type[E], err: SparkError, service: Service) -> E:
-    """Return the error as Home Assistant shows it: what is wrong with which service, and the engine's own sentence."""
+    """Return the error as Home Assistant shows it: what is wrong with which service, in the words of the server."""
+    key = HELD[err.state] if isinstance(err, Held) else TRANSLATION_KEYS[type(err)]
     return kind(
         translation_domain=DOMAIN,
-        translation_key=TRANSLATION_KEYS[type(err)],
-        translation_placeholders={"service": service.display_name, "reason": err.message},
+        translation_key=key,
+        translation_placeholders={"service": service.display_name, "reason": err.quoted},
     )

@@ -9,7 +9,7 @@ from homeassistant.core import valid_entity_id
 from homeassistant.helpers import entity_registry as er
 
 from .addresses import address_for, is_through_proxy, read_key, session_for
-from .const import CONF_RESTART_KIND, RestartKind, restart_option
+from .const import CONF_AUTOMATIC_RESTART, CONF_RESTART_KIND, RestartKind, restart_option
 from .options_form import FALLBACK, RESTART_FIELDS, Options, form, shown, stored, target_form
 from .restart_targets import create_target
 from .spark_engine.healing.restart import Trial, parse_docker, parse_hook
@@ -31,6 +31,8 @@ class SparkAudioOptionsFlow(OptionsFlowWithReload):
     """The restart targets that were shown not to work."""
     _untried: Sequence[str] = ()
     """Which restart targets cannot be tried without a restart, and why."""
+    _tokens: Mapping[str, str] | None = None
+    """The tokens that are known: they are not sent to the browser again, and stay where their fields are left empty."""
 
     async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Ask for everything else."""
@@ -76,6 +78,12 @@ class SparkAudioOptionsFlow(OptionsFlowWithReload):
             step_id="untried", last_step=True, description_placeholders={"reason": "\n\n".join(self._untried)}
         )
 
+    async def async_step_nothing_restarts(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Say that automatic restarts are on, and that nothing is chosen that could make one."""
+        if user_input is not None:
+            return self.async_create_entry(data=self._chosen)
+        return self.async_show_form(step_id="nothing_restarts", last_step=True)
+
     async def _ask_for_targets(self) -> ConfigFlowResult:
         match self._chosen.get(CONF_RESTART_KIND):
             case RestartKind.HOOK:
@@ -86,7 +94,15 @@ class SparkAudioOptionsFlow(OptionsFlowWithReload):
                 return await self.async_step_action()
             case RestartKind.BUTTON:
                 return await self.async_step_button()
+            case RestartKind.NONE if self._chosen[CONF_AUTOMATIC_RESTART] and self._changes_restarts:
+                return await self.async_step_nothing_restarts()
         return self.async_create_entry(data=self._chosen)
+
+    @property
+    def _changes_restarts(self) -> bool:
+        """Return whether other restarts were chosen than before: what was said once is not said at every change."""
+        about = (CONF_AUTOMATIC_RESTART, CONF_RESTART_KIND)
+        return any(self._chosen[name] != self.config_entry.options.get(name) for name in about)
 
     async def _targets(self, kind: RestartKind, user_input: Mapping[str, str] | None) -> ConfigFlowResult:
         errors: dict[str, str] = {}
@@ -94,6 +110,8 @@ class SparkAudioOptionsFlow(OptionsFlowWithReload):
         reasons: list[str] = []
         if user_input is not None:
             given = {name: text.strip() for name, text in user_input.items() if text.strip()}
+            self._tokens = {**self._known_tokens} | {name: text for name, text in given.items() if _is_token(name)}
+            given |= {name: text for name, text in self._tokens.items() if name.replace("token", "url") in given}
             if errors := self._wrong(kind, given):
                 unknown = [given[name] for name, error in errors.items() if error == "unknown_entity"]
             elif given == self._warned_of:
@@ -110,6 +128,7 @@ class SparkAudioOptionsFlow(OptionsFlowWithReload):
         )
         schema = target_form(kind, self._services, actions, self._own_entities)
         values = self.config_entry.options if user_input is None else user_input
+        values = {name: value for name, value in values.items() if not _is_token(name)}
         return self.async_show_form(
             step_id=kind,
             data_schema=self.add_suggested_values_to_schema(schema, values),
@@ -180,6 +199,12 @@ class SparkAudioOptionsFlow(OptionsFlowWithReload):
         return None if known else "unknown_entity"
 
     @property
+    def _known_tokens(self) -> Mapping[str, str]:
+        if self._tokens is not None:
+            return self._tokens
+        return {name: text for name, text in self.config_entry.options.items() if _is_token(name)}
+
+    @property
     def _magpie(self) -> MagpieServer | None:
         """Return what the Magpie can say, None where there is none or the entry is not loaded."""
         loaded = self.config_entry.state is ConfigEntryState.LOADED
@@ -202,3 +227,7 @@ class SparkAudioOptionsFlow(OptionsFlowWithReload):
         """Return the entities of this entry: they cannot stand in for themselves."""
         registry = er.async_get(self.hass)
         return [entity.entity_id for entity in er.async_entries_for_config_entry(registry, self.config_entry.entry_id)]
+
+
+def _is_token(name: str) -> bool:
+    return any(name == restart_option(service, "token") for service in Service)

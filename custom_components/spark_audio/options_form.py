@@ -48,6 +48,7 @@ from .const import (
     DEFAULT_TURN_DEADLINE,
     DEFAULT_TURN_END,
     FASTEST,
+    LEAST_CANARY_INTERVAL,
     SLOWEST,
     RestartKind,
     TurnEnd,
@@ -55,7 +56,8 @@ from .const import (
 )
 from .spark_engine.models import Service
 from .spark_engine.servers.magpie_dialects import MagpieServer
-from .voices import emotion_label, emotions, offered
+from .spark_engine.speech.voices import emotion_label
+from .voices import emotions, offered
 
 VOICE = "voice"
 LISTENING = "listening"
@@ -230,7 +232,7 @@ _LISTENING = {
     vol.Required(CONF_AUTO_GAIN, default=True): BooleanSelector(),
 }
 _HEALING = {
-    vol.Required(CONF_CANARY_INTERVAL, default=DEFAULT_CANARY_INTERVAL): _seconds(1, 86_400),
+    vol.Required(CONF_CANARY_INTERVAL, default=DEFAULT_CANARY_INTERVAL): _seconds(LEAST_CANARY_INTERVAL, 86_400),
     vol.Required(CONF_AUTOMATIC_RESTART, default=True): BooleanSelector(),
     vol.Required(CONF_KEEP_WARM, default=False): BooleanSelector(),
     vol.Required(CONF_RESTART_KIND, default=RestartKind.NONE): SelectSelector(

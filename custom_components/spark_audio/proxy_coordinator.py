@@ -131,5 +131,7 @@ class _About(TypedDict):
 
 def _about(err: SparkError, *, translation_key: str) -> _About:
     return _About(
-        translation_domain=DOMAIN, translation_key=translation_key, translation_placeholders={"reason": err.message}
+        translation_domain=DOMAIN,
+        translation_key=translation_key,
+        translation_placeholders={"reason": err.quoted},
     )

@@ -10,7 +10,7 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
 
 from .addresses import is_through_proxy
-from .const import DOMAIN
+from .const import DOCUMENTATION, DOMAIN
 from .coordinator import SparkConfigEntry
 from .outages import is_long
 from .spark_engine.healing.health import State
@@ -56,6 +56,7 @@ def update_issues(hass: HomeAssistant, entry: SparkConfigEntry) -> None:
                 issue_id,
                 data={"entry_id": entry.entry_id, "name": str(service.name)},
                 is_fixable=issue == GAVE_UP,
+                learn_more_url=f"{DOCUMENTATION}#repairs",
                 severity=_SEVERITIES.get(issue, ir.IssueSeverity.WARNING),
                 translation_key=issue,
                 translation_placeholders={

@@ -32,12 +32,24 @@ class ServiceSensorDescription(SensorEntityDescription):
     value: Callable[[ServerStatus], StateType | datetime]
 
 
+LONGEST_STATE = 255
+"""Characters."""
+
 HEALTH = ServiceSensorDescription(
     key="health",
     device_class=SensorDeviceClass.ENUM,
-    options=[state.value for state in State],
-    value=lambda service: service.state.value,
+    # Home Assistant has a state of its own for what is not known.
+    options=[state.value for state in State if state is not State.UNKNOWN],
+    value=lambda service: None if service.state is State.UNKNOWN else service.state.value,
 )
+"""No diagnostic entity: it is what automations and dashboards go by."""
+
+REASON = ServiceSensorDescription(
+    key="reason",
+    entity_category=EntityCategory.DIAGNOSTIC,
+    value=lambda service: " ".join(filter(None, (service.evidence, service.restart_problem)))[:LONGEST_STATE] or None,
+)
+"""Why the health is what it is, where people look: on the page of the device, in the history and in the logbook."""
 
 DIAGNOSTICS: tuple[ServiceSensorDescription, ...] = (
     ServiceSensorDescription(
@@ -78,6 +90,7 @@ async def async_setup_entry(
     """Add the sensors of every server."""
     names = entry.runtime_data.data
     async_add_entities(HealthSensor(entry, name, HEALTH) for name in names)
+    async_add_entities(AlwaysThere(entry, name, REASON) for name in names)
     async_add_entities(ServiceSensor(entry, name, description) for name in names for description in DIAGNOSTICS)
 
 
@@ -92,18 +105,29 @@ class ServiceSensor(HealthEntity, SensorEntity):
         return self.entity_description.value(self.status)
 
 
-class HealthSensor(ServiceSensor):
+class AlwaysThere(ServiceSensor):
+    """A sensor that tells that nothing can be reached, too."""
+
+    @property
+    @override
+    def available(self) -> bool:
+        return True
+
+    @property
+    @override
+    def native_value(self) -> StateType | datetime:
+        # The proxy may have dropped the server: the entry is about to be loaded again.
+        return super().native_value if self._name in self.coordinator.data else None
+
+
+class HealthSensor(AlwaysThere):
     """The state of a server, what it was concluded from, and why it cannot be restarted."""
 
     _unrecorded_attributes = frozenset({"evidence", "restart_problem"})
 
     @property
     @override
-    def available(self) -> bool:
-        # It is what tells that nothing can be reached.
-        return True
-
-    @property
-    @override
     def extra_state_attributes(self) -> Mapping[str, Any]:
+        if self._name not in self.coordinator.data:
+            return {}
         return {"evidence": self.status.evidence, "restart_problem": self.status.restart_problem}

@@ -259,7 +259,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
             with as_fallback():
                 response = await speak_with(self.hass, self._fallback, text, request)
         except FallbackFailed as failed:
-            about = {"service": Service.MAGPIE.display_name, "reason": err.message}
+            about = {"service": Service.MAGPIE.display_name, "reason": err.quoted}
             raise HomeAssistantError(
                 translation_domain=DOMAIN,
                 translation_key="fallback_failed",

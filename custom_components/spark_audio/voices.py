@@ -6,7 +6,6 @@ then the emotion that a voice was named with, then the one that was chosen for a
 """
 
 import logging
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -16,7 +15,7 @@ from .const import AS_IS, DOMAIN
 from .spark_engine.models import Voice
 from .spark_engine.servers.magpie_dialects import MagpieServer
 from .spark_engine.speech.language import base_language
-from .spark_engine.speech.voices import default_voice, find_voice, voices_for
+from .spark_engine.speech.voices import default_voice, find_voice, label, voices_for
 
 LOGGER = logging.getLogger(__name__)
 
@@ -111,12 +110,9 @@ def offered(voices: Sequence[Voice], language: str) -> list[tuple[str, str]]:
 
 def labelled(voices: Sequence[Voice], language: str) -> list[tuple[str, str]]:
     """(name, label) of these voices; what would look alike gets its full name."""
-    labels = [_label(voice, language) for voice in voices]
+    labels = [label(voice, language) for voice in voices]
     seen = Counter(labels)
-    return [
-        (voice.name, label if seen[label] == 1 else f"{label} ({voice.name})")
-        for voice, label in zip(voices, labels, strict=True)
-    ]
+    return [(voice.name, text if seen[text] == 1 else voice.name) for voice, text in zip(voices, labels, strict=True)]
 
 
 def emotions(voices: Iterable[Voice]) -> dict[str, str]:
@@ -127,18 +123,3 @@ def emotions(voices: Iterable[Voice]) -> dict[str, str]:
 def emotion_key(emotion: str) -> str:
     """Return an emotion's name in one spelling: `PleasantSurprised` and `pleasant surprised` are the same."""
     return "".join(letter for letter in emotion.casefold() if letter.isalnum())
-
-
-def emotion_label(emotion: str) -> str:
-    """As people read it: `Pleasant surprised`."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", emotion).capitalize()
-
-
-def _label(voice: Voice, language: str) -> str:
-    """For example "Aria", "Aria · Pleasant surprised", and "Aria (en-GB)" among those for en-US."""
-    label = voice.speaker
-    if voice.emotion:
-        label += f" · {emotion_label(voice.emotion)}"
-    if voice.language not in (None, language):
-        label += f" ({voice.language})"
-    return label

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from .announce import announcing, machine_addresses, reachable
 from .app import create_app
-from .app_state import PROXY_ID
+from .app_state import DECODERS, PROXY_ID
 from .canary_command import run_canary
 from .config import RestartSettings, ServerSettings, Settings, SettingsError, read_settings
 from .logs import start_logging
@@ -69,6 +69,7 @@ async def serve(settings: Settings) -> None:
         )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
+        app[DECODERS].start()
         # What is there now stays; looking through it for garbage again and again finds none.
         gc.freeze()
         await web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG).start()

@@ -21,6 +21,9 @@ LOOK_AGAIN = 60.0
 LONGEST_NAME = 58
 """Bytes: DNS allows 63, and a name that is taken gets a number."""
 
+_OF_CONTAINERS = ("br-", "cali", "cni", "docker", "flannel", "hassio", "lxc", "lxdbr", "podman", "veth", "virbr")
+"""How networks begin that no other machine can reach."""
+
 type Look = Callable[[], tuple[str, ...]]
 """Tells the addresses that others can reach the proxy at."""
 
@@ -38,10 +41,11 @@ def reachable(bound: Iterable[str], machine: Iterable[str]) -> tuple[str, ...]:
 
 
 def machine_addresses() -> list[str]:
-    """Return all addresses of all network interfaces."""
+    """Return all addresses of all network interfaces but those of containers: Home Assistant asks at one of them."""
     return [
         address.ip if isinstance(address.ip, str) else address.ip[0]
         for adapter in ifaddr.get_adapters()
+        if not adapter.name.startswith(_OF_CONTAINERS)
         for address in adapter.ips
     ]
 

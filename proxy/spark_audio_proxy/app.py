@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 
 from aiohttp import ClientSession, DummyCookieJar, TCPConnector, web
@@ -17,6 +18,9 @@ from spark_engine.spark import Spark
 
 from .api import routes
 from .app_state import (
+    AVAILABILITY,
+    DECODERS,
+    ENCODERS,
     HEARING,
     JOURNAL,
     LIVE,
@@ -26,9 +30,9 @@ from .app_state import (
     SETTINGS,
     SPARK,
     SPEAKING,
-    TRANSCODERS,
     UPLOADS,
 )
+from .availability import Availability
 from .config import Settings, SettingsError
 from .identity import lasting_id
 from .journal import Journal
@@ -36,7 +40,7 @@ from .middlewares import access_log, add_headers, answer_preflight, refuse_forei
 from .problems import answer_problems
 from .realtime.limits import Limits, Sessions
 from .state_folder import only_user, state_folder
-from .transcode.libav_limits import limit_blocks
+from .transcode.decoders import Decoders
 from .uploads.admission import BytesInFlight, Gate
 from .watchdogs import create_spark
 
@@ -58,12 +62,13 @@ def create_app(
 
     Raises SettingsError where an extra is missing.
     """
-    limit_blocks()
     way_in = [access_log, answer_problems, answer_preflight, refuse_foreign_pages, require_key]
     app = web.Application(middlewares=way_in)
     app.on_response_prepare.append(add_headers)
     app[SETTINGS] = settings
     app[JOURNAL] = Journal()
+    app[AVAILABILITY] = Availability()
+    app[JOURNAL].subscribe(app[AVAILABILITY].tell)
     app[HEARING] = Gate("Parakeet", settings.concurrency, settings.queue)
     app[SPEAKING] = Gate("Magpie", settings.concurrency, settings.queue)
     app[LIVE] = Gate("Live recognition", 2 * settings.concurrency, 0)
@@ -93,11 +98,16 @@ async def _connected(
     """Hold what lives as long as the application: connections, threads, the Spark and its watchdogs."""
     folder = state_folder(app[SETTINGS].state_dir)
     connector = TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE, ttl_dns_cache=300)
-    with only_user(folder), ThreadPoolExecutor(os.process_cpu_count(), "transcode") as transcoders:
+    processors = os.process_cpu_count() or 1
+    with (
+        only_user(folder),
+        ThreadPoolExecutor(processors, "encode") as encoders,
+        closing(Decoders(processors)) as decoders,
+    ):
         if proxy_id := await asyncio.to_thread(lasting_id, folder):
             app[PROXY_ID] = proxy_id
         async with ClientSession(connector=connector, cookie_jar=DummyCookieJar()) as session:
-            app[TRANSCODERS] = transcoders
+            app[DECODERS], app[ENCODERS] = decoders, encoders
             app[SESSION] = session
             app[SPARK] = spark = create(session, app[SETTINGS], app[JOURNAL].tell_of_server)
             await _identify(spark)

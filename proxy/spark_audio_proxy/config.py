@@ -12,6 +12,9 @@ from yarl import URL
 
 PREFIX = "SPARK_AUDIO_"
 
+SHORTEST_KEY = 16
+"""Characters of a key that clients send: failed attempts are not counted."""
+
 
 class SettingsError(Exception):
     """A setting is missing or wrong; the message names it."""
@@ -47,6 +50,7 @@ class Settings:
     port: int = 8600
     zeroconf: bool | None = None
     api_key: tuple[str, ...] = field(default=(), repr=False)
+    admin_key: tuple[str, ...] = field(default=(), repr=False)
     embedded: bool = False
     allow_anonymous: bool = False
     protect_lists: bool = False
@@ -98,6 +102,18 @@ def _urls(value: str) -> tuple[str, ...]:
 def _list(value: str) -> tuple[str, ...]:
     """Return the items of a comma separated list."""
     return tuple(item for item in (part.strip() for part in value.split(",")) if item)
+
+
+def _keys(value: str) -> tuple[str, ...]:
+    """Return the keys in a comma separated list. One that is empty would be no key, and a short one is soon guessed."""
+    keys = tuple(key.strip() for key in value.split(","))
+    if not all(keys):
+        raise vol.Invalid("a key is empty; several keys have one comma between two of them")
+    if any(len(key) < SHORTEST_KEY for key in keys):
+        raise vol.Invalid(f"a key has fewer than {SHORTEST_KEY} characters; openssl rand -hex 24 makes a good one")
+    if not all(key.isascii() and key.isprintable() and " " not in key for key in keys):
+        raise vol.Invalid("a key is printable ASCII without spaces")
+    return keys
 
 
 def _places(value: str) -> tuple[str | None, ...]:
@@ -159,7 +175,8 @@ OPTIONS: Mapping[str, Option] = {
         vol.Boolean(),
         "on|off",
     ),
-    "api_key": Option("key that clients must send; several are comma separated", _list, "KEY"),
+    "api_key": Option("key that clients must send, 16 characters or more; several are comma separated", _keys, "KEY"),
+    "admin_key": Option("key that restarts services as well; without one every key does", _keys, "KEY"),
     "embedded": Option("start the embedded Spark for every service without a URL", vol.Boolean()),
     "allow_anonymous": Option("listen on any address without a key", vol.Boolean()),
     "protect_lists": Option("ask for the key for lists of models and voices too", vol.Boolean()),
@@ -291,6 +308,10 @@ def _check(settings: Settings) -> None:
             f"{_names('host')}: {settings.host} is open to the network; set {_names('api_key')}, "
             f"stay on 127.0.0.1, or say {_names('allow_anonymous')}"
         )
+    if settings.admin_key and not settings.api_key:
+        raise SettingsError(f"{_names('admin_key')}: it is of use only beside {_names('api_key')}")
+    if set(settings.admin_key) & set(settings.api_key):
+        raise SettingsError(f"{_names('admin_key')}: a key is also in {_names('api_key')}")
     if settings.zeroconf and is_loopback(settings.host):
         raise SettingsError(
             f"{_names('zeroconf')}: {settings.host} is for this machine only, there is nothing to announce; "

@@ -40,7 +40,7 @@ def add_metrics(app: web.Application) -> None:
         only_for_us(request)
         return await expose(request)
 
-    app.router.add_get("/metrics", metrics)
+    app.router.add_get("/metrics{end:/*}", metrics)
 
 
 class _Counted:

@@ -10,11 +10,12 @@ import time
 from aiohttp import web
 from spark_engine.servers.transport import REQUEST_ID
 
-from .api import ALWAYS_OPEN, OPEN_LISTS
+from .api import ALWAYS_OPEN, OPEN_LISTS, PRIVILEGED, endpoint
 from .app_state import JOURNAL, SETTINGS
 from .journal import Journal, Outcome, RequestServed
 from .origins import is_foreign, is_own_host
 from .problems import CLIENT_GONE, CUT, STARTED, Handler, Problem
+from .streamed_answer import deliver
 
 LOGGER = logging.getLogger("spark_audio_proxy.access")
 
@@ -47,7 +48,11 @@ async def access_log(request: web.Request, handler: Handler) -> web.StreamRespon
     status = CLIENT_GONE
     try:
         response = await handler(request)
-        status = response.status
+        try:
+            await deliver(request, response)
+            status = response.status
+        except ConnectionError:
+            LOGGER.debug("%s %s: the caller has gone", request.method, request.path)
         return response
     finally:
         REQUEST_ID.reset(token)
@@ -58,7 +63,7 @@ async def access_log(request: web.Request, handler: Handler) -> web.StreamRespon
 
 def _write_down(request: web.Request, journal: Journal, status: int, seconds: float) -> None:
     resource = request.match_info.route.resource
-    path = resource.canonical.replace("{root}", "v1/") if resource else "(unknown URL)"
+    path = endpoint(resource) if resource else "(unknown URL)"
     request_id = request[REQUEST_ID_KEY]
     # Health checks and the page come often and would hide everything else.
     level = logging.DEBUG if request.match_info.handler in ALWAYS_OPEN and status < 400 else logging.INFO
@@ -85,9 +90,13 @@ def _outcome(status: int) -> Outcome:
 
 @web.middleware
 async def answer_preflight(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Tell browsers of other origins what they may ask, where the settings name them."""
-    if request.method != "OPTIONS" or not _cors_headers(request):
+    """Tell browsers of other origins what they may ask, where the settings name them, and why not elsewhere."""
+    if request.method != "OPTIONS" or "Origin" not in request.headers:
         return await handler(request)
+    if not _cors_headers(request):
+        origin = request.headers["Origin"][:100]
+        message = f"Pages of {origin!r} may not ask: name it in --cors-origins (SPARK_AUDIO_CORS_ORIGINS)."
+        raise Problem(403, message, code="foreign_origin")
     asked = request.headers.get("Access-Control-Request-Headers", "authorization, content-type")
     headers = {"Access-Control-Allow-Methods": "GET, POST", "Access-Control-Allow-Headers": asked}
     return web.Response(status=204, headers=headers | {"Access-Control-Max-Age": _CORS_DAY})
@@ -98,7 +107,8 @@ def _cors_headers(request: web.Request) -> dict[str, str]:
     allowed = request.app[SETTINGS].cors_origins
     if origin is None or not (origin in allowed or "*" in allowed):
         return {}
-    return {"Access-Control-Allow-Origin": origin, "Vary": "Origin", "Access-Control-Expose-Headers": "X-Request-ID"}
+    exposed = "X-Request-ID, X-Spark-Audio-Left-Out-Seconds"
+    return {"Access-Control-Allow-Origin": origin, "Vary": "Origin", "Access-Control-Expose-Headers": exposed}
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
@@ -132,22 +142,28 @@ async def require_key(request: web.Request, handler: Handler) -> web.StreamRespo
     settings = request.app[SETTINGS]
     handler_of_route = request.match_info.handler
     is_open = handler_of_route in ALWAYS_OPEN or (handler_of_route in OPEN_LISTS and not settings.protect_lists)
-    if settings.api_key and not is_open and not _is_key(_sent_key(request), settings.api_key):
-        raise Problem(401, "Incorrect API key provided.", code="invalid_api_key")
+    if settings.api_key and not is_open:
+        sent = _sent_keys(request)
+        is_admin = _is_key(sent, settings.admin_key)
+        if not (is_admin or _is_key(sent, settings.api_key)):
+            raise Problem(401, "Incorrect API key provided.", code="invalid_api_key")
+        if settings.admin_key and handler_of_route in PRIVILEGED and not is_admin:
+            raise Problem(403, "This key may not restart a service; an admin key may.", code="admin_key_required")
     return await handler(request)
 
 
-def _sent_key(request: web.Request) -> str:
+def _sent_keys(request: web.Request) -> list[str]:
+    """Return the keys that a caller sends: as OpenAI's clients do, and as Azure's."""
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return key.strip()
+    sent = [key.strip()] if scheme.lower() == "bearer" else []
     # A browser's WebSocket can send no header but this one.
     offered = map(str.strip, request.headers.get("Sec-WebSocket-Protocol", "").split(","))
-    return next((name.removeprefix(_KEY_PROTOCOL) for name in offered if name.startswith(_KEY_PROTOCOL)), "")
+    in_protocols = [name.removeprefix(_KEY_PROTOCOL) for name in offered if name.startswith(_KEY_PROTOCOL)]
+    return [*sent, *request.headers.getall("api-key", ()), *in_protocols]
 
 
-def _is_key(sent: str, keys: tuple[str, ...]) -> bool:
+def _is_key(sent: list[str], keys: tuple[str, ...]) -> bool:
     """Compare with every key, each in constant time, so that timing tells nothing."""
-    given = sent.encode("utf-8", "surrogateescape")
-    matches = [hmac.compare_digest(given, key.encode()) for key in keys]
+    given = [each.encode("utf-8", "surrogateescape") for each in sent]
+    matches = [hmac.compare_digest(each, key.encode()) for each in given for key in keys]
     return any(matches)

@@ -43,6 +43,16 @@ class StreamedAnswer(web.StreamResponse):
             await super().write_eof(data)
 
 
+async def deliver(request: web.BaseRequest, response: web.StreamResponse) -> None:
+    """Send what is left of an answer, and cut the connection where the caller takes nothing: as `StreamedAnswer`."""
+    if isinstance(response, StreamedAnswer):
+        await response.write_eof()
+    elif request.transport is not None:
+        with _Watched(f"{request.method} {request.path}", request.transport, request.writer):
+            await response.prepare(request)
+            await response.write_eof()
+
+
 class _Watched(AbstractContextManager[None]):
     """Looks after a connection for as long as a write takes."""
 

@@ -3,14 +3,15 @@
 from collections.abc import AsyncGenerator
 
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientSession, web
 from spark_engine.models import Audio, SpeechStyle
 from spark_engine.spark import UNSPEAKABLE_PAUSE, ServerAddress, Spark, SparkAddress
 from spark_engine.speech import speaking
+from spark_engine.speech.audio import wav_header
 
 from tests.fakes import magpie
 from tests.fakes.magpie import SYNTHESIZE_ONLINE
-from tests.fakes.server import running
+from tests.fakes.server import data, json, running
 
 
 async def words(*pieces: str) -> AsyncGenerator[str]:
@@ -45,6 +46,26 @@ async def test_text_that_is_being_written_begins_with_a_clause(session: ClientSe
         "as you wished.",
         text,
     ]
+
+
+async def test_another_server_goes_on_in_the_rate_of_the_first(session: ClientSession) -> None:
+    """A player takes one rate for all of it: at another one it would be too slow and too low."""
+    first, second = magpie.nim(), magpie.openai()
+    good = first.answers["POST", SYNTHESIZE_ONLINE]
+
+    async def once(request: web.Request) -> web.StreamResponse:
+        first.answers["POST", SYNTHESIZE_ONLINE] = json({"detail": "CUDA error"}, status=500)
+        return await good(request)
+
+    first.answers["POST", SYNTHESIZE_ONLINE] = once
+    second.answers["POST", "/v1/audio/speech"] = data(wav_header(44_100) + bytes(4 * 44_100), "audio/wav")
+    async with running(first), running(second):
+        spark = Spark(session, SparkAddress(magpie=(ServerAddress(first.url), ServerAddress(second.url))))
+        said = [audio async for audio in spark.speak("The light is on. The door is closed.", SpeechStyle())]
+    assert len(second.posts("/v1/audio/speech")) == 1
+    assert {audio.sample_rate for audio in said} == {22_050}
+    own = len(magpie.spoken("The light is on.")) / 2 / 22_050
+    assert sum(audio.seconds for audio in said) == pytest.approx(own + 2, abs=0.01)
 
 
 async def test_speed_is_that_of_the_listener(session: ClientSession, monkeypatch: pytest.MonkeyPatch) -> None:

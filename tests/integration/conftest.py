@@ -1,10 +1,20 @@
 """Home Assistant with Spark Audio in it, and the servers it talks to."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Generator
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from ipaddress import ip_address
+from pathlib import Path
+from ssl import PROTOCOL_TLS_SERVER, SSLContext, SSLError
+from typing import Any
 from unittest.mock import patch
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.storage import Store
 from homeassistant.setup import async_setup_component
@@ -125,3 +135,42 @@ async def both(hass: HomeAssistant, parakeet: FakeServer, magpie: FakeServer) ->
     entry = MockConfigEntry(domain="spark_audio", data=direct(parakeet.url, magpie.url), options=options)
     assert await set_up(hass, entry)
     return entry
+
+
+@pytest.fixture
+def self_signed(tmp_path: Path) -> SSLContext:
+    """TLS with a self-signed certificate."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = tmp_path / "server.pem"
+    plain = serialization.NoEncryption()
+    pem.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    context = SSLContext(PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return context
+
+
+@pytest.fixture
+async def refusals_expected() -> AsyncGenerator[None]:
+    """The server's side of a refused handshake is no failure of the test."""
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if not isinstance(context.get("exception"), ConnectionResetError | SSLError) and before:
+            before(loop, context)
+
+    loop.set_exception_handler(handle)
+    yield
+    loop.set_exception_handler(before)

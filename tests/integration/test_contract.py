@@ -14,8 +14,10 @@ from homeassistant.const import Platform
 from homeassistant.loader import Manifest
 
 from custom_components.spark_audio.const import DOMAIN
-from custom_components.spark_audio.errors import TRANSLATION_KEYS
+from custom_components.spark_audio.errors import HELD, TRANSLATION_KEYS
 from custom_components.spark_audio.spark_engine import __version__, errors
+from custom_components.spark_audio.spark_engine.healing.health import Health, Policy, State
+from custom_components.spark_audio.spark_engine.healing.state_machine import holds
 from tests.helpers.integration.set_up import INTEGRATION
 from tests.helpers.integration.translations import LANGUAGES, TRANSLATIONS, load, texts
 
@@ -138,27 +140,41 @@ FIELDS = {"title", "description", "data", "data_description"}
 MENU = {"title", "description", "menu_options", "menu_option_descriptions"}
 SECTIONS = {"title", "description", "sections"}
 TOLD = {"title", "description"}
+CHOICE = {*TOLD, "menu_options"}
 
 
 @pytest.mark.parametrize("flow", ["config", "options"])
 def test_each_field_is_explained(flow: str) -> None:
     """Every step has a title and describes each of its fields, in sections as well, and each line of a menu."""
     for step in TRANSLATIONS[flow]["step"].values():
-        assert set(step) in (FIELDS, MENU, SECTIONS, TOLD)
-        assert set(step.get("menu_options", ())) == set(step.get("menu_option_descriptions", ()))
+        assert set(step) in (FIELDS, MENU, SECTIONS, TOLD, CHOICE)
+        assert (
+            step.get("menu_option_descriptions", step.get("menu_options", {})).keys()
+            == step.get("menu_options", {}).keys()
+        )
         for part in (step, *step.get("sections", {}).values()):
             assert set(part.get("data", ())) == set(part.get("data_description", ()))
 
 
 def test_every_error_is_translated() -> None:
     """Each branch of the engine's error tree has a key, for exceptions and on the form's fields."""
-    assert set(TRANSLATION_KEYS) == set(errors.SparkError.__subclasses__())
-    assert set(TRANSLATION_KEYS.values()) <= set(TRANSLATIONS["exceptions"])
     # Nothing is held back while a Spark is set up: there is no watchdog yet.
-    assert set(TRANSLATION_KEYS.values()) - {"held"} <= set(TRANSLATIONS["config"]["error"])
-    for key in TRANSLATION_KEYS.values():
+    assert {*TRANSLATION_KEYS, errors.Held} == set(errors.SparkError.__subclasses__())
+    # A wrong server is named by its kind there.
+    kinds = {f"is_{kind}" for kind in errors.Kind}
+    assert (set(TRANSLATION_KEYS.values()) - {"wrong_server"}) | kinds <= set(TRANSLATIONS["config"]["error"])
+    without_words = {"timed_out", *HELD.values()}
+    for key in (*TRANSLATION_KEYS.values(), *HELD.values()):
         message = TRANSLATIONS["exceptions"][key]["message"]
-        assert set(re.findall(r"\{(\w+)\}", message)) == {"service", "reason"}
+        wanted = {"service"} if key in without_words else {"service", "reason"}
+        assert set(re.findall(r"\{(\w+)\}", message)) == wanted
+
+
+def test_every_state_that_holds_requests_has_a_sentence() -> None:
+    """Those with errors of their own aside."""
+    policy = Policy()
+    holding = {state for state in State if holds(Health(state=state, since=0.0), 0.0, policy)}
+    assert holding - {State.WRONG_SERVER, State.OUT_OF_MEMORY} == set(HELD)
 
 
 def test_every_key_in_the_code_is_translated() -> None:
@@ -166,11 +182,13 @@ def test_every_key_in_the_code_is_translated() -> None:
     others = set(TRANSLATIONS["device"]) | set(TRANSLATIONS["issues"])
     raised = constants("translation_key")
     assert raised
-    assert set(TRANSLATIONS["exceptions"]) | others == raised | others | set(TRANSLATION_KEYS.values())
-    assert set(TRANSLATIONS["exceptions"]) & others <= raised | set(TRANSLATION_KEYS.values())
+    translated = {*TRANSLATION_KEYS.values(), *HELD.values()}
+    assert set(TRANSLATIONS["exceptions"]) | others == raised | others | translated
+    assert set(TRANSLATIONS["exceptions"]) & others <= raised | translated
     sources = "".join(path.read_text() for path in SOURCES)
     assert not [key for key in others if f'"{key}"' not in sources]
-    own = set(TRANSLATIONS["config"]["error"]) - set(TRANSLATION_KEYS.values())
+    kinds = {f"is_{kind}" for kind in errors.Kind}
+    own = set(TRANSLATIONS["config"]["error"]) - set(TRANSLATION_KEYS.values()) - kinds
     flow = source("config_flow.py") + source("checks.py")
     assert own == {key for key in own if f'"{key}"' in flow}
     assert all(f'"{key}"' in source("config_flow.py") for key in set(TRANSLATIONS["config"]["abort"]) - FROM_OUTSIDE)
@@ -186,12 +204,17 @@ def source(name: str) -> str:
     return (INTEGRATION / name).read_text()
 
 
-FROM_OUTSIDE = {"already_configured"}
+FROM_OUTSIDE = {
+    *("already_configured", "already_in_progress"),
+    *("reauth_successful", "reconfigure_successful", "unique_id_mismatch"),
+}
 """Aborts that Home Assistant itself decides on."""
 
 
 @pytest.mark.parametrize(
-    ("flow", "untold"), [("config", {"zeroconf", "reauth"}), ("options", set())], ids=["config", "options"]
+    ("flow", "untold"),
+    [("config", {"zeroconf", "reauth", "save_anyway"}), ("options", set())],
+    ids=["config", "options"],
 )
 def test_steps_are_translated(flow: str, untold: set[str]) -> None:
     """Each step of the flow has its texts, and there are none for steps that do not exist or show nothing."""

@@ -3,12 +3,14 @@
 import json
 
 import pytest
+from homeassistant.components.diagnostics import REDACTED
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.components.diagnostics import get_diagnostics_for_config_entry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from syrupy.assertion import SnapshotAssertion
 
+from custom_components.spark_audio.diagnostics import pattern, without
 from tests.fakes import faults
 from tests.fakes.server import FakeServer
 from tests.helpers.documents import at, items, string
@@ -68,6 +70,50 @@ async def test_nothing_secret(hass: HomeAssistant, hass_client: ClientSessionGen
     assert "No connection to **REDACTED**" in text
     for secret in (SECRET, KEY, "127.0.0.1", "example.org"):
         assert secret not in text
+
+
+HOST, PROXY_HOST = "spark.fritz.box", "bücher.example"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "No connection to spark.fritz.box:8000: refused.",
+        "No connection to SPARK.Fritz.Box",
+        "see http://Spark.fritz.box./health",
+        "http%3A%2F%2Fspark.fritz.box%3A8000%2Fhealth",
+        "http%253A%252F%252Fspark%252Efritz%252Ebox",
+        "xn--bcher-kva.example does not answer, nor does B\u00dcCHER.example",
+        "connect ECONNREFUSED 192.0.2.7:8000",
+        "http://[fd00::7]:8000/ and FD00:0:0:0:0:0:0:7 and fd00::7:8000",
+        "[::ffff:192.0.2.7]:8000, ::1",
+        "fe80::7%eth0",
+        "http%3A%2F%2F%5Bfd00%3A%3A7%5D%3A8000",
+        "192.0.2.7 and then http%3A%2F%2F192%2E0%2E2%2E8",
+    ],
+)
+def test_a_host_is_hidden_in_every_spelling(said: str) -> None:
+    """In any case, as in DNS, encoded, with and without port; and every address: it may be what a name resolves to."""
+    hosts = pattern([HOST, PROXY_HOST])
+    shown = without({"evidence": [said]}, hosts)["evidence"][0].lower()
+    assert REDACTED.lower() in shown
+    for secret in ("fritz", "cher", "192", "0.2", "fd00", ":7", "::", "fe80"):
+        assert secret not in shown, shown
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "CUDA error: an illegal memory access was encountered",
+        "2026-11-27T08:58:26+00:00",
+        "spark audio, 100 voices at 22.05 kHz, version 1.2.3",
+        "my-spark.fritz.boxes, 50%25 done, 12:30",
+        "std::bad_alloc",
+    ],
+)
+def test_what_names_no_host_stays(said: str) -> None:
+    assert without({"evidence": said}, pattern([HOST])) == {"evidence": said}
+    assert without(said, pattern([])) == said
 
 
 @pytest.mark.usefixtures("watched")

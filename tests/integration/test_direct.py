@@ -22,7 +22,7 @@ from tests.fakes import faults
 from tests.fakes import server as fake
 from tests.fakes.server import FakeServer
 from tests.helpers.integration.docker_api import DOCKER_RESTART, docker, restarts
-from tests.helpers.integration.set_up import state_of
+from tests.helpers.integration.set_up import answered_before, state_of
 from tests.helpers.integration.watched import (
     BROKEN,
     CHECK,
@@ -179,7 +179,7 @@ async def test_an_invalid_target_keeps_the_services_running(
     await load(hass, watched_entry(parakeet.url, **options))
     await until(hass, HEALTH, "healthy")
     assert hass.states.get(RESTART) is None
-    assert "parakeet cannot be restarted, its restart target cannot be understood" in caplog.text
+    assert "127.0.0.1, Parakeet cannot be restarted, its restart target cannot be understood" in caplog.text
 
 
 async def test_automatic_restarts_can_be_switched_off(
@@ -276,7 +276,7 @@ async def test_unloaded_entries_are_not_watched(hass: HomeAssistant, parakeet: F
 
 async def test_a_spark_that_is_off(hass: HomeAssistant, socket_enabled: None) -> None:
     """No restart is asked for: nothing is there that could wedge."""
-    await load(hass, watched_entry(faults.refused()))
+    await load(hass, await answered_before(hass, watched_entry(faults.refused())))
     await until(hass, HEALTH, "unreachable")
     state = hass.states.get(HEALTH)
     assert state

@@ -15,7 +15,17 @@ from tests.helpers.integration.translations import TRANSLATIONS
 PAGE = (INTEGRATION.parent.parent / "docs/home-assistant.md").read_text()
 EXAMPLES = [parse_yaml(block) for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
 SECTIONS = (
-    *("What it does", "What you need", "Installation", "Connecting", "Options", "Entities", "Actions", "Examples"),
+    *(
+        "Five minutes to a spoken answer",
+        "What it does",
+        "What you need",
+        "Installation",
+        "Connecting",
+        "Options",
+        "Entities",
+        "Actions",
+        "Examples",
+    ),
     *("How data is updated", "Known limitations", "Troubleshooting", "Removal"),
 )
 
@@ -51,7 +61,7 @@ async def test_entities(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     named = set(re.findall(r"`((?:stt|tts|sensor|event|button)\.[a-z_]+)`", PAGE))
     assert len(named) > 6
     actions = {"tts.speak", "tts.clear_cache", "button.press"}
-    disabled_or_conditional = {"sensor.parakeet_canary_latency", "button.parakeet_restart"}
+    disabled_or_conditional = {"sensor.parakeet_check_duration", "button.parakeet_restart"}
     on_the_card = set(re.findall(r"^ +- entity: (\S+)$", PAGE, re.MULTILINE))
     assert len(on_the_card) > 5
     assert (named | on_the_card) - actions - disabled_or_conditional <= set(hass.states.async_entity_ids())

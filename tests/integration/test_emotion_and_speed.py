@@ -255,11 +255,11 @@ async def test_tried_twice_at_another_speed(hass: HomeAssistant, entry: MockConf
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "emotion": (
         {"emotion": "grumpy"},
-        "Magpie has no emotion grumpy. There are: Calm, Happy, Neutral, as_is",
+        "Magpie does not have the emotion grumpy. It has: Calm, Happy, Neutral, as_is",
     ),
-    "no emotion": ({"emotion": 7}, "Magpie has no emotion 7. There are: Calm, Happy, Neutral, as_is"),
-    "speed": ({"speed": 3}, "A speed of 3 cannot be used. It is a number from 0.5 to 2"),
-    "no speed": ({"speed": "fast"}, "A speed of fast cannot be used. It is a number from 0.5 to 2"),
+    "no emotion": ({"emotion": 7}, "Magpie does not have the emotion 7. It has: Calm, Happy, Neutral, as_is"),
+    "speed": ({"speed": 3}, "The speed 3 is not possible. Enter a number from 0.5 to 2"),
+    "no speed": ({"speed": "fast"}, "The speed fast is not possible. Enter a number from 0.5 to 2"),
 }
 
 
@@ -298,7 +298,7 @@ async def test_emotion_of_voices_without_any(hass: HomeAssistant, magpie: FakeSe
     magpie.answers["GET", LIST_VOICES] = fake.json({"any": {"voices": ["Aria", "Leo"]}})
     assert await set_up(hass, MockConfigEntry(domain=DOMAIN, data=direct(None, magpie.url)))
     request = TTSAudioRequest("en-US", {"emotion": "happy"}, _nothing())
-    with pytest.raises(ServiceValidationError, match="There are: as_is"):
+    with pytest.raises(ServiceValidationError, match="It has: as_is"):
         await entity_of(hass).async_stream_tts_audio(request)
 
 

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.engines
 ROOT = INTEGRATION.parent.parent
 PYTHON = os.environ.get("SPARK_AUDIO_PYTHON", str(ROOT / ".venv/bin/python"))
 RATE = 16_000
-KEY = "end-to-end"
+KEY = "from-end-to-end-2026"
 
 COMMAND = "please turn on the kitchen light"
 """Begins softly: of a T at the very start the small recogniser makes a P on some processors."""

@@ -1,17 +1,20 @@
 """Loading, not being able to, and unloading."""
 
 import pytest
-from homeassistant.config_entries import ConfigEntryState
+from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.spark_audio.spark_engine.servers.parakeet_dialects import PROBED
 from tests.fakes import faults
+from tests.fakes import parakeet as fake_parakeet
 from tests.fakes import server as fake
 from tests.fakes.magpie import LIST_VOICES
-from tests.fakes.server import FakeServer, Handler
+from tests.fakes.parakeet import TRANSCRIPTIONS
+from tests.fakes.server import FakeServer, Handler, running
 from tests.helpers.integration.pipeline import STT, TTS
 from tests.helpers.integration.set_up import entry_for, set_up, state_of
 
@@ -24,7 +27,7 @@ async def test_both_services(hass: HomeAssistant, entry: MockConfigEntry) -> Non
     states = {state.entity_id: state.name for state in hass.states.async_all(["stt", "tts"])}
     assert states == {STT: "Parakeet Speech-to-text", TTS: "Magpie Text-to-speech"}
     entities = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
-    health = ("health", "canary_latency", "last_success", "restarts", "restarts_left", "check", "incident")
+    health = ("health", "reason", "canary_latency", "last_success", "restarts", "restarts_left", "check", "incident")
     assert {entity.unique_id for entity in entities} == {
         f"{entry.entry_id}_parakeet_speech_to_text",
         f"{entry.entry_id}_magpie_text_to_speech",
@@ -50,9 +53,38 @@ async def test_magpie_alone(hass: HomeAssistant, magpie: FakeServer) -> None:
 
 
 async def test_parakeet_away(hass: HomeAssistant, socket_enabled: None) -> None:
-    """Pipelines keep their ears while Parakeet restarts: it is asked when there is something to hear."""
-    assert await set_up(hass, entry_for(parakeet_url=faults.refused()))
+    """Pipelines keep their ears while a Parakeet is away that has answered: it is asked when there is speech."""
+    async with running(fake_parakeet.openai()) as server:
+        entry = entry_for(parakeet_url=server.url)
+        assert await set_up(hass, entry)
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
     assert hass.states.async_entity_ids(["stt", "tts"]) == [STT]
+
+
+async def test_parakeet_that_has_never_answered(hass: HomeAssistant, socket_enabled: None) -> None:
+    """Home Assistant tries again."""
+    entry = entry_for(parakeet_url=faults.refused())
+    assert not await set_up(hass, entry)
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    assert entry.reason is not None
+    assert entry.reason.startswith("Parakeet cannot be reached (Connection refused)")
+
+
+async def test_parakeet_that_refuses_the_key(hass: HomeAssistant, parakeet: FakeServer) -> None:
+    """On every page, which a gateway may do that passes the one request that counts: so that one is sent."""
+    hear = parakeet.answers["POST", TRANSCRIPTIONS]
+    refused = fake.json({"detail": "no"}, status=401)
+    parakeet.answers = dict.fromkeys([*parakeet.answers, *(("GET", path) for path in PROBED)], refused)
+    entry = entry_for(parakeet_url=parakeet.url)
+    assert not await set_up(hass, entry)
+    assert entry.state is ConfigEntryState.SETUP_ERROR
+    [flow] = hass.config_entries.flow.async_progress()
+    assert flow["context"]["source"] == SOURCE_REAUTH
+
+    parakeet.answers["POST", TRANSCRIPTIONS] = hear
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
 
 
 async def test_magpie_away(hass: HomeAssistant, socket_enabled: None) -> None:
@@ -62,7 +94,7 @@ async def test_magpie_away(hass: HomeAssistant, socket_enabled: None) -> None:
     assert entry.state is ConfigEntryState.SETUP_RETRY
     assert entry.error_reason_translation_key == "cannot_connect"
     assert entry.reason is not None
-    assert entry.reason.startswith("Magpie cannot be reached. No connection to 127.0.0.1:")
+    assert entry.reason.startswith("Magpie cannot be reached (Connection refused)")
 
 
 @pytest.mark.parametrize(

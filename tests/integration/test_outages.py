@@ -20,7 +20,7 @@ from tests.fakes import server as fake
 from tests.fakes.server import FakeServer
 from tests.helpers.integration.docker_api import docker, restarts
 from tests.helpers.integration.issues import issues, said
-from tests.helpers.integration.set_up import state_of
+from tests.helpers.integration.set_up import answered_before, state_of
 from tests.helpers.integration.watched import (
     CHECK,
     HEALTH,
@@ -68,7 +68,7 @@ class TestUnreachable:
 
     async def test_watched_from_here(self, hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
         url = faults.refused()
-        entry = await load(hass, watched_entry(url))
+        entry = await load(hass, await answered_before(hass, watched_entry(url)))
         await until(hass, HEALTH, "unreachable")
         told = incidents(hass)
         await later(hass, entry, freezer, LONG - 1)
@@ -84,7 +84,7 @@ class TestUnreachable:
     async def test_it_comes_back(
         self, hass: HomeAssistant, parakeet: FakeServer, freezer: FrozenDateTimeFactory
     ) -> None:
-        entry = await load(hass, watched_entry(faults.refused()))
+        entry = await load(hass, await answered_before(hass, watched_entry(faults.refused())))
         await until(hass, HEALTH, "unreachable")
         told = incidents(hass)
         await later(hass, entry, freezer, LONG)

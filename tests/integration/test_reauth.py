@@ -14,7 +14,7 @@ from tests.fakes.magpie import SYNTHESIZE_ONLINE
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.proxy import proxy
 from tests.fakes.server import FakeServer, running
-from tests.helpers.integration.config_forms import KEY, PROXY, direct, through_proxy
+from tests.helpers.integration.config_forms import KEY, direct, through_proxy
 from tests.helpers.integration.pipeline import create_pipeline, run_pipeline
 from tests.helpers.integration.set_up import set_up
 from tests.helpers.integration.speaking import TEXT, entity_of
@@ -23,30 +23,46 @@ pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
 
 
 async def test_new_key_for_the_proxy(hass: HomeAssistant) -> None:
-    """A wrong one is refused again, the right one is kept and used at once."""
+    """The key alone is asked for; a wrong one is refused again, the right one is kept and used at once."""
     async with running(proxy(key=KEY, proxy_id="1234")) as server:
         entry = MockConfigEntry(
             domain=DOMAIN, title="127.0.0.1", data=through_proxy(server.url, "old"), unique_id="1234"
         )
         entry.add_to_hass(hass)
         form = await entry.start_reauth_flow(hass)
-        assert (form["type"], form["step_id"], form["errors"]) == (FlowResultType.FORM, "proxy", {})
+        assert (form["type"], form["step_id"], form["errors"]) == (FlowResultType.FORM, "reauth_confirm", {})
+        schema, told = form["data_schema"], form["description_placeholders"]
+        assert schema is not None
+        assert told is not None
+        assert [(str(field), field.description) for field in schema.schema] == [("api_key", None)]
+        assert told["name"] == "127.0.0.1"
         configure = hass.config_entries.flow.async_configure
-        form = await configure(form["flow_id"], {PROXY: server.url, "api_key": "wrong"})
+        form = await configure(form["flow_id"], {"api_key": "wrong"})
         assert form["errors"] == {"api_key": "unauthorized"}
-        result = await configure(form["flow_id"], {PROXY: server.url, "api_key": KEY})
+        result = await configure(form["flow_id"], {"api_key": KEY})
         assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reauth_successful")
         await hass.async_block_till_done()
         assert entry.data == through_proxy(server.url, KEY)
         assert {state.domain for state in hass.states.async_all(["stt", "tts"])} == {"stt", "tts"}
 
 
+async def test_another_proxy_does_not_take_the_entry_over(hass: HomeAssistant) -> None:
+    """One that answers at the same address, and is another one by its id."""
+    async with running(proxy(key=KEY, proxy_id="5678")) as server:
+        entry = MockConfigEntry(domain=DOMAIN, data=through_proxy(server.url, "old"), unique_id="1234")
+        entry.add_to_hass(hass)
+        form = await entry.start_reauth_flow(hass)
+        result = await hass.config_entries.flow.async_configure(form["flow_id"], {"api_key": KEY})
+        assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "unique_id_mismatch")
+        assert entry.data == through_proxy(server.url, "old")
+
+
 async def test_new_key_for_the_servers(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     """Directly connected, the key goes to both."""
     form = await entry.start_reauth_flow(hass)
-    assert form["step_id"] == "direct"
+    assert form["step_id"] == "reauth_confirm"
     urls = {name: entry.data[name] for name in ("parakeet_url", "magpie_url")}
-    result = await hass.config_entries.flow.async_configure(form["flow_id"], {**urls, "api_key": KEY})
+    result = await hass.config_entries.flow.async_configure(form["flow_id"], {"api_key": KEY})
     assert result["reason"] == "reauth_successful"
     await hass.async_block_till_done()
     assert entry.data == direct(*urls.values(), api_key=KEY)
@@ -79,7 +95,7 @@ async def test_refused_while_hearing(
 
 async def test_refused_while_speaking(hass: HomeAssistant, entry: MockConfigEntry, magpie: FakeServer) -> None:
     magpie.answers["POST", SYNTHESIZE_ONLINE] = fake.json({"detail": "no"}, status=403)
-    with pytest.raises(Exception, match="Magpie refuses the key"):
+    with pytest.raises(Exception, match="Magpie refuses the API key"):
         await entity_of(hass).async_get_tts_audio(TEXT, "en-US", {})
     await hass.async_block_till_done()
     [flow] = hass.config_entries.flow.async_progress()

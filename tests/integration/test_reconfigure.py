@@ -16,7 +16,7 @@ from tests.fakes import faults
 from tests.fakes import magpie as fake_magpie
 from tests.fakes.server import FakeServer, running
 from tests.helpers.integration.config_forms import MAGPIE, PARAKEET, choose, direct, reconfigure
-from tests.helpers.integration.set_up import entry_for, set_up
+from tests.helpers.integration.set_up import entry_for
 
 pytestmark = pytest.mark.usefixtures("assist")
 
@@ -101,7 +101,7 @@ def devices(hass: HomeAssistant, entry: MockConfigEntry) -> list[str]:
 async def test_reconfigure_and_title(hass: HomeAssistant, parakeet: FakeServer, old: str, new: str) -> None:
     """The title follows the host, unless the user chose another."""
     entry = MockConfigEntry(domain=DOMAIN, title=old, data={PARAKEET: "http://old-host", MAGPIE: None})
-    assert await set_up(hass, entry)
+    entry.add_to_hass(hass)
     await reconfigure(hass, entry, **{PARAKEET: parakeet.url})
     await hass.async_block_till_done()
     assert entry.title == new

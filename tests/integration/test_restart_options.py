@@ -74,11 +74,45 @@ async def test_restart_targets(
     assert target.kind == kind
 
     form = await submit(hass, entry, healing={"restart_kind": kind})
-    assert suggested(form) == targets
+    assert suggested(form) == {name: text for name, text in targets.items() if not name.endswith("token")}
     other = next(name for name in fields(form) if name not in targets and not name.endswith("token"))
     changed = {other: next(iter(targets.values()))}
     await confirmed(hass, await hass.config_entries.options.async_configure(form["flow_id"], changed))
     assert {name for name in entry.options if "_restart_" in name} == {other}
+
+
+async def test_token_is_not_sent_to_the_browser_again(
+    hass: HomeAssistant, entry: MockConfigEntry, api: FakeServer
+) -> None:
+    """It stays where its field is left empty, and goes with its URL."""
+    configure = hass.config_entries.options.async_configure
+    hook = {"parakeet_restart_url": api.url, "parakeet_restart_token": "a-token-of-mine"}
+    form = await submit(hass, entry, healing={"restart_kind": "hook"})
+    await confirmed(hass, await configure(form["flow_id"], hook))
+    assert entry.options["parakeet_restart_token"] == "a-token-of-mine"
+
+    form = await submit(hass, entry, healing={"restart_kind": "hook"})
+    assert "a-token-of-mine" not in str(suggested(form))
+    await confirmed(hass, await configure(form["flow_id"], {"parakeet_restart_url": f"{api.url}/again"}))
+    assert entry.options["parakeet_restart_url"] == f"{api.url}/again"
+    assert entry.options["parakeet_restart_token"] == "a-token-of-mine"
+
+    form = await submit(hass, entry, healing={"restart_kind": "hook"})
+    await confirmed(hass, await configure(form["flow_id"], {"magpie_restart_url": api.url}))
+    assert "parakeet_restart_token" not in entry.options
+
+
+async def test_automatic_restarts_with_nothing_to_make_them(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """It is said once, when it is chosen, and not at every other change."""
+    chosen = {"automatic_restart": True, "restart_kind": "none"}
+    form = await submit(hass, entry, healing=chosen)
+    assert (form["type"], form["step_id"]) == (FlowResultType.FORM, "nothing_restarts")
+    result = await hass.config_entries.options.async_configure(form["flow_id"], {})
+    await hass.async_block_till_done()
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert entry.options == {**DEFAULTS, **chosen}
+    result = await submit(hass, entry, healing=chosen, voice={"speed": 1.5})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
 class TestTrials:

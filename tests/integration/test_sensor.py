@@ -65,10 +65,29 @@ async def test_sensors(hass: HomeAssistant, entity_registry: er.EntityRegistry, 
             await snapshot_platform(hass, entity_registry, snapshot, entry.entry_id)
 
 
+@pytest.mark.usefixtures("socket_enabled")
+async def test_reason_is_where_people_look(hass: HomeAssistant) -> None:
+    """Why the health is what it is, on the page of the device; at the length that a state may have."""
+    async with fake_proxy() as proxy:
+        told = "CUDA error: an illegal memory access was encountered"
+        proxy.answers[STATUS] = status(
+            service("parakeet", "wedged", evidence=told, restart_problem="403: no permission."),
+            service("magpie", "wedged", evidence="x" * 300),
+        )
+        await load(hass, proxy_entry(proxy.url))
+        assert state_of(hass, "sensor.parakeet_reason") == f"{told} 403: no permission."
+        assert state_of(hass, "sensor.magpie_reason") == "x" * 255
+        proxy.answers[STATUS] = status(service("magpie"))
+        [entry] = hass.config_entries.async_entries("spark_audio")
+        await entry.runtime_data.async_refresh()
+        assert state_of(hass, "sensor.parakeet_reason") in ("unknown", "unavailable")
+        await hass.async_block_till_done(wait_background_tasks=True)
+
+
 async def test_before_the_first_canary(hass: HomeAssistant, parakeet: FakeServer, all_sensors: None) -> None:
     await load(hass, watched_entry(parakeet.url))
     assert state_of(hass, "sensor.parakeet_health") == "unknown"
-    assert state_of(hass, "sensor.parakeet_canary_latency") == "unknown"
+    assert state_of(hass, "sensor.parakeet_check_duration") == "unknown"
     assert state_of(hass, "sensor.parakeet_last_success") == "unknown"
     assert state_of(hass, "sensor.parakeet_recent_restarts") == "0"
     assert state_of(hass, "sensor.parakeet_restarts_left") == "3"
@@ -76,7 +95,11 @@ async def test_before_the_first_canary(hass: HomeAssistant, parakeet: FakeServer
 
 @pytest.mark.parametrize("state", list(State))
 def test_every_state_can_be_shown(state: State) -> None:
-    """It is an option of the sensor, and has a name and an icon of its own."""
+    """It is an option of the sensor, and has a name and an icon of its own; Home Assistant has its own "unknown"."""
+    if state is State.UNKNOWN:
+        assert HEALTH.value(ServerStatus(name=PARAKEET, url="", state=state)) is None
+        assert state.value not in (HEALTH.options or [])
+        return
     assert str(HEALTH.value(ServerStatus(name=PARAKEET, url="", state=state))) in (HEALTH.options or [])
     assert TRANSLATIONS["entity"]["sensor"]["health"]["state"][state.value]
     assert f'"{state.value}": "mdi:' in (INTEGRATION / "icons.json").read_text()

@@ -16,7 +16,7 @@ from tests.fakes.server import FakeServer, Handler
 from tests.helpers.integration.deadlines import shorten
 from tests.helpers.integration.hearing import METADATA, POST, SPEECH, engine_entity, warnings
 from tests.helpers.integration.pipeline import create_pipeline, run_pipeline
-from tests.helpers.integration.set_up import entry_for, set_up
+from tests.helpers.integration.set_up import answered_before, entry_for, set_up
 
 FAILS: dict[str, Handler] = {
     "CUDA": fake.json({"detail": "CUDA error: an illegal memory access was encountered"}, status=422),
@@ -67,7 +67,7 @@ async def test_parakeet_is_off(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Pipelines keep their engine, and say that it failed rather than that there is none."""
-    assert await set_up(hass, entry_for(parakeet_url=faults.refused()))
+    assert await set_up(hass, await answered_before(hass, entry_for(parakeet_url=faults.refused())))
     ws = await hass_ws_client()
     run = await run_pipeline(ws, await create_pipeline(ws, tts_engine=None, tts_language=None), SPEECH)
     assert run.error == "stt-stream-failed"
@@ -87,7 +87,7 @@ async def test_parakeet_hangs(
     """A time-out is an error of the pipeline, told before the run ends: a TimeoutError would be swallowed there."""
     shorten(monkeypatch, Deadlines(page=0.05, transcription=0.05, transcription_per_second=0.0))
     async with faults.serving(fault) as url:
-        assert await set_up(hass, entry_for(parakeet_url=url))
+        assert await set_up(hass, await answered_before(hass, entry_for(parakeet_url=url)))
         ws = await hass_ws_client()
         run = await run_pipeline(ws, await create_pipeline(ws, tts_engine=None, tts_language=None), SPEECH)
     assert run.names[-2:] == ["error", "run-end"]
@@ -113,7 +113,7 @@ async def test_cancelled_run(hass: HomeAssistant, assist: None, socket_enabled: 
         yield SPEECH
 
     async with faults.serving(hold) as url:
-        assert await set_up(hass, entry_for(parakeet_url=url))
+        assert await set_up(hass, await answered_before(hass, entry_for(parakeet_url=url)))
         run = asyncio.create_task(engine_entity(hass).async_process_audio_stream(METADATA, speech()))
         await reached.wait()
         run.cancel()

@@ -19,12 +19,12 @@ from tests.helpers.integration.pipeline import TTS
 from tests.helpers.integration.speaking import POST, RATE, TEXT, cached, entity_of, stream
 
 FAILS: dict[str, tuple[Handler, str]] = {
-    "CUDA": (fake.json({"detail": "CUDA error: unspecified launch failure"}, status=500), "Magpie failed."),
-    "loading": (fake.json({"detail": "loading"}, status=503), "Magpie is busy."),
-    "refuses key": (fake.json({"detail": "no"}, status=401), "Magpie refuses the key."),
-    "refuses request": (fake.json({"detail": "bad voice"}, status=400), "Magpie refuses the request."),
-    "empty 200": (in_pieces(), "Magpie failed."),
-    "dies at once": (in_pieces(then_reset=True), "Magpie failed."),
+    "CUDA": (fake.json({"detail": "CUDA error: unspecified launch failure"}, status=500), "Magpie has an error"),
+    "loading": (fake.json({"detail": "loading"}, status=503), "Magpie is busy or still loading its model"),
+    "refuses key": (fake.json({"detail": "no"}, status=401), "Magpie refuses the API key"),
+    "refuses request": (fake.json({"detail": "bad voice"}, status=400), "Magpie rejects the request"),
+    "empty 200": (in_pieces(), "Magpie has an error"),
+    "dies at once": (in_pieces(then_reset=True), "Magpie has an error"),
 }
 
 

@@ -121,7 +121,7 @@ async def test_voices_for_the_user_to_choose(hass_ws_client: WebSocketGenerator,
     [
         (["M.EN-US.Mia.PleasantSurprised"], "en-US", ["Mia · Pleasant surprised"]),
         (["M.EN-US.Mia", "M.EN-GB.Mia"], "en-US", ["Mia", "Mia (en-GB)"]),
-        (["A.EN-US.Mia", "B.EN-US.Mia"], "en-US", ["Mia (A.EN-US.Mia)", "Mia (B.EN-US.Mia)"]),
+        (["A.EN-US.Mia", "B.EN-US.Mia"], "en-US", ["A.EN-US.Mia", "B.EN-US.Mia"]),
         (["Mia"], "fr-FR", ["Mia"]),
     ],
 )

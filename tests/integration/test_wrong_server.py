@@ -7,32 +7,56 @@ from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 
-from tests.fakes import parakeet, strangers
+from tests.fakes import magpie, parakeet, strangers
 from tests.fakes.proxy import proxy
 from tests.fakes.server import FakeServer, running
 from tests.helpers.integration.config_forms import MAGPIE, PARAKEET, submit
-from tests.helpers.integration.translations import LANGUAGES, load
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
 
 
 @pytest.mark.parametrize(
-    ("fake", "kind"), [(strangers.ollama, "Ollama"), (strangers.web_page, "the web page “Open WebUI”")]
+    ("fake", "error", "name"),
+    [
+        (strangers.ollama, "is_language_model", "Ollama"),
+        (strangers.web_page, "is_web_page", "Open WebUI"),
+        (strangers.home_assistant, "is_other", "Home Assistant"),
+    ],
 )
-async def test_a_stranger_is_named_in_the_form(hass: HomeAssistant, fake: Callable[[], FakeServer], kind: str) -> None:
-    """On its own field alone, with the sentence that the text has room for."""
+async def test_a_stranger_is_named_in_the_form(
+    hass: HomeAssistant, fake: Callable[[], FakeServer], error: str, name: str
+) -> None:
+    """On its own field alone, by the text of its kind."""
     async with running(fake()) as server, running(parakeet.openai()) as right:
         result = await submit(hass, **{PARAKEET: right.url, MAGPIE: server.url})
-    assert result["errors"] == {MAGPIE: "wrong_server"}
-    assert reason(result) == f"This is {kind}, not a Magpie."
+    assert result["errors"] == {MAGPIE: error}
+    assert said(result, error) == name
+
+
+@pytest.mark.parametrize(
+    ("fake", "error"),
+    [
+        (strangers.ollama, "is_language_model"),
+        (strangers.web_page, "is_web_page"),
+        (parakeet.openai, "is_parakeet"),
+        (magpie.nim, "is_magpie"),
+    ],
+)
+async def test_a_stranger_is_named_where_a_proxy_was_expected(
+    hass: HomeAssistant, fake: Callable[[], FakeServer], error: str
+) -> None:
+    """The URL of a service in the form for the proxy."""
+    async with running(fake()) as server:
+        result = await submit(hass, "proxy", proxy_url=server.url)
+    assert result["errors"] == {"proxy_url": error}
 
 
 async def test_two_strangers_are_named_in_one_text(hass: HomeAssistant) -> None:
-    """Both fields have the same error: each sentence says what was expected."""
-    async with running(strangers.ollama()) as one, running(strangers.home_assistant()) as other:
+    """Both fields have the same error, and only one text: it names both."""
+    async with running(strangers.ollama()) as one, running(strangers.llama_cpp()) as other:
         result = await submit(hass, **{PARAKEET: one.url, MAGPIE: other.url})
-    assert result["errors"] == {PARAKEET: "wrong_server", MAGPIE: "wrong_server"}
-    assert reason(result) == "This is Ollama, not a Parakeet. This is Home Assistant, not a Magpie."
+    assert result["errors"] == {PARAKEET: "is_language_model", MAGPIE: "is_language_model"}
+    assert said(result, "is_language_model") == "Ollama; llama.cpp"
 
 
 @pytest.mark.parametrize("services", [["parakeet", "magpie"], ["parakeet"]])
@@ -45,14 +69,6 @@ async def test_our_proxy_is_no_server_of_its_own(hass: HomeAssistant, services: 
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
-def reason(result: ConfigFlowResult) -> str | None:
-    """What the form's text has been given."""
-    return (result["description_placeholders"] or {}).get("reason")
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_the_error_has_room_for_the_sentence(language: str) -> None:
-    """In each language."""
-    errors = load(language)["config"]["error"]
-    assert "{reason}" in errors["wrong_server"]
-    assert "Spark" in errors["is_proxy"]
+def said(result: ConfigFlowResult, error: str) -> str | None:
+    """What the text of the error has been given."""
+    return (result["description_placeholders"] or {}).get(f"{error}_said")

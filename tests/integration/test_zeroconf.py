@@ -15,7 +15,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_socket import socket_allow_hosts
 from yarl import URL
 
-from custom_components.spark_audio.addresses import announced_urls
+from custom_components.spark_audio.addresses import announced_url
 from custom_components.spark_audio.const import DOMAIN
 from tests.fakes import faults
 from tests.fakes.proxy import proxy
@@ -25,6 +25,12 @@ from tests.helpers.integration.watched import KEY as REAL_KEY
 from tests.helpers.integration.watched import real_proxy
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
+
+
+@pytest.fixture
+def loopback_announces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests have no other address."""
+    monkeypatch.setattr("custom_components.spark_audio.addresses.may_be_announced", lambda _: True)
 
 
 def announcement(addresses: Sequence[str], port: int | None, **properties: Any) -> ZeroconfServiceInfo:
@@ -50,11 +56,12 @@ async def take_up(hass: HomeAssistant, info: ZeroconfServiceInfo) -> ConfigFlowR
     return await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_ZEROCONF}, data=info)
 
 
+@pytest.mark.usefixtures("loopback_announces")
 async def test_found_without_key(hass: HomeAssistant) -> None:
     """Nothing has to be typed where the proxy wants no key."""
     async with running(proxy()) as server:
         form = await announce(hass, server.url)
-        assert (form["type"], form["step_id"]) == (FlowResultType.FORM, "discovered")
+        assert (form["type"], form["step_id"]) == (FlowResultType.FORM, "zeroconf_confirm")
         assert form["data_schema"] is not None
         assert form["data_schema"].schema == {}
         assert form["description_placeholders"] is not None
@@ -67,6 +74,7 @@ async def test_found_without_key(hass: HomeAssistant) -> None:
         await hass.async_block_till_done()
 
 
+@pytest.mark.usefixtures("loopback_announces")
 async def test_found_with_key(hass: HomeAssistant) -> None:
     """The key is asked for, and a wrong one refused."""
     async with running(proxy(key=KEY)) as server:
@@ -83,6 +91,7 @@ async def test_found_with_key(hass: HomeAssistant) -> None:
         await hass.async_block_till_done()
 
 
+@pytest.mark.usefixtures("loopback_announces")
 async def test_fails_after_it_was_found(hass: HomeAssistant) -> None:
     """The URL is not a field of the form, so the error is above it."""
     async with running(proxy()) as server:
@@ -92,6 +101,7 @@ async def test_fails_after_it_was_found(hass: HomeAssistant) -> None:
     assert form["errors"] == {"base": "not_proxy"}
 
 
+@pytest.mark.usefixtures("loopback_announces")
 @pytest.mark.parametrize("path", ["/speech", "/speech/", "speech"])
 async def test_under_a_prefix(hass: HomeAssistant, path: str) -> None:
     """Its announcement says where on the host it is."""
@@ -112,25 +122,43 @@ async def test_under_a_prefix(hass: HomeAssistant, path: str) -> None:
         (["192.0.2.1"], None, "/", ["http://192.0.2.1"]),
         (["192.0.2.1"], 99_999, "/", []),
         (["192.0.2.1"], 8600, "/a,b", []),
-        (["192.0.2.1", "fe80::1", "172.17.0.1", "192.0.2.1"], 80, "/", ["http://192.0.2.1", "http://172.17.0.1"]),
-        ([f"192.0.2.{number}" for number in range(99)], 80, "/", [f"http://192.0.2.{number}" for number in range(16)]),
+        (["192.0.2.1", "fe80::1", "172.17.0.1", "127.0.0.1"], 80, "/", ["http://192.0.2.1"]),
+        (["172.16.0.1", "192.0.2.1"], 80, "/", ["http://172.16.0.1"]),
+        (["2001:db8::1"], 80, "/", ["http://[2001:db8::1]"]),
+        *(
+            ([address, "192.0.2.1"], 8600, "/", [])
+            for address in (
+                *("127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "0.0.0.0", "::", "169.254.169.254", "fe80::1"),
+                *("224.0.0.251", "ff02::fb", "255.255.255.255", "::ffff:169.254.1.1"),
+            )
+        ),
     ],
 )
 def test_urls_of_announcements(addresses: list[str], port: int | None, path: str | None, urls: list[str]) -> None:
-    """Addresses of both kinds, any port and prefix, not too many; what makes no URL makes none."""
-    assert announced_urls(announcement(addresses, port, path=path)) == urls
+    """One address, the one that the announcement comes from, and none of this machine; what makes no URL makes none."""
+    assert announced_url(announcement(addresses, port, path=path)) == next(iter(urls), None)
 
 
-async def test_the_address_that_answers(hass: HomeAssistant) -> None:
-    """A machine announces its container networks as well, which no other machine can reach."""
+@pytest.mark.parametrize("address", ["127.0.0.1", "169.254.1.1", "::1"])
+async def test_this_machine_is_not_asked(hass: HomeAssistant, address: str) -> None:
+    """Any machine can announce anything, at an address and a port of its choice."""
+    async with running(proxy()) as server:
+        result = await take_up(hass, announcement([address], URL(server.url).port))
+        assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "not_proxy")
+        assert server.asked == []
+
+
+@pytest.mark.usefixtures("loopback_announces")
+async def test_only_the_first_address_is_asked(hass: HomeAssistant) -> None:
+    """The others are of the announcer's choice."""
     socket_allow_hosts(["127.0.0.1", "127.0.0.2"], allow_unix_socket=True)
     async with running(proxy()) as server:
-        form = await take_up(hass, announcement(["127.0.0.2", "127.0.0.1"], URL(server.url).port))
-        result = await hass.config_entries.flow.async_configure(form["flow_id"], {})
-        assert result["data"] == through_proxy(server.url)
-        await hass.async_block_till_done()
+        result = await take_up(hass, announcement(["127.0.0.2", "127.0.0.1"], URL(server.url).port))
+        assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "not_usable")
+        assert server.asked == []
 
 
+@pytest.mark.usefixtures("loopback_announces")
 async def test_another_proxy_at_that_address(hass: HomeAssistant) -> None:
     """Container networks have the same addresses on every machine: what the proxy itself tells counts."""
     async with running(proxy(proxy_id="5678")) as server:
@@ -141,6 +169,7 @@ async def test_another_proxy_at_that_address(hass: HomeAssistant) -> None:
         assert (await announce(hass, server.url))["reason"] == "already_configured"
 
 
+@pytest.mark.usefixtures("loopback_announces")
 @pytest.mark.parametrize("properties", [{"id": ""}, {"id": None}, {"path": "/a,b"}])
 async def test_no_proxy_of_ours(hass: HomeAssistant, properties: dict[str, Any]) -> None:
     """Without an id it could not be told from another."""
@@ -148,11 +177,13 @@ async def test_no_proxy_of_ours(hass: HomeAssistant, properties: dict[str, Any])
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "not_proxy")
 
 
+@pytest.mark.usefixtures("loopback_announces")
 async def test_does_not_answer(hass: HomeAssistant) -> None:
     result = await announce(hass, faults.refused())
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "not_usable")
 
 
+@pytest.mark.usefixtures("loopback_announces")
 async def test_known_by_id_and_moved(hass: HomeAssistant) -> None:
     """A proxy with a new address takes its entry with it."""
     entry = MockConfigEntry(domain=DOMAIN, data=through_proxy(faults.refused(), KEY), unique_id="1234")
@@ -163,6 +194,7 @@ async def test_known_by_id_and_moved(hass: HomeAssistant) -> None:
     assert entry.data == through_proxy(server.url, KEY)
 
 
+@pytest.mark.usefixtures("loopback_announces")
 async def test_known_and_still_there(hass: HomeAssistant) -> None:
     """Where it answers, it stays: its container's address, or another machine with its id, takes nothing over."""
     async with running(proxy(key=KEY)) as server, running(proxy(key=KEY)) as other:
@@ -173,6 +205,7 @@ async def test_known_and_still_there(hass: HomeAssistant) -> None:
     assert entry.data[PROXY] == server.url
 
 
+@pytest.mark.usefixtures("loopback_announces")
 async def test_known_and_nowhere(hass: HomeAssistant) -> None:
     """An address that does not answer is no better than the old one."""
     gone = faults.refused()
@@ -183,6 +216,7 @@ async def test_known_and_nowhere(hass: HomeAssistant) -> None:
     assert entry.data[PROXY] == gone
 
 
+@pytest.mark.usefixtures("loopback_announces")
 async def test_moved_to_another_entrys_address(hass: HomeAssistant) -> None:
     """Two entries never get the same URL."""
     entry = MockConfigEntry(domain=DOMAIN, data=through_proxy(faults.refused(), KEY), unique_id="1234")
@@ -195,6 +229,7 @@ async def test_moved_to_another_entrys_address(hass: HomeAssistant) -> None:
     assert entry.data == before
 
 
+@pytest.mark.usefixtures("loopback_announces")
 @pytest.mark.parametrize("url", ["http://spark.local:8600", "https://192.0.2.1:8600", "https://spark.example"])
 async def test_a_chosen_address_stays(hass: HomeAssistant, url: str) -> None:
     """A name or https is not replaced by the address and http of an announcement, which needs no authentication."""
@@ -205,6 +240,7 @@ async def test_a_chosen_address_stays(hass: HomeAssistant, url: str) -> None:
     assert entry.data[PROXY] == url
 
 
+@pytest.mark.usefixtures("loopback_announces")
 async def test_known_by_url(hass: HomeAssistant) -> None:
     """One that was added by hand, and has told no id, is not offered again."""
     MockConfigEntry(domain=DOMAIN, data=through_proxy("http://127.0.0.1:8601")).add_to_hass(hass)
@@ -212,6 +248,7 @@ async def test_known_by_url(hass: HomeAssistant) -> None:
     assert result["reason"] == "already_configured"
 
 
+@pytest.mark.usefixtures("loopback_announces")
 async def test_added_by_hand_under_another_name(hass: HomeAssistant) -> None:
     """The id tells that it is the same."""
     MockConfigEntry(domain=DOMAIN, data=through_proxy("http://spark.local"), unique_id="1234").add_to_hass(hass)
@@ -219,6 +256,7 @@ async def test_added_by_hand_under_another_name(hass: HomeAssistant) -> None:
     assert result["reason"] == "already_configured"
 
 
+@pytest.mark.usefixtures("loopback_announces")
 async def test_announced_and_then_added_by_hand(hass: HomeAssistant) -> None:
     """The same from the other side: one entry, under whatever URL it is entered."""
     async with running(proxy(proxy_id="1234")) as server, running(proxy(proxy_id="1234")) as elsewhere:
@@ -230,6 +268,7 @@ async def test_announced_and_then_added_by_hand(hass: HomeAssistant) -> None:
         await hass.async_block_till_done()
 
 
+@pytest.mark.usefixtures("loopback_announces")
 async def test_added_by_hand_while_it_is_offered(hass: HomeAssistant) -> None:
     """The offer goes away."""
     async with running(proxy(proxy_id="1234")) as server:
@@ -240,12 +279,14 @@ async def test_added_by_hand_while_it_is_offered(hass: HomeAssistant) -> None:
     assert hass.config_entries.flow.async_progress() == []
 
 
+@pytest.mark.usefixtures("loopback_announces")
 async def test_ignored(hass: HomeAssistant) -> None:
     MockConfigEntry(domain=DOMAIN, data={}, unique_id="1234", source=SOURCE_IGNORE).add_to_hass(hass)
     result = await announce(hass, "http://127.0.0.1:8601")
     assert result["reason"] == "already_configured"
 
 
+@pytest.mark.usefixtures("loopback_announces")
 class TestTheRealProxy:
     """Against the proxy itself, in a process of its own."""
 

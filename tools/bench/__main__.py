@@ -11,7 +11,7 @@ from pathlib import Path
 from tools.stack.command import line
 from tools.stack.command import run as run_command
 
-from . import heal, pauses, proxy, scale, soak, turn
+from . import fuzz, heal, pauses, proxy, scale, soak, turn
 from .machine import this_machine
 from .report import Findings, Report, as_json, as_text
 
@@ -28,6 +28,8 @@ class Question:
     answer: Callable[[argparse.Namespace], Awaitable[Findings]]
     more: str | None = None
     has_length: bool = False
+    has_targets: bool = False
+    """Whether it is asked of several things, one of which can be named."""
 
 
 QUESTIONS: Mapping[str, Question] = {
@@ -48,6 +50,14 @@ QUESTIONS: Mapping[str, Question] = {
     "turn": Question(
         turn.QUESTION, lambda options: turn.measure(turn.plan(quick=options.quick, every=options.all)), turn.MORE
     ),
+    "fuzz": Question(
+        fuzz.QUESTION,
+        lambda options: fuzz.measure(
+            options.minutes or (fuzz.QUICK_MINUTES if options.quick else fuzz.MINUTES), options.target
+        ),
+        has_length=True,
+        has_targets=True,
+    ),
     "pauses": Question(pauses.QUESTION, lambda options: pauses.measure(quick=options.quick)),
 }
 
@@ -64,6 +74,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         command.add_argument("--json", metavar="FILE", type=Path, help="write all figures there as well")
         if question.has_length:
             command.add_argument("--minutes", metavar="N", type=_minutes, help="take so long")
+        if question.has_targets:
+            command.add_argument("--target", metavar="NAME", help="ask of this one alone")
     options = parser.parse_args(arguments)
     if options.question and options.json and not options.json.parent.is_dir():
         parser.error(f"--json: there is no folder {options.json.parent}")

@@ -180,7 +180,7 @@ class Soak:
                     case Passing.UNLOADED:
                         await _unload(service.control)
                     case Passing.SHORT:
-                        await self._run_short(name, service.control, begun)
+                        await self._run_short(name, service, begun)
                         return
                     case Mode():
                         await self._wedge(name, service.control, fault.what)
@@ -190,8 +190,12 @@ class Soak:
         excuses = fault.what is not Passing.UNLOADED
         self.faults.append(Fault(what, name, begun, time.monotonic(), excuses=excuses))
 
-    async def _run_short(self, name: str, control: Control, begun: float) -> None:
-        """Take its memory for a while; a caller who is refused comes back when Retry-After says."""
+    async def _run_short(self, name: str, service: Service, begun: float) -> None:
+        """Take its memory for a while; a caller who is refused comes back when Retry-After says.
+
+        One who is refused again has cause to complain, unless the canary of that moment was cut.
+        """
+        control, cuts = service.control, len(service.relay.cuts)
         await control.wedge(Mode.MEMORY)
         while not _is_for_memory(refused := await self._ask(name)):
             continue
@@ -202,7 +206,7 @@ class Soak:
             await asyncio.sleep(0.1)
         self.faults.append(Fault(Passing.SHORT, name, begun, time.monotonic()))
         await asyncio.sleep(back - time.monotonic())
-        self.refused_again += _is_for_memory(await self._ask(name))
+        self.refused_again += _is_for_memory(await self._ask(name)) and len(service.relay.cuts) == cuts
 
     async def _ask(self, name: str) -> Answer:
         """Ask once; again where the answer is cut."""

@@ -38,6 +38,7 @@ async def signed_in(browser: Browser, home: Home) -> AsyncGenerator[Page]:
     )
     try:
         context.set_default_timeout(PATIENCE)
+        expect.set_options(timeout=PATIENCE)
         await context.route("**/*", _without_internet)
         page = await context.new_page()
         await page.goto("/")

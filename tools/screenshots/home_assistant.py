@@ -72,9 +72,13 @@ async def take_set_up(page: Page, spark: Spark, pictures: Pictures) -> None:
     await pictures.take("config-direct", page, dialog(page), margin=24)
     await _fill_in(page, parakeet_url, wrong_url)
     await submit(page)
-    await expect(page.get_by_text("Nothing answers at this address")).to_be_visible()
+    await page.get_by_text("Save anyway").wait_for()
+    await pictures.take("config-not-ready", page, dialog(page), margin=24)
+    await page.get_by_text("Go back and try again").click()
+    await expect(page.get_by_text("No connection could be made")).to_be_visible()
     await pictures.take("config-error", page, dialog(page), margin=24)
-    await _fill_in(page, parakeet_url, magpie_url)
+    # As many people type them.
+    await _fill_in(page, parakeet_url.removeprefix("http://"), magpie_url.removeprefix("http://"))
     await submit(page)
     await expect(page.locator("step-flow-create-entry ha-area-picker")).to_have_count(DEVICES)
     await pictures.take("config-success", page, dialog(page), margin=24)
@@ -130,7 +134,7 @@ async def _take_restart(page: Page, spark: Spark, pictures: Pictures) -> None:
     # The trial asks the system's resolver, which may not know HOST.
     await _fill_in_restart(page, spark.parakeet_url, spark.magpie_url)
     await submit(page)
-    await page.get_by_text("It could not be tried").wait_for()
+    await page.get_by_text("Could not be tested").wait_for()
     await submit(page)
 
 

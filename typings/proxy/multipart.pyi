@@ -2,10 +2,11 @@
 from collections.abc import Iterator
 
 class MultipartError(ValueError): ...
+class ParserLimitReached(MultipartError): ...
 
 class MultipartSegment:
     name: str
-    filename: str | None
+    def header(self, name: str, default: str) -> str: ...
 
 class PushMultipartParser:
     def __init__(

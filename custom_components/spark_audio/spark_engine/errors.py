@@ -14,17 +14,28 @@ SparkError
 They are siblings because callers decide differently on each. Only TimedOut and ServerFault are evidence of a wedge.
 """
 
+from enum import StrEnum
 from typing import override
 
 
 class SparkError(Exception):
-    """Base of the tree. `message` is one sentence that a user may read; it never holds a key, speech or text."""
+    """Base of the tree. `message` is one sentence that a user may read; it never holds a key, speech or text.
 
-    def __init__(self, message: str, *, status: int | None = None) -> None:
-        """Keep the sentence and the HTTP status, if there was one."""
+    `said` is what the server or the operating system said itself, for callers with sentences of their own; empty where
+    neither said anything.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, said: str = "") -> None:
+        """Keep the sentence, the HTTP status, if there was one, and the words that the sentence quotes."""
         super().__init__(message)
         self.message = message
         self.status = status
+        self.said = said
+
+    @property
+    def quoted(self) -> str:
+        """Return what was said, or else the message, as it stands within another sentence: without a full stop."""
+        return (self.said or self.message).rstrip(".")
 
     @override
     def __str__(self) -> str:
@@ -52,12 +63,13 @@ class ServerFault(SparkError):
         message: str,
         *,
         status: int | None = None,
+        said: str = "",
         signature: str | None = None,
         ambiguous: bool = False,
         killed: bool = False,
     ) -> None:
         """Keep the details for the watchdog and the pool."""
-        super().__init__(message, status=status)
+        super().__init__(message, status=status, said=said)
         self.signature = signature
         self.ambiguous = ambiguous
         self.killed = killed
@@ -66,22 +78,43 @@ class ServerFault(SparkError):
 class OutOfMemory(SparkError):
     """The GPU's memory is full: another process has taken it. `retry_after` is in seconds."""
 
-    def __init__(self, message: str, *, status: int | None = None, retry_after: float = 30.0) -> None:
+    def __init__(self, message: str, *, status: int | None = None, said: str = "", retry_after: float = 30.0) -> None:
         """Keep when to come back."""
-        super().__init__(message, status=status)
+        super().__init__(message, status=status, said=said)
         self.retry_after = retry_after
 
 
+class Kind(StrEnum):
+    """What a server that answers may be."""
+
+    PROXY = "proxy"
+    PARAKEET = "parakeet"
+    MAGPIE = "magpie"
+    LANGUAGE_MODEL = "language_model"
+    WEB_PAGE = "web_page"
+    OTHER = "other"
+
+
 class WrongServer(SparkError):
-    """The server answers, and is certainly something else; the message names what."""
+    """The server answers, and is certainly something else; the message names what.
+
+    `kind` is what it is; `said` the name of the product, the title of the web page, or empty.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, said: str = "", kind: Kind = Kind.OTHER) -> None:
+        """Keep what it is."""
+        super().__init__(message, status=status, said=said)
+        self.kind = kind
 
 
 class Busy(SparkError):
     """The server cannot serve now. `retry_after` is in seconds, None where it did not say."""
 
-    def __init__(self, message: str, *, status: int | None = None, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, status: int | None = None, said: str = "", retry_after: float | None = None
+    ) -> None:
         """Keep the server's own Retry-After."""
-        super().__init__(message, status=status)
+        super().__init__(message, status=status, said=said)
         self.retry_after = retry_after
 
 
@@ -94,9 +127,10 @@ class Rejected(SparkError):
 
 
 class Held(SparkError):
-    """Not sent: the service is starting, wedged, being restarted or given up. `retry_after` is in seconds."""
+    """Not sent: the service is starting, wedged, being restarted or given up: `state`. `retry_after` is in seconds."""
 
-    def __init__(self, message: str, *, retry_after: float) -> None:
-        """Keep when to come back."""
+    def __init__(self, message: str, *, retry_after: float, state: str) -> None:
+        """Keep why, and when to come back."""
         super().__init__(message)
+        self.state = state
         self.retry_after = retry_after

@@ -14,6 +14,10 @@ SAMPLE_RATE = 16_000
 """Hz of all audio that is transcribed: Parakeet was trained on it, and resamples anything else itself, if it can."""
 
 
+LOWEST_RATE, HIGHEST_RATE = 8_000, 96_000
+"""Hz of speech that is taken from a server: what telephones and studios use. More is a mistake, or an attack."""
+
+
 class Service(StrEnum):
     """What a Spark serves."""
 

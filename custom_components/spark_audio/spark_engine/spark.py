@@ -16,6 +16,7 @@ from .servers.magpie import Magpie
 from .servers.parakeet import Parakeet
 from .servers.transport import Transport
 from .speech.audio import silence
+from .speech.resample import in_one_rate
 from .speech.speaking import speak
 from .speech.text import utterances
 
@@ -97,7 +98,7 @@ class Spark:
             raise RuntimeError("this Spark has no Magpie")
         magpie, has_spoken = self.magpie, False
         speech = speak(utterances(text), lambda piece: magpie.synthesize(piece, style), speed=speed)
-        async with aclosing(speech) as pieces:
+        async with aclosing(in_one_rate(speech)) as pieces:
             async for audio in pieces:
                 has_spoken = True
                 yield audio

@@ -18,12 +18,24 @@ _AUDIO: Sequence[Endpoint] = (
     (web.post, "audio/translations", transcriptions.translations),
     (web.get, "realtime", door.realtime),
     (web.get, "models", lists.models),
-    (web.get, "models/{model:.+}", lists.model),
+    (web.get, "models/{model:.+?}", lists.model),
     (web.get, "audio/models", lists.speech_models),
     (web.get, "audio/voices", lists.voices),
 )
 """They are tried in this order; those that callers wait for come first."""
 
+_ROOT = "/{root:/*(?:openai/+(?:deployments/+[^/]+/+)?)?(?:v1/+)*}"
+_END = "{end:/*}"
+
+_OURS: Sequence[Endpoint] = (
+    (web.get, "/healthz", health.healthz),
+    (web.get, "/readyz", health.readyz),
+    (web.get, "/v1/health", health.bridge_health),
+    (web.get, "/api/status", health.status),
+    (web.get, "/api/events", events.events),
+    (web.post, "/api/services/{name}/restart", health.restart),
+    (web.post, "/api/services/{name}/check", health.check),
+)
 
 OPEN_LISTS = frozenset({lists.models, lists.model, lists.speech_models, lists.voices})
 """Handlers that answer without a key, unless the settings close them."""
@@ -31,23 +43,28 @@ OPEN_LISTS = frozenset({lists.models, lists.model, lists.speech_models, lists.vo
 ALWAYS_OPEN = frozenset({health.healthz, health.readyz, health.bridge_health, page.page, page.part})
 """Handlers that always do: a container's health check has no key, and the page is there to ask for one."""
 
+PRIVILEGED = frozenset({health.restart})
+"""Handlers that want an admin key, where there is one."""
+
 
 def routes(settings: Settings) -> list[web.RouteDef]:
-    """OpenAI's endpoints, each with any number of /v1 and slashes in front, as people type URLs."""
+    """OpenAI's endpoints, each with any number of /v1 and slashes in front, as people type URLs, and slashes behind.
+
+    They are where Azure has them as well: its clients put `openai/deployments/NAME` in front.
+    """
     endpoints = [*_AUDIO]
     if settings.llm_url:
         endpoints += [(web.post, path, relay.relay) for path in relay.PATHS]
-    aliased = [method("/{root:/*(?:v1/+)*}" + path, handler) for method, path, handler in endpoints]
-    # Ours have one spelling. A 200 at /v1/readyz would make Wyoming bridges take us for another server.
+    aliased = [method(_ROOT + path + _END, handler) for method, path, handler in endpoints]
+    # Ours have one spelling in front. A 200 at /v1/readyz would make Wyoming bridges take us for another server.
     return [
-        web.get("/healthz", health.healthz),
-        web.get("/readyz", health.readyz),
-        web.get("/v1/health", health.bridge_health),
         web.get("/", page.page),
         web.get("/web/{name}", page.part),
-        web.get("/api/status", health.status),
-        web.get("/api/events", events.events),
-        web.post("/api/services/{name}/restart", health.restart),
-        web.post("/api/services/{name}/check", health.check),
+        *(method(path + _END, handler) for method, path, handler in _OURS),
         *aliased,
     ]
+
+
+def endpoint(resource: web.AbstractResource) -> str:
+    """Return the name of a route in the log and in the metrics: `/v1/models/{model}`, however it was spelt."""
+    return resource.canonical.replace("{root}", "v1/").replace("{end}", "")

@@ -10,7 +10,7 @@ from spark_engine.healing.watchdog import NoRestartTarget, RestartRefused, Resta
 from spark_engine.models import Json
 from spark_engine.spark import AnyMember
 
-from spark_audio_proxy.app_state import PROXY_ID, SETTINGS, SPARK
+from spark_audio_proxy.app_state import AVAILABILITY, PROXY_ID, SETTINGS, SPARK
 from spark_audio_proxy.config import is_loopback
 from spark_audio_proxy.origins import is_loopback_host, is_other_origin, was_forwarded
 from spark_audio_proxy.problems import Problem
@@ -46,11 +46,17 @@ async def describe(request: web.Request) -> dict[str, Json]:
     settings = request.app[SETTINGS]
     servers = [await _status(member) for member in request.app[SPARK].members]
     budget = Budget(limit=settings.restart_limit, window=settings.restart_window)
-    return to_json(
+    document = to_json(
         SparkStatus(
             proxy_id=request.app.get(PROXY_ID), servers=tuple(servers), automatic=settings.auto_restart, budget=budget
         )
     )
+    availability = request.app[AVAILABILITY]
+    document["services"] = [
+        server_to_json(server) | ({"availability": availability.of(server.name)} if server.watched else {})
+        for server in servers
+    ]
+    return document
 
 
 async def restart(request: web.Request) -> web.Response:

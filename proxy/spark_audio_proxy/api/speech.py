@@ -10,17 +10,18 @@ from dataclasses import dataclass
 from aiohttp import web
 from spark_engine.healing.pool import MagpiePool
 from spark_engine.models import Json, SpeechStyle
-from spark_engine.speech.language import normalize_language
 from spark_engine.speech.voices import find_voice
 
-from spark_audio_proxy.app_state import JOURNAL, SETTINGS, SPARK, SPEAKING, TRANSCODERS
+from spark_audio_proxy.app_state import ENCODERS, JOURNAL, SETTINGS, SPARK, SPEAKING, UPLOADS
 from spark_audio_proxy.config import Settings
 from spark_audio_proxy.journal import AudioPassed
 from spark_audio_proxy.problems import Problem, bad_request
 from spark_audio_proxy.streamed_answer import StreamedAnswer
 from spark_audio_proxy.transcode.coder import Coder
-from spark_audio_proxy.transcode.encode import FORMATS, AudioFormat
-from spark_audio_proxy.uploads.form import body_chunks, read_json
+from spark_audio_proxy.transcode.encode import FORMATS, AudioFormat, find_format
+from spark_audio_proxy.uploads.form import body_chunks, body_length, read_json, read_whole
+
+from .transcriptions import wanted_language
 
 LARGEST_REQUEST = 4 << 20
 """Bytes of JSON: the longest text in the widest characters, and room for `instructions`."""
@@ -52,7 +53,7 @@ def read_request(document: Json, settings: Settings) -> SpeechRequest:
             f"`input` has {len(text)} characters; the limit is {settings.max_characters}.", "input", "string_too_long"
         )
     name = document.get("response_format") or "mp3"
-    audio_format = FORMATS.get(name) if isinstance(name, str) else None
+    audio_format = find_format(name) if isinstance(name, str) else None
     if audio_format is None:
         raise bad_request(f"`response_format` must be one of {', '.join(FORMATS)}.", "response_format")
     stream_format = document.get("stream_format") or "audio"
@@ -61,7 +62,7 @@ def read_request(document: Json, settings: Settings) -> SpeechRequest:
     return SpeechRequest(
         text=text,
         voice=_voice(document.get("voice")),
-        language=_language(document.get("language")),
+        language=wanted_language(document.get("language")),
         audio_format=audio_format,
         speed=_speed(document.get("speed")),
         as_events=stream_format == "sse",
@@ -73,14 +74,6 @@ def _voice(value: Json) -> str | None:
     if name is not None and not isinstance(name, str):
         raise bad_request('`voice` must be a name or {"id": name}.', "voice")
     return name or None
-
-
-def _language(value: Json) -> str | None:
-    if value is None or value == "":
-        return None
-    if not isinstance(value, str) or not value.replace("-", "").replace("_", "").isalnum():
-        raise bad_request("`language` must be a language tag such as en-US.", "language")
-    return normalize_language(value)
 
 
 def _speed(value: Json) -> float:
@@ -108,7 +101,9 @@ async def speech(request: web.Request) -> web.StreamResponse:
 
 
 async def _read_json(request: web.Request) -> Json:
-    return read_json(b"".join([chunk async for chunk in body_chunks(request, LARGEST_REQUEST)]))
+    """Return the body; while it is read and understood, its bytes count as in flight."""
+    with request.app[UPLOADS].share() as share:
+        return read_json(await read_whole(body_chunks(request, LARGEST_REQUEST), share, body_length(request)))
 
 
 async def _check_voice(magpie: MagpiePool, wanted: SpeechRequest, settings: Settings) -> None:
@@ -127,7 +122,7 @@ async def _encoded(request: web.Request, wanted: SpeechRequest) -> AsyncGenerato
     async def run[*Ts](work: Callable[[*Ts], bytes], *arguments: *Ts) -> bytes:
         if _is_trivial(wanted):
             return work(*arguments)
-        return await asyncio.get_running_loop().run_in_executor(request.app[TRANSCODERS], work, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(request.app[ENCODERS], work, *arguments)
 
     with closing(Coder(wanted.audio_format, wanted.speed)) as coder:
         async with aclosing(request.app[SPARK].speak(wanted.text, style, speed=wanted.speed)) as spoken:

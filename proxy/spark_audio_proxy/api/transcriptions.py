@@ -1,8 +1,9 @@
 """`POST /v1/audio/transcriptions`: any recording in, its transcript out."""
 
-import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import logging
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -12,32 +13,38 @@ from typing import Never
 from aiohttp import web
 from spark_engine.errors import SparkError
 from spark_engine.healing.pool import ParakeetPool
-from spark_engine.models import SAMPLE_RATE, Audio, AudioSource, Transcript
-from spark_engine.speech.language import normalize_language
+from spark_engine.models import SAMPLE_RATE, Audio, AudioSource, Json, Transcript
+from spark_engine.speech.language import read_language
 
 from spark_audio_proxy.api import transcript_formats as formats
 from spark_audio_proxy.api.live_words import Understood, transcribe_live, while_it_runs
-from spark_audio_proxy.app_state import HEARING, JOURNAL, SETTINGS, SPARK, TRANSCODERS
+from spark_audio_proxy.app_state import DECODERS, HEARING, JOURNAL, SETTINGS, SPARK
 from spark_audio_proxy.config import Settings
 from spark_audio_proxy.journal import AudioPassed
 from spark_audio_proxy.problems import Problem, bad_request, error_object, problem_for
 from spark_audio_proxy.realtime.deltas import Deltas
 from spark_audio_proxy.streamed_answer import StreamedAnswer
-from spark_audio_proxy.transcode.decode import decode
+from spark_audio_proxy.transcode.decode import Block
+from spark_audio_proxy.transcode.decoders import COPIED
+from spark_audio_proxy.transcode.mixer import Channel, check_channels
 from spark_audio_proxy.transcode.passthrough import in_blocks, read_head, samples_of
 from spark_audio_proxy.uploads.form import Form, Upload, received_form
 from spark_audio_proxy.uploads.streamed_upload import StreamedUpload
-from spark_audio_proxy.uploads.windows import Cutter, Window, bytes_in, check_length, cut_windows
+from spark_audio_proxy.uploads.windows import Window, bytes_in, check_length, cut_windows
 
-RESPONSE_FORMATS = ("json", "text", "verbose_json", "srt", "vtt")
+LOGGER = logging.getLogger(__name__)
+
+RESPONSE_FORMATS = ("json", "text", "verbose_json", "srt", "vtt", "diarized_json")
 WITH_TIMES = ("verbose_json", "srt", "vtt")
 GRANULARITIES = ("segment", "word")
 
 SHORTEST = 0.1
 """Seconds below which OpenAI refuses a recording, too."""
 
-COPIED = 1 << 20
-"""Bytes of samples that are copied at once: half a minute of 16 kHz PCM."""
+LEFT_OUT = "X-Spark-Audio-Left-Out-Seconds"
+"""The header of an answer that lacks what could not be decoded."""
+
+SEPARATE = (Channel.LEFT, Channel.RIGHT)
 
 _YES = ("true", "1", "yes", "on")
 
@@ -51,11 +58,13 @@ class TranscriptionRequest:
     granularities: tuple[str, ...]
     language: str | None
     as_events: bool
+    channels: tuple[Channel | None, ...] = (None,)
+    """What is heard one by one: None is all channels mixed."""
 
     @property
     def times(self) -> bool:
-        """Return whether the answer tells when something was said."""
-        return self.response_format in WITH_TIMES
+        """Return whether the answer tells when something was said, or is in the order in which it was."""
+        return self.response_format in WITH_TIMES or len(self.channels) > 1
 
 
 def read_request(form: Form) -> TranscriptionRequest:
@@ -66,24 +75,61 @@ def read_request(form: Form) -> TranscriptionRequest:
     if response_format not in RESPONSE_FORMATS:
         known = ", ".join(RESPONSE_FORMATS)
         raise bad_request(f"`response_format` must be one of {known}.", "response_format")
-    granularities = tuple(form.fields.get("timestamp_granularities", ()))
-    if unknown := set(granularities) - set(GRANULARITIES):
-        raise bad_request(
-            f"`timestamp_granularities` knows segment and word, not {min(unknown)[:50]!r}.",
-            "timestamp_granularities",
-        )
+    granularities = _granularities(form.fields.get("timestamp_granularities", ()))
     if granularities and response_format != "verbose_json":
         raise bad_request("`timestamp_granularities` needs response_format verbose_json.", "timestamp_granularities")
-    language = form.first("language")
-    if language is not None and not language.replace("-", "").replace("_", "").isalnum():
-        raise bad_request("`language` must be a language tag such as en or en-US.", "language")
+    as_events = (form.first("stream") or "").lower() in _YES
+    channels = _read_channels(form.first("channels") or "mix", response_format, as_events=as_events)
     return TranscriptionRequest(
         upload=form.upload,
         response_format=response_format,
         granularities=granularities or ("segment",),
-        language=normalize_language(language) if language else None,
-        as_events=(form.first("stream") or "").lower() in _YES,
+        language=wanted_language(form.first("language")),
+        as_events=as_events,
+        channels=channels,
     )
+
+
+def _granularities(values: Sequence[str]) -> tuple[str, ...]:
+    """Return what is asked for: one value or several, in a list of JSON or separated by commas, or nothing.
+
+    Raises Problem 400 for anything else.
+    """
+    words = [word.lower().removesuffix("s") for value in values for word in re.findall(r"[^\s,;\[\]\"']+", value)]
+    if unknown := set(words) - set(GRANULARITIES):
+        raise bad_request(
+            f"`timestamp_granularities` knows segment and word, not {min(unknown)[:50]!r}.",
+            "timestamp_granularities",
+        )
+    return tuple(dict.fromkeys(words))
+
+
+def wanted_language(value: Json) -> str | None:
+    """Return the tag of the language that is asked for, None for any. Raises Problem 400 for what is no language."""
+    try:
+        match value:
+            case None:
+                return None
+            case str():
+                return read_language(value)
+    except ValueError:
+        pass
+    raise bad_request("`language` must be a language, such as en, en-US or English.", "language")
+
+
+def _read_channels(value: str, response_format: str, *, as_events: bool) -> tuple[Channel | None, ...]:
+    if value not in ("mix", "separate"):
+        raise bad_request("`channels` must be mix or separate.", "channels")
+    if value == "mix":
+        if response_format == "diarized_json":
+            message = (
+                "Parakeet cannot tell voices apart: `diarized_json` needs channels=separate, for a speaker on each."
+            )
+            raise bad_request(message, "response_format")
+        return (None,)
+    if as_events:
+        raise bad_request("With channels=separate the answer cannot be streamed: leave out `stream`.", "stream")
+    return SEPARATE
 
 
 async def translations(_: web.Request) -> Never:
@@ -100,14 +146,17 @@ async def transcriptions(request: web.Request) -> web.StreamResponse:
     async with received_form(request) as form:
         wanted = read_request(form)
         with app[HEARING].place():
-            parts = _transcribed(request, parakeet, wanted)
             if wanted.as_events:
-                return await _stream(request, parts)
-            return _answer(formats.join([part async for part in parts]), wanted)
+                return await _stream(request, _transcribed(request, parakeet, wanted, None))
+            heard = [
+                formats.join([part async for part in _transcribed(request, parakeet, wanted, channel)], channel)
+                for channel in wanted.channels
+            ]
+            return _answer(formats.merge(heard), wanted)
 
 
 async def _transcribed(
-    request: web.Request, parakeet: ParakeetPool, wanted: TranscriptionRequest
+    request: web.Request, parakeet: ParakeetPool, wanted: TranscriptionRequest, channel: Channel | None
 ) -> AsyncGenerator[formats.Part]:
     no_words = bad_request("This Parakeet server gives no word times.", "timestamp_granularities", "unsupported")
     wants_words = "word" in wanted.granularities
@@ -123,26 +172,28 @@ async def _transcribed(
             return await parakeet.transcribe(audio, language=wanted.language, times=wanted.times)
 
     longest = await _longest_window(parakeet, request.app[SETTINGS])
-    async for window in _windows(request, wanted, longest):
-        start, seconds = (0.0 if isinstance(window, StreamedUpload) else window.start), window.audio.seconds
-        if start == 0 and seconds < SHORTEST:
-            raise bad_request(f"The recording is shorter than {SHORTEST} seconds.", "file", "audio_too_short")
-        if wanted.as_events and parakeet.hears_live:
-            hear = window.ask if isinstance(window, StreamedUpload) else partial(_whole, window.audio)
-            asked = partial(ask, first=start == 0)
-            async with aclosing(while_it_runs(partial(_live, hear, asked))) as readings:
-                async for transcript in readings:
-                    yield formats.Part(start, seconds, transcript, is_final=False)
-        elif isinstance(window, StreamedUpload):
-            transcript = await window.ask(ask)
-        else:
-            transcript = await ask(window.audio, first=start == 0)
-        del window
-        journal.tell(AudioPassed("heard", seconds))
-        # Of an unknown server only its answer tells.
-        if wants_words and transcript.words is None and transcript.text:
-            raise no_words
-        yield formats.Part(start, seconds, transcript)
+    async with aclosing(_windows(request, wanted.upload, longest, channel)) as windows:
+        async for window in windows:
+            start, left_out = (window.start, window.left_out) if isinstance(window, Window) else (0.0, 0.0)
+            seconds = window.audio.seconds
+            if start == 0 and seconds < SHORTEST:
+                raise bad_request(f"The recording is shorter than {SHORTEST} seconds.", "file", "audio_too_short")
+            if wanted.as_events and parakeet.hears_live:
+                hear = window.ask if isinstance(window, StreamedUpload) else partial(_whole, window.audio)
+                asked = partial(ask, first=start == 0)
+                async with aclosing(while_it_runs(partial(_live, hear, asked))) as readings:
+                    async for transcript in readings:
+                        yield formats.Part(start, seconds, transcript, is_final=False)
+            elif isinstance(window, StreamedUpload):
+                transcript = await window.ask(ask)
+            else:
+                transcript = await ask(window.audio, first=start == 0)
+            del window
+            journal.tell(AudioPassed("heard", seconds))
+            # Of an unknown server only its answer tells.
+            if wants_words and transcript.words is None and transcript.text:
+                raise no_words
+            yield formats.Part(start, seconds, transcript, left_out)
 
 
 type Call = Callable[[AudioSource], Awaitable[Transcript]]
@@ -171,43 +222,36 @@ async def _longest_window(parakeet: ParakeetPool, settings: Settings) -> float:
 
 
 async def _windows(
-    request: web.Request, wanted: TranscriptionRequest, longest: float
+    request: web.Request, upload: Upload, longest: float, channel: Channel | None
 ) -> AsyncGenerator[Window | StreamedUpload]:
     """Yield the recording in windows of at most `longest` seconds, none of them kept here.
 
-    One that fits into a window and still arrives is yielded as it is. Slow work runs off the event loop. Raises
-    Problem 400 for what is no audio.
+    One that fits into a window and still arrives is yielded as it is. Raises Problem 400 for what is no audio.
     """
     settings: Settings = request.app[SETTINGS]
-    run = partial(asyncio.get_running_loop().run_in_executor, request.app[TRANSCODERS])
-    upload = wanted.upload
     try:
         data = memoryview(upload.data.getvalue())
         head = upload.head or read_head(data)
+        if head and head.passes:
+            check_channels(1, channel)
         if head and head.announced and upload.rest:
             check_length(head.announced, settings.max_audio)
-            blocks = _samples(upload.data, head.start, upload.rest)
+            arriving = _samples(upload.data, head.start, upload.rest)
             if head.announced <= bytes_in(longest):
-                yield StreamedUpload(head.announced, blocks)
+                yield StreamedUpload(head.announced, arriving)
                 return
-            # No more is read before the window that is complete was transcribed.
-            cutter = Cutter(longest, settings.max_audio)
-            async for block in blocks:
-                cutter.add(block)
-                while cutter.is_full:
-                    yield await run(cutter.cut)
-            yield cutter.last()
-            return
-        samples = samples_of(data, head) if head else None
-        if samples is not None and len(samples) <= min(COPIED, bytes_in(min(longest, settings.max_audio))):
-            # Copying it takes microseconds: less than handing it to another thread.
-            yield Window(0.0, Audio(bytes(samples), SAMPLE_RATE))
-            return
-        pieces = decode(upload.data) if samples is None else in_blocks(samples)
-        windows = cut_windows(pieces, longest, settings.max_audio)
-        while (window := await run(next, windows, None)) is not None:
-            yield window
-            del window
+            windows = cut_windows((Block(piece) async for piece in arriving), longest, settings.max_audio)
+        elif head and (samples := samples_of(data, head)) is not None:
+            if len(samples) <= min(COPIED, bytes_in(min(longest, settings.max_audio))):
+                yield Window(0.0, Audio(bytes(samples), SAMPLE_RATE))
+                return
+            windows = cut_windows(in_blocks(samples), longest, settings.max_audio)
+        else:
+            windows = cut_windows(request.app[DECODERS].decode(upload.data, channel), longest, settings.max_audio)
+        async with aclosing(windows):
+            async for window in windows:
+                yield window
+                del window
     except ValueError as err:
         raise bad_request(str(err), "file", "invalid_audio") from err
 
@@ -220,6 +264,20 @@ async def _samples(beginning: BytesIO, start: int, rest: AsyncGenerator[bytes]) 
 
 
 def _answer(heard: formats.Heard, wanted: TranscriptionRequest) -> web.Response:
+    response = _formatted(heard, wanted)
+    if heard.left_out:
+        _log_left_out(heard)
+        response.headers[LEFT_OUT] = f"{heard.left_out:.2f}"
+    return response
+
+
+def _log_left_out(heard: formats.Heard) -> None:
+    LOGGER.warning(
+        "%.2f s of a recording could not be decoded and were left out; %.2f s were heard", heard.left_out, heard.seconds
+    )
+
+
+def _formatted(heard: formats.Heard, wanted: TranscriptionRequest) -> web.Response:
     match wanted.response_format:
         case "text":
             return web.Response(text=heard.text + "\n")
@@ -229,6 +287,8 @@ def _answer(heard: formats.Heard, wanted: TranscriptionRequest) -> web.Response:
             return web.Response(text=formats.as_vtt(heard), content_type="text/vtt")
         case "verbose_json":
             return web.json_response(formats.as_verbose_json(heard, wanted.language, wanted.granularities))
+        case "diarized_json":
+            return web.json_response(formats.as_diarized_json(heard))
     return web.json_response(formats.as_json(heard))
 
 
@@ -257,7 +317,10 @@ async def _stream(request: web.Request, parts: AsyncGenerator[formats.Part]) -> 
             await _send(response, error_object(problem))
             return response
     whole = formats.join(heard)
-    await _send(response, {"type": "transcript.text.done", "text": whole.text, "usage": formats.usage(whole)})
+    if whole.left_out:
+        _log_left_out(whole)
+    done = {"type": "transcript.text.done", "text": whole.text, "usage": formats.usage(whole)}
+    await _send(response, done | formats.left_out(whole))
     return response
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, cast
 
 from spark_engine.models import Json
-from spark_engine.speech.language import normalize_language
+from spark_engine.speech.language import read_language
 from spark_engine.speech.turn_end import BALANCED, FAST, TurnRule
 
 from spark_audio_proxy.problems import bad_request
@@ -148,9 +148,11 @@ def _with_transcription(before: SessionSettings, given: Document, path: str) -> 
         raise bad_request(f"`{where}.keywords` has more than {MOST_KEYWORDS} items.", f"{where}.keywords")
     languages = cast("list[Json]", said.get("languages") or [])
     language = said.get("language") or (languages[0] if len(languages) == 1 else None)
-    if language is not None and not str(language).replace("-", "").replace("_", "").isalnum():
-        raise bad_request(f"`{where}.language` must be a language tag such as en or en-US.", f"{where}.language")
-    return replace(before, transcription=said, language=normalize_language(str(language)) if language else None)
+    try:
+        tag = read_language(str(language)) if language else None
+    except ValueError as err:
+        raise bad_request(f"`{where}.language`: {err}", f"{where}.language") from err
+    return replace(before, transcription=said, language=tag)
 
 
 _TRANSCRIPTION = ("model", "language", "languages", "prompt", "keywords", "delay")

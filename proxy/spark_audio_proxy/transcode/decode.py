@@ -1,109 +1,192 @@
-"""Any audio a browser or phone records, as 16 kHz mono PCM. Blocking: run it off the event loop."""
+"""Any audio that people record, as 16 kHz mono PCM. Blocking: `decoder.py` runs it in a process of its own."""
 
-import logging
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from io import BytesIO
+from dataclasses import dataclass
+from io import SEEK_CUR, SEEK_END, BytesIO, RawIOBase
+from mmap import mmap
+from typing import override
 
 import av
 from av.container import InputContainer
-from av.error import FFmpegError, InvalidDataError
-from spark_engine.models import SAMPLE_RATE
+from av.error import EOFError as Finished
+from av.error import FFmpegError
+from spark_engine.models import SAMPLE_RATE, SAMPLE_WIDTH
 
-from .filters import THREADS, free_filters
-from .sniff import SNIFFED, sniff
+from .losses import Losses
+from .mixer import Channel, Mixer
+from .sniff import FORMATS, joined, recognise
+from .tags import hide_tags
 
-LOGGER = logging.getLogger(__name__)
-
-_FORMATS = "wav, mp3, m4a, mp4, webm, ogg, opus, flac, aac"
 SAMPLE_RATES = range(4_000, 768_001)
 """Hz that recorders use. At 1 Hz a few kilobytes would be a day."""
 
 CODECS = (
-    "aac,ac3,adpcm_ima_qt,adpcm_ima_wav,adpcm_ms,alac,amrnb,amrwb,eac3,flac,gsm,gsm_ms,libopus,libspeex,libvorbis,mp1,"
-    "mp1float,mp2,mp2float,mp3,mp3float,opus,pcm_alaw,pcm_f32be,pcm_f32le,pcm_f64be,pcm_f64le,pcm_mulaw,pcm_s16be,"
-    "pcm_s16le,pcm_s24be,pcm_s24le,pcm_s32be,pcm_s32le,pcm_s8,pcm_u8,speex,vorbis,wmalossless,wmapro,wmav1,wmav2,"
-    "wmavoice"
+    "aac,aac_latm,ac3,adpcm_ima_qt,adpcm_ima_wav,adpcm_ms,adpcm_swf,adpcm_yamaha,alac,amrnb,amrwb,eac3,flac,g722,g726,"
+    "g726le,gsm,gsm_ms,libopus,libspeex,libvorbis,mp1,mp1float,mp2,mp2float,mp3,mp3float,nellymoser,opus,pcm_alaw,"
+    "pcm_bluray,pcm_dvd,pcm_f32be,pcm_f32le,pcm_f64be,pcm_f64le,pcm_mulaw,pcm_s16be,pcm_s16le,pcm_s24be,pcm_s24le,"
+    "pcm_s32be,pcm_s32le,pcm_s8,pcm_u8,speex,vorbis,wavpack,wmalossless,wmapro,wmav1,wmav2,wmavoice"
 )
 """Decoders that may run, of libav's five hundred: no picture, film, subtitle or game sound is ever looked at."""
 
 _OPTIONS = {"codec_whitelist": CODECS, "max_streams": "16"}
 """For the demuxer, which decodes the first frames of every track, a cover picture's too, to learn what they are."""
 
+_STUCK = 64
+"""Errors in a row, without a packet between them, after which the rest of a file is given up."""
 
-def decode(file: BytesIO) -> Generator[bytes]:
-    """Yield PCM in blocks, 16 kHz s16le mono. Raises ValueError with a sentence for the user where there is none."""
-    head = file.getvalue()[:SNIFFED]
-    if not head:
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """PCM, 16 kHz s16le mono, and the seconds in front of it that could not be decoded. It may be empty."""
+
+    pcm: bytes | memoryview
+    left_out: float = 0.0
+
+
+def decode(file: bytearray | mmap, channel: Channel | None = None) -> Generator[Block]:
+    """Yield what can be decoded of a recording; tags in `file` are overwritten.
+
+    `channel` is one of two, None for all mixed. Raises ValueError, with a sentence for the user, where there is nothing
+    to hear, where most of it is lost, or where a recording with one channel should have two.
+    """
+    if not len(file):
         raise ValueError("The audio file is empty.")
-    container = sniff(head)
-    if container is None:
-        raise ValueError(f"The file is not audio in a known format. Known are {_FORMATS}.")
-    return _decoded(file, container)
+    data = memoryview(file)
+    recognised = recognise(data)
+    if recognised is None:
+        raise ValueError(f"The file is not audio in a known format. Known are {FORMATS}.")
+    heard = left_out = 0.0
+    for part in joined(recognised, data):
+        with closing(_part(recognised.container, part, channel)) as blocks:
+            for block in blocks:
+                heard += len(block.pcm) / SAMPLE_WIDTH / SAMPLE_RATE
+                left_out += block.left_out
+                yield block
+    if not heard:
+        raise ValueError("The audio file is damaged or cut, or holds no sound: nothing in it can be decoded.")
+    if left_out > heard:
+        raise ValueError(
+            f"Most of the recording is damaged: {left_out:.1f} s of {left_out + heard:.1f} s cannot be decoded."
+        )
 
 
-def _decoded(file: BytesIO, container: str) -> Generator[bytes]:
-    found = False
-    try:
-        with (
-            av.open(file, "r", format=container, io_open=refuse, options=_OPTIONS) as media,
-            closing(_resampled(_frames(media, _audio_track(media)))) as blocks,
-        ):
-            for pcm in blocks:
-                found = found or bool(pcm)
-                yield pcm
-    except (FFmpegError, OSError, EOFError) as err:
-        # A recording that stops in the middle is kept as far as it goes; one that never starts is an error.
-        if not found:
-            raise ValueError("The audio file is damaged or cut: nothing in it can be decoded.") from err
-    if not found:
-        raise ValueError("The audio file holds no sound.")
+def _part(container: str, data: memoryview, channel: Channel | None) -> Generator[Block]:
+    """Yield one of the files in it: its first audio track that can be decoded."""
+    hide_tags(container, data)
+    number, tracks, found, lost = 0, 1, False, 0.0
+    while not found and number < tracks:
+        lost = 0.0
+        try:
+            with av.open(View(data), "r", format=container, io_open=refuse, options=_OPTIONS) as media:
+                candidates = _audio_tracks(media)
+                tracks = len(candidates)
+                losses = Losses(container, len(data))
+                with closing(_track(media, candidates[number], losses, channel)) as blocks:
+                    for block in blocks:
+                        lost += block.left_out
+                        found = found or bool(block.pcm)
+                        if found:
+                            yield Block(block.pcm, lost)
+                            lost = 0.0
+        except (FFmpegError, OSError) as err:
+            raise ValueError("The audio file is damaged or cut: it cannot be opened.") from err
+        number += 1
+    if lost:
+        yield Block(b"", lost)
 
 
-def _audio_track(media: InputContainer) -> av.AudioStream:
-    """Return the first audio track. Raises ValueError where there is none that may be decoded."""
+def _audio_tracks(media: InputContainer) -> list[av.AudioStream]:
+    """Return the audio tracks that may be decoded. Raises ValueError where there is none."""
     if not media.streams.audio:
         raise ValueError("The file has no audio track.")
-    track = media.streams.audio[0]
-    codec: av.AudioCodecContext | None = track.codec_context
-    if codec is None or codec.name not in CODECS.split(","):
-        raise ValueError(f"The audio in the file is coded as {codec.name if codec else 'something unknown'}.")
-    # Zero: told by the first frame alone.
-    if codec.sample_rate and codec.sample_rate not in SAMPLE_RATES:
-        raise ValueError(f"The audio has {codec.sample_rate} samples a second: no recorder does that.")
-    return track
+    reasons: list[str] = []
+    tracks: list[av.AudioStream] = []
+    for track in media.streams.audio:
+        codec: av.AudioCodecContext | None = track.codec_context
+        if codec is None or codec.name not in CODECS.split(","):
+            reasons.append(f"The audio in the file is coded as {codec.name if codec else 'something unknown'}.")
+        elif codec.sample_rate and codec.sample_rate not in SAMPLE_RATES:
+            # Zero: told by the first frame alone.
+            reasons.append(f"The audio has {codec.sample_rate} samples a second: no recorder does that.")
+        else:
+            tracks.append(track)
+    if not tracks:
+        raise ValueError(reasons[0])
+    return tracks
 
 
-def _frames(media: InputContainer, track: av.AudioStream) -> Generator[av.AudioFrame]:
-    """Yield all frames that can be decoded: what is damaged in the middle is left out, and the log says so."""
-    damaged = 0
-    for packet in media.demux(track):
+def _track(media: InputContainer, track: av.AudioStream, losses: Losses, channel: Channel | None) -> Generator[Block]:
+    with closing(Mixer(channel)) as mixer:
+        for packet in _packets(media, track):
+            losses.reached(packet)
+            try:
+                frames = packet.decode()
+            except FFmpegError, ValueError:
+                # A ValueError is PyAV's, where libav found no decoder for what the head says.
+                losses.undecodable(packet)
+                continue
+            for frame in frames:
+                if isinstance(frame, av.AudioFrame):
+                    losses.decoded(frame)
+                    for pcm in mixer.feed(frame):
+                        yield Block(pcm, losses.take())
+        for pcm in mixer.finish():
+            yield Block(pcm, losses.take())
+        losses.ended(media, track)
+        yield Block(b"", losses.take())
+
+
+def _packets(media: InputContainer, track: av.AudioStream) -> Iterator[av.Packet[av.AudioStream]]:
+    """Yield all packets of the track: what the demuxer cannot read, it may pass over."""
+    errors = 0
+    while errors < _STUCK:
         try:
-            frames = packet.decode()
-        except InvalidDataError:
-            damaged += 1
-            continue
-        for frame in frames:
-            if isinstance(frame, av.AudioFrame):
-                yield frame
-    if damaged:
-        LOGGER.warning("%d packets of a recording could not be decoded and were left out", damaged)
+            for packet in media.demux(track):
+                errors = 0
+                yield packet
+        except Finished:
+            return
+        except FFmpegError:
+            errors += 1
+        else:
+            return
+
+
+class View(RawIOBase):
+    """A file for libav: bytes in memory, not copied."""
+
+    def __init__(self, data: memoryview) -> None:
+        """Start at the first byte."""
+        self._data = data
+        self._at = 0
+
+    @override
+    def readable(self) -> bool:
+        return True
+
+    @override
+    def seekable(self) -> bool:
+        return True
+
+    @override
+    def read(self, size: int = -1, /) -> bytes:
+        end = len(self._data) if size < 0 else self._at + size
+        piece = bytes(self._data[self._at : end])
+        self._at += len(piece)
+        return piece
+
+    @override
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        base = {SEEK_CUR: self._at, SEEK_END: len(self._data)}.get(whence, 0)
+        self._at = max(0, base + offset)
+        return self._at
+
+    @override
+    def tell(self) -> int:
+        return self._at
 
 
 def refuse(url: str, flags: int, options: object) -> BytesIO:
     """Refuse: no upload may make the demuxer open anything else."""
     raise PermissionError(f"refused: {url!r} ({flags}, {options})")
-
-
-def _resampled(frames: Iterator[av.AudioFrame]) -> Generator[bytes]:
-    resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE, threads=THREADS)
-    try:
-        for frame in frames:
-            yield from map(_samples, resampler.resample(frame))
-        yield from map(_samples, resampler.resample(None))
-    finally:
-        free_filters(resampler)
-
-
-def _samples(frame: av.AudioFrame) -> bytes:
-    return bytes(frame.planes[0])[: frame.samples * 2]

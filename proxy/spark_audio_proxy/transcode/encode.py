@@ -54,8 +54,27 @@ FORMATS: Mapping[str, AudioFormat] = {
         AudioFormat("flac", "audio/flac", "flac", "flac"),
         AudioFormat("wav", "audio/wav"),
         AudioFormat("pcm", "audio/pcm"),
+        # G.711, as telephones speak it.
+        AudioFormat("ulaw", "audio/PCMU", "mulaw", "pcm_mulaw", sample_rate=8000),
+        AudioFormat("alaw", "audio/PCMA", "alaw", "pcm_alaw", sample_rate=8000),
     )
 }
+
+ALIASES: Mapping[str, str] = {
+    "ogg": "opus",
+    "ogg_opus": "opus",
+    "mulaw": "ulaw",
+    "g711_ulaw": "ulaw",
+    "g711_alaw": "alaw",
+    "pcm16": "pcm",
+}
+"""What clients call some of them."""
+
+
+def find_format(name: str) -> AudioFormat | None:
+    """Return the format of that name, None where there is none."""
+    name = name.strip().lower()
+    return FORMATS.get(ALIASES.get(name, name))
 
 
 def create_encoder(audio_format: AudioFormat, sample_rate: int) -> Encoder:

@@ -1,10 +1,13 @@
 """WAV that goes to Parakeet as it is, 16 kHz s16le mono: recognised without a decoder, even while it still arrives."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from spark_engine.models import SAMPLE_RATE, SAMPLE_WIDTH
 from spark_engine.speech.audio import WavReader
+
+from .decode import Block
 
 _HEADERS = (1 << 10, 1 << 16)
 """Bytes that hold most WAV headers, and those that hold all."""
@@ -13,6 +16,9 @@ _WAV_SLACK = 4096
 """Bytes that a WAV header may promise too many: some writers count padding or their own header."""
 
 _BLOCK = 1 << 16
+
+_ANOTHER = re.compile(rb"WAVE(?:fmt |LIST|JUNK)")
+"""Within samples of which no length is told: another file was joined to this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +69,12 @@ def samples_of(data: memoryview, head: WavHead) -> memoryview | None:
     # Chunks after the samples would sound as a click: only a file that ends with them is taken as it is.
     if not head.passes or missing < 0 or present < SAMPLE_WIDTH:
         return None
+    if head.announced is None and _ANOTHER.search(data, head.start):
+        return None
     return data[head.start : head.start + present // SAMPLE_WIDTH * SAMPLE_WIDTH]
 
 
-def in_blocks(samples: memoryview) -> Iterator[memoryview]:
+async def in_blocks(samples: memoryview) -> AsyncGenerator[Block]:
     """Yield samples in blocks, not copied."""
     for at in range(0, len(samples), _BLOCK):
-        yield samples[at : at + _BLOCK]
+        yield Block(samples[at : at + _BLOCK])

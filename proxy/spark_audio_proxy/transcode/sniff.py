@@ -1,44 +1,236 @@
-"""What an upload really is, told from its first bytes: never from its name or its Content-Type.
+"""What an upload really is, told from its bytes: never from its name or its Content-Type.
 
-The decoder is opened with exactly this format, so that a playlist or another format that reads further files is
-never even tried.
+libav is opened with exactly this format, so that a playlist or another format that reads further files is never even
+tried.
 """
 
-SNIFFED = 64
-"""Bytes that are enough to tell."""
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
+from .frames import FRAMES, Frame
 
-def sniff(head: bytes) -> str | None:
-    """Return the demuxer for a file that starts like this, None where it is no audio that we take."""
-    if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
-        return "wav"
-    if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
-        return "aiff"
-    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
-        return "mov"
-    for magic, name in _MAGIC:
-        if head.startswith(magic):
-            return name
-    return _mpeg(head)
-
-
-_MAGIC = (
-    (b"\x1a\x45\xdf\xa3", "matroska"),
-    (b"OggS", "ogg"),
-    (b"fLaC", "flac"),
-    (b"ID3", "mp3"),
-    (b"caff", "caf"),
-    (b"#!AMR", "amr"),
-    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "asf"),
+FORMATS = (
+    "wav, mp3, m4a, mp4, webm, mkv, ogg, opus, flac, aac, aiff, caf, amr, wma, ts, mpg, avi, flv, ac3, au, w64, wv"
 )
+"""For people."""
+
+JUNK = 1 << 20
+"""Bytes at the start of a file within which audio is looked for, behind tags and zeros."""
+
+_ROW = 3
+"""Frames in a row that fit together: what stands between is no accident."""
 
 
-def _mpeg(head: bytes) -> str | None:
-    """Raw MPEG audio has no magic number, only a frame header of eleven set bits and a few fields that must fit."""
-    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
-        return None
-    version, layer = head[1] >> 3 & 3, head[1] >> 1 & 3
-    if layer == 0 and head[1] & 0xF0 == 0xF0:
-        return "aac"
-    bitrate, rate = head[2] >> 4, head[2] >> 2 & 3
-    return "mp3" if version != 1 and layer != 0 and bitrate not in (0, 15) and rate != 3 else None
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """A demuxer's name, and where in the file its bytes start and end."""
+
+    container: str
+    start: int
+    end: int
+
+
+STARTS: Mapping[str, re.Pattern[bytes]] = {
+    name: re.compile(pattern, re.DOTALL)
+    for name, pattern in {
+        "wav": rb"(?:RIFF|RIFX|RF64|BW64)....WAVE",
+        "avi": rb"RIFF....AVI ",
+        "aiff": rb"FORM....AIF[CF]",
+        "mov": rb"....(?:ftyp|moov|mdat|wide|free|skip|pnot|styp|moof)",
+        "matroska": rb"\x1a\x45\xdf\xa3",
+        "ogg": rb"OggS",
+        "flac": rb"fLaC",
+        "caf": rb"caff",
+        "amr": rb"#!AMR",
+        "asf": rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11",
+        "w64": rb"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\0\0",
+        "au": rb"\.snd",
+        "flv": rb"FLV\x01",
+        "wv": rb"wvpk",
+        "mpeg": rb"\0\0\x01\xba",
+        "mpegts": rb"(?:....)?G.{187}G.{187}G|....G.{191}G.{191}G",
+    }.items()
+}
+"""How a file of each container starts."""
+
+INSIDE: Mapping[str, re.Pattern[bytes]] = {
+    name: re.compile(pattern, re.DOTALL)
+    for name, pattern in {
+        "wav": rb"(?:RIFF|RIFX|RF64|BW64)....WAVE[A-Za-z0-9]{3}[A-Za-z0-9 ]",
+        "avi": rb"RIFF....AVI LIST",
+        "aiff": rb"FORM....AIF[CF][A-Z]{3}[A-Z ]",
+        "mov": rb"\0\0\0[\x10-\x40]ftyp[ -~]{4}",
+        "matroska": rb"\x1a\x45\xdf\xa3(?=.{1,60}\x42\x82.(?:webm|matroska))",
+        "ogg": rb"OggS\0[\x02\x06]",
+        "flac": rb"fLaC[\0\x80]\0\0\x22",
+        "caf": rb"caff\0\x01\0\0desc",
+        "amr": rb"#!AMR(?:-WB)?\n",
+        "asf": rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\0\xaa\0\x62\xce\x6c",
+        "w64": rb"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\0\0",
+        "au": rb"\.snd\0\0..\S{4}\0\0\0[\x01-\x1b]",
+        "flv": rb"FLV\x01[\0-\x05]\0\0\0\x09",
+        "wv": rb"wvpk....[\x02-\x10]\x04",
+        "mpeg": rb"\0\0\x01\xba",
+        "mpegts": rb"G.{187}G.{187}G.{187}G",
+    }.items()
+}
+"""The same, for a file that starts within another one: long enough to be no accident."""
+
+_ANY = re.compile(
+    rb"|".join(rb"(?P<%s>%s)" % (name.encode(), pattern.pattern) for name, pattern in INSIDE.items()), re.DOTALL
+)
+_ZEROS = re.compile(rb"\0*")
+
+
+def recognise(data: memoryview) -> Recognised | None:
+    """Return what the file is, None where it is no audio that we take. Costs time linear in its bytes.
+
+    Tags around it are left out by their length. Behind zeros or other bytes, audio counts where it is no accident.
+    """
+    end = _without_tags_behind(data)
+    start = _without_tags_before(data, 0)
+    if start < end and (name := _named(data[start : start + 1024])):
+        return Recognised(name, start, end)
+    zeros = _ZEROS.match(data, start)
+    behind = zeros.end() if zeros else start
+    if behind > start and (tagged := _without_tags_before(data, behind)) > behind:
+        return _behind_junk(data, tagged, end)
+    # The start of several formats is zeros.
+    return _behind_junk(data, max(start, behind - 4), end)
+
+
+def _named(head: memoryview) -> str | None:
+    for name, pattern in STARTS.items():
+        if pattern.match(head):
+            return name
+    return next((name for name, read in FRAMES.items() if read(head, 0)), None)
+
+
+def _behind_junk(data: memoryview, start: int, end: int) -> Recognised | None:
+    searched = data[start : min(end, start + JUNK)]
+    found = _ANY.search(searched)
+    at = found.start() if found else len(searched)
+    rows = [(row, name) for name, read in FRAMES.items() if (row := _first_row(searched[: at + 1], read)) is not None]
+    if rows:
+        row, name = min(rows)
+        return Recognised(name, start + row, end)
+    return Recognised(found.lastgroup, start + at, end) if found and found.lastgroup else None
+
+
+_SYNC = re.compile(rb"\xff[\xe0-\xff]|\x0b\x77|\x56[\xe0-\xff]")
+
+
+def _first_row(data: memoryview, read: Callable[[memoryview, int], Frame | None]) -> int | None:
+    """Return where the first frames in a row start."""
+    for sync in _SYNC.finditer(data):
+        if _is_row(data, sync.start(), read):
+            return sync.start()
+    return None
+
+
+def _is_row(data: memoryview, at: int, read: Callable[[memoryview, int], Frame | None]) -> bool:
+    first = frame = read(data, at)
+    for _ in range(_ROW - 1):
+        if frame is None or first is None or frame.kind != first.kind:
+            return False
+        at += frame.size
+        frame = read(data, at)
+    return frame is not None and first is not None and frame.kind == first.kind
+
+
+def _without_tags_before(data: memoryview, at: int) -> int:
+    """Return where the file starts behind the tags at `at`: ID3v2 and APE, any number of them."""
+    while True:
+        size = _id3v2(data[at : at + 10]) or _ape(data[at : at + 32])
+        if not size:
+            return at
+        at += size
+
+
+def _id3v2(head: memoryview) -> int:
+    """Return the bytes of the tag that starts so, 0 where there is none."""
+    if len(head) < 10 or bytes(head[:3]) != b"ID3" or head[3] == 0xFF or max(head[6:10]) > 0x7F:
+        return 0
+    size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
+    return 10 + size + (10 if head[5] & 0x10 else 0)
+
+
+def _ape(head: memoryview) -> int:
+    """Return the bytes of the tag that has this header in front, 0 where there is none."""
+    if len(head) < 32 or bytes(head[:8]) != b"APETAGEX":
+        return 0
+    return 32 + int.from_bytes(head[12:16], "little")
+
+
+def _without_tags_behind(data: memoryview) -> int:
+    """Return where the file ends in front of the tags at its end: ID3v1, its extension, and APE."""
+    end = len(data)
+    while True:
+        if bytes(data[max(0, end - 128) : max(0, end - 125)]) == b"TAG":
+            end -= 128
+        elif bytes(data[max(0, end - 227) : max(0, end - 223)]) == b"TAG+":
+            end -= 227
+        elif bytes(data[max(0, end - 32) : max(0, end - 24)]) == b"APETAGEX":
+            has_header = data[end - 32 + 23] & 0x80
+            end -= max(32, int.from_bytes(data[end - 20 : end - 16], "little")) + (32 if has_header else 0)
+        else:
+            return max(0, end)
+
+
+def joined(recognised: Recognised, data: memoryview) -> Iterator[memoryview]:
+    """Yield each of the files that were joined to this one, which starts and ends as recognised."""
+    whole = data[recognised.start : recognised.end]
+    start = 0
+    for at in _starts(recognised.container, whole):
+        if (begin := _without_tags_before(whole, at)) > start < at:
+            yield _without_tag_at_end(whole[start:at])
+            start = begin
+    yield whole[start:]
+
+
+def _without_tag_at_end(data: memoryview) -> memoryview:
+    """Leave out what is no part of a file: its own tags, and one in front of the next file."""
+    for match in _ID3.finditer(data):
+        if _without_tags_before(data, match.start()) == len(data):
+            data = data[: match.start()]
+            break
+    return data[: _without_tags_behind(data)]
+
+
+_GO_ON = ("mpeg", "mpegts")
+"""Containers that are a row of packets: one that was joined to another goes on. The others are opened one by one."""
+
+_PAGE = re.compile(rb"OggS\0([\0-\x07])")
+
+
+_WAVPACK = re.compile(
+    rb"wvpk....[\x02-\x10]\x04.{6}\0{4}.{5}[%s]" % re.escape(bytes(flags for flags in range(256) if flags & 8)),
+    re.DOTALL,
+)
+"""The first block of the first sample."""
+
+_ID3 = re.compile(rb"ID3[\x02-\x04].[\0\x10\x20\x40\x60\x80\xa0\xc0\xe0][\0-\x7f]{4}", re.DOTALL)
+
+
+def _ends_well(data: memoryview, at: int, container: str) -> bool:
+    """Return whether what looks like a tag is one: the format goes on behind it."""
+    behind = data[_without_tags_before(data, at) :][:1024]
+    return not behind or _named(behind) == container
+
+
+def _starts(container: str, data: memoryview) -> Iterator[int]:
+    if container == "ogg":
+        # The first pages of tracks that run in parallel stand together.
+        beginning = True
+        for page in _PAGE.finditer(data):
+            is_first = bool(page[1][0] & 2)
+            if is_first and not beginning:
+                yield page.start()
+            beginning = is_first
+    elif container in FRAMES:
+        yield from (match.start() for match in _ID3.finditer(data) if _ends_well(data, match.start(), container))
+    elif container == "wv":
+        yield from (match.start() for match in _WAVPACK.finditer(data))
+    elif container not in _GO_ON:
+        yield from (match.start() for match in INSIDE[container].finditer(data))

@@ -1,8 +1,6 @@
 """Read an upload: multipart or JSON, chunked or not, and no further than there is room for it."""
 
 import asyncio
-import base64
-import json
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,17 +9,16 @@ from io import BytesIO
 
 from aiohttp import web
 from spark_engine.models import Json
+from spark_engine.servers import documents
 
 from spark_audio_proxy.app_state import SETTINGS, UPLOADS
 from spark_audio_proxy.problems import Problem, bad_request
 from spark_audio_proxy.transcode.passthrough import WavHead
 
 from .admission import SMALL, Share
-from .multipart_reader import FormReader
+from .audio_in_json import decode_audio
+from .multipart_reader import FormReader, field_name
 from .windows import bytes_in
-
-MOST_VALUES = 1 << 18
-"""Values in a JSON body: an empty list takes three bytes there and a hundred in memory."""
 
 IN_JSON = 3
 """How many times audio in JSON is in memory: as the body, as text, and as what the text stands for."""
@@ -72,12 +69,12 @@ async def received_form(request: web.Request) -> AsyncGenerator[Form]:
 
     Raises Problem: 400 for what is no form or is cut, 413 when too large, 408 when stalled, 429 when there is no room.
     """
-    app, headers = request.app, request.headers
-    settings, length = app[SETTINGS], None if "Content-Encoding" in headers else request.content_length
+    app, headers, length = request.app, request.headers, body_length(request)
+    settings = app[SETTINGS]
     chunks = body_chunks(request, settings.max_upload)
     with app[UPLOADS].share() as share:
         if request.content_type == "application/json":
-            yield _read_form_in_json(await _read_whole(chunks, share, length))
+            yield read_form_in_json(await read_whole(chunks, share, length))
             return
         let_in = partial(_let_in, share, length, bytes_in(settings.window))
         yield await read_form(headers.get("Content-Type", ""), chunks, let_in)
@@ -124,7 +121,8 @@ async def read_form(content_type: str, chunks: AsyncIterable[bytes], let_in: Let
     return Form(reader.fields, Upload(reader.file, reader.head) if reader.file else None)
 
 
-async def _read_whole(chunks: AsyncIterable[bytes], share: Share, length: int | None) -> bytearray:
+async def read_whole(chunks: AsyncIterable[bytes], share: Share, length: int | None) -> bytearray:
+    """Return a JSON body of `length` bytes, where that is known, once there is room for it and what it stands for."""
     body = bytearray()
     async for chunk in chunks:
         body += chunk
@@ -134,36 +132,29 @@ async def _read_whole(chunks: AsyncIterable[bytes], share: Share, length: int | 
 
 def read_json(body: bytes | bytearray) -> Json:
     """Return the decoded body. Raises Problem 400 for what is no JSON, too deep or too much of it."""
-    if sum(map(body.count, (b"[", b"{", b","))) > MOST_VALUES:
-        raise bad_request(f"The body holds more than {MOST_VALUES} values.")
     try:
-        document: Json = json.loads(body)
-    except RecursionError as err:
-        raise _too_deep() from err
+        return documents.read_json(body)
     except ValueError as err:
-        raise bad_request(f"The body is not valid JSON: {err}.") from err
-    return document
+        raise bad_request(f"The body cannot be read. {err}") from err
 
 
-def _too_deep() -> Problem:
-    return bad_request("The body is nested too deeply.")
-
-
-def _read_form_in_json(body: bytearray) -> Form:
-    """Return the form in a JSON body, as OpenRouter's clients and Open WebUI send it: the audio in base64."""
+def read_form_in_json(body: bytearray) -> Form:
+    """Return the form in a JSON body: the audio in base64, as `input_audio` (OpenRouter, Open WebUI) or `file`."""
     document = read_json(body)
-    audio = document.get("input_audio") if isinstance(document, dict) else None
-    data = audio.get("data") if isinstance(audio, dict) else None
+    # What the audio is decoded to takes its place.
+    body.clear()
+    audio = document.get("input_audio", document.get("file")) if isinstance(document, dict) else None
+    data = audio.get("data") if isinstance(audio, dict) else audio
     if not isinstance(document, dict) or not isinstance(data, str):
         raise bad_request('The body must hold {"input_audio": {"data": base64}}.', "input_audio")
     try:
-        file = BytesIO(base64.b64decode(data, validate=True))
+        file = BytesIO(decode_audio(data))
     except ValueError as err:
         raise bad_request("`input_audio.data` is not base64.", "input_audio") from err
-    try:
-        fields = {name.removesuffix("[]"): _texts(value) for name, value in document.items() if name != "input_audio"}
-    except RecursionError as err:
-        raise _too_deep() from err
+    fields: dict[str, list[str]] = {}
+    for name, value in document.items():
+        if name not in ("input_audio", "file"):
+            fields.setdefault(field_name(name), []).extend(_texts(value))
     return Form(fields, Upload(file))
 
 
@@ -176,6 +167,11 @@ def _texts(value: Json) -> list[str]:
         case list():
             return [text for item in value for text in _texts(item)]
     return [str(value)]
+
+
+def body_length(request: web.Request) -> int | None:
+    """Return the bytes of the body once it is unpacked, None where that is not known."""
+    return None if "Content-Encoding" in request.headers else request.content_length
 
 
 async def body_chunks(request: web.Request, limit: int) -> AsyncGenerator[bytes]:

@@ -1,10 +1,17 @@
 """Reads multipart/form-data as it arrives, parts in any order."""
 
+import re
 from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import suppress
 from io import SEEK_END, BytesIO
 
-from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
+from multipart import (
+    MultipartError,
+    MultipartSegment,
+    ParserLimitReached,
+    PushMultipartParser,
+    parse_options_header,
+)
 
 from spark_audio_proxy.problems import Problem, bad_request
 from spark_audio_proxy.transcode.passthrough import WavHead, read_head
@@ -18,12 +25,24 @@ LONGEST_HEAD = 1 << 18
 MOST_PARTS = 64
 MOST_HEADERS = 16
 
+_INDEX = re.compile(r"\[[0-9]*\]$")
+"""How clients mark a field that has several values: `name[]`, `name[0]`."""
+
+_FILE_NAME = re.compile(r";\s*filename\*?(\*[0-9]+\*?)?\s*=", re.IGNORECASE)
+"""A file name in any of the forms of RFC 2231, all of which the parser does not read."""
+
+
+def field_name(name: str) -> str:
+    """Return the name of a field without the brackets of one that has several values."""
+    return _INDEX.sub("", name)
+
 
 class FormReader:
     """Sorts what comes into fields and the file.
 
-    `fields` hold every value of a name, `name[]` counted as `name`; `file` is the first file called so, `open_file` the
-    same while it still arrives, `head` its head where it is a WAV file; `size` counts the bytes read.
+    `fields` hold every value of a name, `name[]` counted as `name`; `file` is the first part called so, with or without
+    a file name, `open_file` the same while it still arrives, `head` its head where it is a WAV file; `size` counts the
+    bytes read. Which characters stand in file names and in fields that nothing reads makes no difference.
     """
 
     def __init__(self, content_type: str) -> None:
@@ -41,8 +60,9 @@ class FormReader:
         self._value: BytesIO | None = None
         self._is_file = False
         try:
+            # Every byte is a character of Latin-1, so that none is refused; the names that count are ASCII.
             self._parser = PushMultipartParser(
-                boundary, max_segment_count=MOST_PARTS, header_charset="utf8", max_header_count=MOST_HEADERS
+                boundary, max_segment_count=MOST_PARTS, header_charset="latin-1", max_header_count=MOST_HEADERS
             )
         except MultipartError as err:
             raise _broken(err) from err
@@ -120,8 +140,8 @@ class FormReader:
 
     def _take(self, event: MultipartSegment | bytes | bytearray | None) -> None:
         if isinstance(event, MultipartSegment):
-            self._name = event.name.removesuffix("[]")
-            self._is_file = event.filename is not None
+            self._name = field_name(event.name)
+            self._is_file = self._name == "file" or bool(_FILE_NAME.search(event.header("Content-Disposition", "")))
             self._value = BytesIO()
         elif event is None:
             self._end_part()
@@ -148,12 +168,11 @@ class FormReader:
                 value.seek(0)
                 self.file = value
             return
-        try:
-            text = value.getvalue().decode()
-        except UnicodeDecodeError as err:
-            raise bad_request(f"The field {self._name!r} is not UTF-8.", self._name) from err
-        self.fields.setdefault(self._name, []).append(text)
+        # A field that is read refuses what it does not know; in all others a character of Latin-1 does no harm.
+        self.fields.setdefault(self._name, []).append(value.getvalue().decode(errors="replace"))
 
 
 def _broken(err: MultipartError) -> Problem:
-    return bad_request(f"The upload is incomplete or not a form: {err}.")
+    if isinstance(err, ParserLimitReached):
+        return bad_request(f"The upload is not a form of at most {MOST_PARTS} parts, each with a few short headers.")
+    return bad_request("The upload is incomplete or not a form.")

@@ -1,11 +1,14 @@
 """Cut a long recording at its pauses into windows that Parakeet can take: bounded in memory, and each copied once."""
 
+import asyncio
 from array import array
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from dataclasses import dataclass
 
 from spark_engine.models import SAMPLE_RATE, SAMPLE_WIDTH, Audio
+
+from spark_audio_proxy.transcode.decode import Block
 
 SEARCHED = 20.0
 """Seconds at the end of a window that are searched for a pause: people breathe more often than that."""
@@ -17,10 +20,11 @@ _PAUSE = 10
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A piece of a recording and where it starts, in seconds."""
+    """A piece of a recording and where it starts, in seconds; and the seconds of it that could not be decoded."""
 
     start: float
     audio: Audio
+    left_out: float = 0.0
 
 
 def bytes_in(seconds: float) -> int:
@@ -28,16 +32,16 @@ def bytes_in(seconds: float) -> int:
     return round(seconds * SAMPLE_RATE) * SAMPLE_WIDTH
 
 
-def cut_windows(blocks: Iterable[bytes | memoryview], seconds: float, longest: float) -> Iterator[Window]:
-    """Yield windows of at most `seconds`, nothing lost between them. Blocking.
+async def cut_windows(blocks: AsyncIterable[Block], seconds: float, longest: float) -> AsyncGenerator[Window]:
+    """Yield windows of at most `seconds`, nothing lost between them. No more is read while one is complete.
 
     Raises ValueError where the recording exceeds `longest` seconds.
     """
     cutter = Cutter(seconds, longest)
-    for block in blocks:
+    async for block in blocks:
         cutter.add(block)
         while cutter.is_full:
-            yield cutter.cut()
+            yield await asyncio.to_thread(cutter.cut)
     if cutter.held:
         yield cutter.last()
 
@@ -51,6 +55,7 @@ class Cutter:
         self._size = bytes_in(seconds)
         self._longest = longest
         self._start = 0
+        self._left_out = 0.0
         self._blocks: deque[memoryview] = deque()
 
     @property
@@ -58,10 +63,12 @@ class Cutter:
         """Return whether a window is complete: one byte more than fits shows that it is not the last one."""
         return self.held > self._size
 
-    def add(self, block: bytes | memoryview) -> None:
+    def add(self, block: Block) -> None:
         """Take the next block. Raises ValueError where the recording gets longer than it may."""
-        self._blocks.append(memoryview(block))
-        self.held += len(block)
+        self._left_out += block.left_out
+        if block.pcm:
+            self._blocks.append(memoryview(block.pcm))
+            self.held += len(block.pcm)
         check_length(self._start + self.held, self._longest)
 
     def cut(self) -> Window:
@@ -76,7 +83,8 @@ class Cutter:
 
     def _take(self, size: int) -> Window:
         pcm = _joined(self._blocks, 0, size)
-        window = Window(self._start / SAMPLE_WIDTH / SAMPLE_RATE, Audio(pcm, SAMPLE_RATE))
+        window = Window(self._start / SAMPLE_WIDTH / SAMPLE_RATE, Audio(pcm, SAMPLE_RATE), self._left_out)
+        self._left_out = 0.0
         self._start += size
         self.held -= size
         while size and size >= len(self._blocks[0]):

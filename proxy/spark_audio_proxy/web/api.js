@@ -1,6 +1,7 @@
 // Every request of this page: with the key if there is one, and with errors as sentences.
 
 import { askForKey, currentKey } from "./key.js";
+import { t } from "./texts.js";
 
 export class Problem extends Error {
   constructor(message, status = 0, code = null) {
@@ -15,8 +16,9 @@ export async function ask(path, options = {}, { quiet = false } = {}) {
   const response = await send(path, options);
   if (response.ok) return response;
   const problem = await problemOf(response);
-  if (problem.status !== 401 || quiet) throw problem;
-  const why = currentKey() ? problem.message : "This needs the proxy's API key. The key stays in this tab until you close it.";
+  const wantsKey = problem.status === 401 || problem.code === "admin_key_required";
+  if (!wantsKey || quiet) throw problem;
+  const why = currentKey() ? problem.message : t`This needs the proxy's API key. The key stays in this tab until you close it.`;
   if ((await askForKey(why)) === null) throw problem;
   return ask(path, options);
 }
@@ -28,7 +30,7 @@ async function send(path, options) {
     return await fetch(path, { ...options, headers, cache: "no-store", credentials: "omit", referrerPolicy: "same-origin" });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem("The proxy cannot be reached. Is it still running?");
+    throw new Problem(t`The proxy cannot be reached. Is it still running?`);
   }
 }
 
@@ -39,7 +41,7 @@ async function problemOf(response) {
   } catch {
     // A server between the page and the proxy answered, without an error object.
   }
-  const message = error.message ?? `The proxy answered ${response.status} ${response.statusText}.`;
+  const message = error.message ?? t`The proxy answered ${response.status} ${response.statusText}.`;
   const wait = Number(response.headers.get("Retry-After"));
-  return new Problem(wait ? `${message} Try again in about ${wait} s.` : message, response.status, error.code ?? null);
+  return new Problem(wait ? t`${message} Try again in about ${wait} s.` : message, response.status, error.code ?? null);
 }

@@ -6,15 +6,19 @@ import { startListening } from "./listen.js";
 import { follow } from "./live.js";
 import { createCard } from "./service.js";
 import { shape } from "./shapes.js";
+import { showSnippets } from "./snippets.js";
 import { startSpeaking } from "./speak.js";
+import { language, t, translatePage } from "./texts.js";
 import { stateOf, title } from "./words.js";
 
 const LINKS = {
-  connecting: "Connecting", live: "Live", lost: "No connection, trying again", locked: "Locked", refused: "States only",
+  connecting: t`Connecting`, live: t`Live`, lost: t`No connection, trying again`, locked: t`Locked`, refused: t`States only`,
 };
 const WORST_FIRST = [
   "gave_up", "wrong_server", "wedged", "out_of_memory", "unreachable", "restarting", "starting", "suspect", "unknown", "asleep", "healthy",
 ];
+
+translatePage();
 
 const cards = new Map();
 const playground = startSpeaking();
@@ -42,13 +46,14 @@ function showOverall(services) {
   const worst = services.toSorted((a, b) => rank(a) - rank(b))[0];
   if (!worst) return;
   const state = worst.state ?? "unknown";
-  const text = state === "healthy" || state === "asleep" ? "Everything works" : `${title(worst.name)}: ${stateOf(state).label.toLowerCase()}`;
+  const text = state === "healthy" || state === "asleep" ? t`Everything works` : t`${title(worst.name)}: ${lower(stateOf(state).label)}`;
   const line = find("overall");
   if (line.textContent === text) return;
   line.dataset.tone = stateOf(state).tone;
   line.replaceChildren(shape(state), h("span", {}, text));
 }
 
+const lower = (label) => (language === "en" ? label.toLowerCase() : label);
 const rank = (service) => WORST_FIRST.indexOf(service.state ?? "unknown");
 
 function showLink(how, problem) {
@@ -56,14 +61,14 @@ function showLink(how, problem) {
   say(find("link"), LINKS[how]);
   const note = find("services-note");
   note.hidden = !(how === "locked" || how === "refused" || (how === "lost" && problem));
-  say(note, how === "locked" ? "Enter the API key to see details, history and canary results." : problem ? problem.message : "");
+  say(note, how === "locked" ? t`Enter the API key to see details, history and canary results.` : problem ? problem.message : "");
 }
 
 for (const button of document.querySelectorAll("[data-close]")) {
   button.addEventListener("click", () => button.closest("dialog").close());
 }
-find("key-button").addEventListener("click", () => askForKey("The key stays in this tab until you close it."));
-say(find("base-url"), new URL("v1", document.baseURI).href);
+find("key-button").addEventListener("click", () => askForKey(t`The key stays in this tab until you close it.`));
+showSnippets(new URL("v1", document.baseURI).href);
 setInterval(() => cards.forEach((card) => card.tick()), 1000);
 onKey(() => playground.keyChanged());
 startListening();

@@ -1,6 +1,7 @@
 // The latencies of the last canaries as bars; a failed one carries a cross.
 
 import { svg } from "./dom.js";
+import { t } from "./texts.js";
 import { clock, seconds } from "./words.js";
 
 const WIDTH = 480;
@@ -16,7 +17,7 @@ export function drawChart(picture, caption, canaries) {
     ...shown.map((canary, index) => bar(canary, WIDTH - (shown.length - index) * BAR, top)),
   );
   const text = summary(shown, top);
-  picture.setAttribute("aria-label", `Canary latencies. ${text}`);
+  picture.setAttribute("aria-label", t`Canary latencies. ${text}`);
   caption.textContent = text;
 }
 
@@ -33,14 +34,14 @@ function bar(canary, x, top) {
 }
 
 function summary(shown, top) {
-  if (!shown.length) return "No canary has run yet.";
+  if (!shown.length) return t`No canary has run yet.`;
   const sorted = shown.map((canary) => canary.latency).sort((a, b) => a - b);
   const failed = shown.filter((canary) => canary.outcome !== "success").length;
   const parts = [
-    `last ${seconds(shown.at(-1).latency)}`,
-    `median ${seconds(sorted[Math.floor(sorted.length / 2)])}`,
-    `highest ${seconds(top)}`,
+    t`last ${seconds(shown.at(-1).latency)}`,
+    t`median ${seconds(sorted[Math.floor(sorted.length / 2)])}`,
+    t`highest ${seconds(top)}`,
   ];
-  if (failed) parts.push(`${failed} of ${shown.length} failed`);
+  if (failed) parts.push(t`${failed} of ${shown.length} failed`);
   return parts.join(" · ");
 }

@@ -1,6 +1,7 @@
 // The proxy's key: entered once, kept for this tab.
 
-import { find, say } from "./dom.js";
+import { find, say, showProblem } from "./dom.js";
+import { t } from "./texts.js";
 
 const PLACE = "spark-audio-key";
 const listeners = [];
@@ -23,26 +24,44 @@ function open(why, resolve) {
   const dialog = find("key-dialog");
   const form = find("key-form");
   const field = find("key");
-  let typed = null;
+  let right = null;
   say(find("key-why"), why);
-  const submit = (event) => {
+  showProblem(find("key-problem"), null);
+  const submit = async (event) => {
     event.preventDefault();
-    typed = field.value.trim();
+    const typed = field.value.trim();
+    const refused = await refusal(typed);
+    showProblem(find("key-problem"), refused ? { message: refused } : null);
+    if (refused) return field.select();
+    right = typed;
     dialog.close();
   };
   const close = () => {
     form.removeEventListener("submit", submit);
     field.value = "";
-    if (typed) keep(typed);
-    resolve(typed || null);
+    if (right) keep(right);
+    resolve(right);
   };
   form.addEventListener("submit", submit);
   dialog.addEventListener("close", close, { once: true });
   dialog.showModal();
 }
 
+// Returns why the proxy refuses the key, null where it takes it, or where that cannot be told now.
+async function refusal(typed) {
+  try {
+    const headers = { Authorization: `Bearer ${typed}` };
+    const response = await fetch("api/status", { headers, cache: "no-store", credentials: "omit" });
+    if (response.status !== 401) return null;
+    return (await response.json()).error?.message ?? t`The proxy refuses this key.`;
+  } catch {
+    return null;
+  }
+}
+
 function keep(value) {
   key = value;
+  say(find("key-state"), t`Key accepted`);
   try {
     sessionStorage.setItem(PLACE, value);
   } catch {

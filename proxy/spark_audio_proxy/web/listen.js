@@ -1,8 +1,11 @@
 // Speech to text: a recording from the microphone or a file, and its transcript.
 
 import { ask } from "./api.js";
+import { copyButton } from "./copy.js";
 import { find, h, say, showProblem } from "./dom.js";
 import { Recorder } from "./recorder.js";
+import { t } from "./texts.js";
+import { startWave } from "./wave.js";
 import { seconds } from "./words.js";
 
 const HOLD = 350; // ms; a shorter press begins a recording that the next press ends
@@ -11,6 +14,7 @@ let recorder = null;
 let pressedAt = 0;
 let recording = null;
 let times = [];
+let wave = () => {};
 
 export function startListening() {
   const talk = find("talk");
@@ -27,9 +31,11 @@ export function startListening() {
   });
   acceptDrops(find("listen"));
   find("heard-audio").addEventListener("timeupdate", markCurrent);
+  find("transcript-copy").append(copyButton(() => find("transcript").textContent, t`the transcript`));
+  wave = startWave();
   if (!Recorder.possible()) {
     talk.disabled = true;
-    say(find("talk-hint"), "Browsers allow microphone access only on https pages and on localhost. You can still choose a file.");
+    say(find("talk-hint"), noMicrophone());
   }
 }
 
@@ -57,7 +63,7 @@ function toggle() {
 
 async function start() {
   showProblem(find("listen-problem"), null);
-  const mine = (recorder = new Recorder((level) => find("talk").style.setProperty("--level", level.toFixed(3))));
+  const mine = (recorder = new Recorder(showLevel));
   showTalking(true);
   try {
     const { blob, name } = await mine.record((elapsed) => say(find("talk-time"), `${elapsed.toFixed(0)} s`));
@@ -69,6 +75,18 @@ async function start() {
   }
 }
 
+function showLevel(level) {
+  find("talk").style.setProperty("--level", level.toFixed(3));
+  wave(level);
+}
+
+function noMicrophone() {
+  if (window.isSecureContext) return t`This browser cannot record. You can still choose a file.`;
+  const port = location.port || "80";
+  const tunnel = `ssh -L ${port}:localhost:${port} ${location.hostname}, localhost:${port}`;
+  return t`Browsers allow the microphone only on https pages and on localhost. Put the proxy behind https, or open a tunnel: ${tunnel}. You can still choose a file.`;
+}
+
 function stop() {
   recorder?.stop();
   recorder = null;
@@ -77,7 +95,7 @@ function stop() {
 function showTalking(on) {
   if (!on) recorder = null;
   find("talk").setAttribute("aria-pressed", String(on));
-  say(find("talk-label"), on ? "Recording" : "Hold to talk");
+  say(find("talk-label"), on ? t`Recording` : t`Hold to talk`);
   say(find("talk-time"), "");
   if (on) say(find("listen-measured"), "");
 }
@@ -100,12 +118,12 @@ function acceptDrops(card) {
 async function transcribe(blob, name) {
   showProblem(find("listen-problem"), null);
   find("heard").hidden = true;
-  say(find("listen-measured"), "Transcribing…");
+  say(find("listen-measured"), t`Transcribing…`);
   const started = performance.now();
   try {
     const heard = await hear(blob, name);
     const took = (performance.now() - started) / 1000;
-    say(find("listen-measured"), `${seconds(heard.duration)} of audio, transcribed in ${seconds(took)}.`);
+    say(find("listen-measured"), t`${seconds(heard.duration)} of audio, transcribed in ${seconds(took)}.`);
     show(heard, blob);
   } catch (problem) {
     say(find("listen-measured"), "");
@@ -136,10 +154,11 @@ function show(heard, blob) {
   recording = URL.createObjectURL(blob);
   find("heard-audio").src = recording;
   const text = find("transcript");
-  say(text, heard.text || "No speech was detected.");
+  say(text, heard.text || t`No speech was detected.`);
   text.toggleAttribute("data-empty", !heard.text);
+  find("transcript-copy").hidden = !heard.text;
   times = heard.words?.length ? heard.words : (heard.segments ?? []);
-  say(find("times-title"), heard.words?.length ? "Words, in seconds" : "Segments, in seconds");
+  say(find("times-title"), heard.words?.length ? t`Words, in seconds` : t`Segments, in seconds`);
   find("times-title").hidden = !times.length;
   find("times").replaceChildren(...times.map((item) =>
     h("li", {}, h("span", {}, item.word ?? item.text), h("small", {}, `${item.start.toFixed(2)}–${item.end.toFixed(2)}`))));

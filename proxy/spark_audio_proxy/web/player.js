@@ -1,6 +1,7 @@
 // Plays a WAV while it is still arriving: Web Audio does that in every browser, MediaSource does not.
 
 import { Problem } from "./api.js";
+import { t } from "./texts.js";
 
 const HEADER = 44; // bytes; the proxy writes no other chunks before the samples
 const NATIVE_RATE = 22_050; // Hz; a context at the server's own rate needs no resampling at the seams
@@ -45,7 +46,7 @@ export class StreamPlayer {
       if (whole) this.#schedule(rest.slice(0, whole));
       rest = rest.slice(whole);
     }
-    if (!this.#last) throw new Problem("The response contains no audio.");
+    if (!this.#last) throw new Problem(t`The response contains no audio.`);
     this.finished = new Promise((resolve) => {
       this.#last.onended = resolve;
       this.signal.addEventListener("abort", resolve);
@@ -106,7 +107,7 @@ async function read(reader) {
     return await reader.read();
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem("The speech stopped early: the proxy lost its connection to Magpie.");
+    throw new Problem(t`The speech stopped early: the proxy lost its connection to Magpie.`);
   }
 }
 

@@ -1,13 +1,14 @@
 // Records the microphone in a format that the browser can write; the proxy reads all of them.
 
 import { Problem } from "./api.js";
+import { t } from "./texts.js";
 
 const KINDS = [["audio/webm;codecs=opus", "webm"], ["audio/mp4", "m4a"], ["audio/ogg;codecs=opus", "ogg"]];
 
 const REFUSED = {
-  NotAllowedError: "Microphone access was denied.",
-  NotFoundError: "No microphone was found.",
-  NotReadableError: "The microphone is in use by another program.",
+  NotAllowedError: t`Microphone access was denied.`,
+  NotFoundError: t`No microphone was found.`,
+  NotReadableError: t`The microphone is in use by another program.`,
 };
 
 export class Recorder {
@@ -46,7 +47,7 @@ async function open() {
   try {
     return await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1, echoCancellation: true } });
   } catch (error) {
-    throw new Problem(REFUSED[error.name] ?? "The microphone cannot be used.");
+    throw new Problem(REFUSED[error.name] ?? t`The microphone cannot be used.`);
   }
 }
 
@@ -56,7 +57,7 @@ function recorded(stream, type, giveStop) {
     const pieces = [];
     recorder.ondataavailable = (event) => pieces.push(event.data);
     recorder.onstop = () => resolve(new Blob(pieces, { type: recorder.mimeType }));
-    recorder.onerror = () => reject(new Problem("The recording failed."));
+    recorder.onerror = () => reject(new Problem(t`The recording failed.`));
     recorder.start();
     giveStop(() => recorder.state !== "inactive" && recorder.stop());
   });

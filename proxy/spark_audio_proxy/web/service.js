@@ -3,11 +3,15 @@
 import { ask } from "./api.js";
 import { drawChart } from "./chart.js";
 import { find, h, say, showProblem, svg } from "./dom.js";
+import { onKey } from "./key.js";
 import { shape } from "./shapes.js";
+import { drawStrip } from "./strip.js";
+import { t } from "./texts.js";
 import { TARGETS, clock, duration, stateOf, title } from "./words.js";
 
-const PURPOSE = { parakeet: "Speech to text", magpie: "Text to speech" };
+const PURPOSE = { parakeet: t`Speech to text`, magpie: t`Text to speech` };
 const RECENT = 4;
+const UNDER_WAY = ["wedged", "restarting", "starting", "suspect", "unreachable", "unknown"];
 
 export function createCard(name) {
   const id = `service-${name}`;
@@ -16,6 +20,9 @@ export function createCard(name) {
     since: h("p", { class: "since" }),
     headline: h("p", { class: "headline" }),
     evidence: h("p", { class: "evidence" }),
+    strip: svg("svg", { viewBox: "0 0 480 28", class: "strip", role: "img" }),
+    uptime: h("figcaption"),
+    progress: h("p", { class: "progress", role: "status" }),
     chart: svg("svg", { viewBox: "0 0 480 64", class: "chart", role: "img" }),
     caption: h("figcaption"),
     pips: h("span", { class: "pips", "aria-hidden": "true" }),
@@ -24,73 +31,102 @@ export function createCard(name) {
     recent: h("ol", { class: "timeline" }),
     older: h("ol", { class: "timeline" }),
     problem: h("p", { class: "problem", role: "alert", hidden: true }),
-    check: h("button", { type: "button", "aria-describedby": id }, "Check now"),
-    restart: h("button", { type: "button", "aria-describedby": id }, "Restart…"),
+    check: h("button", { type: "button", "aria-describedby": id }, t`Check now`),
+    restart: h("button", { type: "button", "aria-describedby": id }, t`Restart…`),
   };
-  part.more = h("details", { class: "more" }, h("summary", {}, "Earlier"), part.older);
-  part.reason = h("details", { class: "more" }, h("summary", {}, "Details"), part.evidence);
-  part.details = h(
+  part.more = h("details", { class: "more" }, h("summary", {}, t`Earlier`), part.older);
+  part.facts.classList.add("in-details");
+  part.overview = h(
     "div",
     { class: "details" },
-    h("figure", {}, h("div", { class: "label" }, "Latency of canaries (test requests)"), part.chart, part.caption),
-    h("div", { class: "budget" }, h("div", { class: "label" }, "Automatic restarts left"), h("p", {}, part.pips, part.restarts)),
-    h("div", {}, h("div", { class: "label" }, "History"), part.recent, part.more),
+    h("figure", {}, h("div", { class: "label" }, t`Usable`), part.strip, part.uptime),
+    h("div", { class: "budget" }, h("div", { class: "label" }, t`Automatic restarts left`), h("p", {}, part.pips, part.restarts)),
+  );
+  part.watched = h(
+    "div",
+    { class: "details" },
+    h("figure", {}, h("div", { class: "label" }, t`Latency of canaries (test requests)`), part.chart, part.caption),
+    h("div", {}, h("div", { class: "label" }, t`History`), part.recent, part.more),
     part.facts,
   );
+  part.reason = h("details", { class: "more" }, h("summary", {}, t`Details`), part.evidence, part.watched);
   const heading = h("div", {}, h("h3", { id }, title(name)), h("p", { class: "purpose" }, PURPOSE[name.split("-")[0]] ?? ""));
   const element = h(
     "article",
     { class: "card service", "aria-labelledby": id, "data-name": name },
     h("div", { class: "card-head" }, heading, h("div", { class: "condition" }, part.badge, part.since)),
     part.headline,
+    part.overview,
     part.reason,
-    part.details,
     h("div", { class: "actions" }, part.check, part.restart),
+    part.progress,
     part.problem,
   );
   part.check.addEventListener("click", () => act(part.check, part.problem, `api/services/${name}/check`));
   part.restart.addEventListener("click", () => restart(name, part));
-  return { element, update: (service, all) => update(element, part, service, all), tick: () => showSince(part) };
+  onKey(() => showProblem(part.problem, null));
+  return { element, update: (service, all) => update(element, part, service, all), tick: () => tick(part) };
 }
 
 function update(element, part, service, all) {
   const state = service.state ?? "unknown";
   const { label, tone } = stateOf(state);
   if (element.dataset.state !== state) {
+    if (state === "healthy") showProblem(part.problem, null);
     element.dataset.state = state;
     element.dataset.tone = tone;
     part.badge.replaceChildren(shape(state), h("span", {}, label));
   }
   part.sinceMoment = service.since;
-  showSince(part);
+  part.state = state;
+  tick(part);
   const watched = service.history !== undefined;
-  say(part.headline, all && !watched ? "This proxy does not monitor this server." : stateOf(state).sentence);
+  say(part.headline, all && !watched ? t`This proxy does not monitor this server.` : stateOf(state).sentence);
   const evidence = service.server_error ?? service.evidence ?? "";
   say(part.evidence, evidence);
-  part.reason.hidden = !evidence;
-  part.details.hidden = !all;
+  part.reason.hidden = !evidence && !all;
+  part.overview.hidden = part.watched.hidden = !all;
   part.check.disabled = Boolean(all) && !watched;
   part.restart.disabled = Boolean(all) && (!watched || !service.restart_target);
   if (!all) return;
+  if (service.availability) drawStrip(part.strip, part.uptime, service.availability);
   drawChart(part.chart, part.caption, service.canaries ?? []);
   showBudget(part, service, all);
   showHistory(part, service.history ?? []);
   part.facts.replaceChildren(...facts(service));
 }
 
+function tick(part) {
+  showSince(part);
+  if (part.restartedAt) showRestart(part);
+}
+
+// A restart that was asked for here: how long it takes, and how it ended.
+function showRestart(part) {
+  const took = duration((Date.now() - part.restartedAt) / 1000);
+  if (UNDER_WAY.includes(part.state)) {
+    say(part.progress, t`Restarting for ${took}. Loading a model takes a minute or more.`);
+    return;
+  }
+  part.restartedAt = null;
+  const ends = { healthy: t`Restarted. It works again after ${took}.`, asleep: t`Restarted after ${took}; its model is not loaded yet.` };
+  say(part.progress, ends[part.state] ?? t`The restart has not helped: ${stateOf(part.state).sentence}`);
+}
+
 function showSince(part) {
-  say(part.since, part.sinceMoment ? `for ${duration((Date.now() - new Date(part.sinceMoment)) / 1000)}` : "");
+  say(part.since, part.sinceMoment ? t`for ${duration((Date.now() - new Date(part.sinceMoment)) / 1000)}` : "");
 }
 
 function showBudget(part, service, all) {
   const left = service.restarts_left ?? 0;
   const limit = all.restart_limit;
+  part.pips.hidden = !service.restart_target || Boolean(service.restart_problem);
   part.pips.replaceChildren(...Array.from({ length: Math.min(limit, 12) }, (_, n) => h("i", { class: n < left ? "pip" : "pip spent" })));
   const span = duration(all.restart_window);
-  if (service.restart_problem) say(part.restarts, `No restart is possible now. ${service.restart_problem}`);
-  else if (!service.restart_target) say(part.restarts, "No restart target is set.");
-  else if (!all.automatic_restarts) say(part.restarts, "Automatic restarts are off.");
-  else say(part.restarts, `${left} of ${limit} within ${span}`);
+  if (service.restart_problem) say(part.restarts, t`No restart is possible now. ${service.restart_problem}`);
+  else if (!service.restart_target) say(part.restarts, t`No restart target is set.`);
+  else if (!all.automatic_restarts) say(part.restarts, t`Automatic restarts are off.`);
+  else say(part.restarts, t`${left} of ${limit} within ${span}`);
 }
 
 function showHistory(part, history) {
@@ -103,23 +139,23 @@ function showHistory(part, history) {
         change.evidence ? h("p", { title: change.evidence }, change.evidence) : null),
     ),
   );
-  part.recent.replaceChildren(...(items.length ? items.slice(0, RECENT) : [h("li", { class: "none" }, "Nothing yet.")]));
+  part.recent.replaceChildren(...(items.length ? items.slice(0, RECENT) : [h("li", { class: "none" }, t`Nothing yet.`)]));
   part.older.replaceChildren(...items.slice(RECENT));
   part.more.hidden = items.length <= RECENT;
 }
 
 function step(change) {
-  if (change.refused) return "Restart refused";
-  return change.by_hand ? "Restarting, by hand" : stateOf(change.to).label;
+  if (change.refused) return t`Restart refused`;
+  return change.by_hand ? t`Restarting, by hand` : stateOf(change.to).label;
 }
 
 function facts(service) {
   const known = [
-    ["Server", service.dialect],
-    ["Model", service.model],
-    ["Voices", service.voices],
-    ["Address", service.url],
-    ["Restart target", service.restart_target && (TARGETS[service.restart_target] ?? service.restart_target)],
+    [t`Server`, service.dialect],
+    [t`Model`, service.model],
+    [t`Voices`, service.voices],
+    [t`Address`, service.url],
+    [t`Restart target`, service.restart_target && (TARGETS[service.restart_target] ?? service.restart_target)],
   ];
   return known.filter(([, value]) => value).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, String(value))));
 }
@@ -129,21 +165,29 @@ async function act(button, problem, path) {
   showProblem(problem, null);
   try {
     await ask(path, { method: "POST" });
+    return true;
   } catch (error) {
     showProblem(problem, error);
+    return false;
   } finally {
     button.disabled = false;
   }
 }
 
 async function restart(name, part) {
-  if (await confirmed(name)) await act(part.restart, part.problem, `api/services/${name}/restart`);
+  if (!(await confirmed(name))) return;
+  say(part.progress, "");
+  if (await act(part.restart, part.problem, `api/services/${name}/restart`)) {
+    part.restartedAt = Date.now();
+    part.state = "restarting";
+    showRestart(part);
+  }
 }
 
 function confirmed(name) {
   const dialog = find("restart-dialog");
   const form = find("restart-form");
-  say(find("restart-title"), `Restart ${title(name)}?`);
+  say(find("restart-title"), t`Restart ${title(name)}?`);
   return new Promise((resolve) => {
     let yes = false;
     const submit = (event) => {

@@ -3,14 +3,18 @@
 import { ask } from "./api.js";
 import { find, h, say, showProblem } from "./dom.js";
 import { StreamPlayer } from "./player.js";
-import { languageName, seconds } from "./words.js";
+import { isSample, sample } from "./samples.js";
+import { t } from "./texts.js";
+import { startVoices } from "./voices.js";
+import { emotionName, languageName, seconds } from "./words.js";
 
-const PLAIN = "No particular emotion";
+const PLAIN = t`No particular emotion`;
 
 let voices = [];
 let loading = false;
 let player = null;
 let saved = null;
+let listVoices = () => {};
 
 export function startSpeaking() {
   find("speak").addEventListener("submit", (event) => {
@@ -20,6 +24,7 @@ export function startSpeaking() {
   find("speak-stop").addEventListener("click", () => player?.stop());
   find("language").addEventListener("change", showVoices);
   find("speed").addEventListener("input", showSpeed);
+  listVoices = startVoices(speakAs);
   showSpeed();
   loadVoices();
   return { keyChanged: loadVoices, statesChanged: (services) => loadMissing(services) };
@@ -37,10 +42,11 @@ async function loadVoices() {
   try {
     const { voices: listed } = await (await ask("v1/audio/voices", {}, { quiet: true })).json();
     voices = listed.filter((voice) => !voice.alias_of);
-    say(note, voices.length ? "" : "This proxy has no Magpie, or Magpie lists no voices yet.");
+    say(note, voices.length ? "" : t`This proxy has no Magpie, or Magpie lists no voices yet.`);
     showLanguages();
+    listVoices(voices);
   } catch (problem) {
-    say(note, `The list of voices is not available yet. ${problem.message}`);
+    say(note, t`The list of voices is not available yet. ${problem.message}`);
   }
   note.hidden = !note.textContent;
   loading = false;
@@ -51,7 +57,7 @@ function showLanguages() {
   const named = tags.map((tag) => [tag, languageName(tag)]).sort((a, b) => a[1].localeCompare(b[1]));
   const field = find("language");
   const chosen = field.value || best(tags);
-  field.replaceChildren(h("option", { value: "" }, "Any"), ...named.map(([tag, name]) => h("option", { value: tag }, name)));
+  field.replaceChildren(h("option", { value: "" }, t`Any`), ...named.map(([tag, name]) => h("option", { value: tag }, name)));
   field.value = tags.includes(chosen) ? chosen : "";
   showVoices();
 }
@@ -63,13 +69,15 @@ function best(tags) {
 
 function showVoices() {
   const language = find("language").value;
+  const text = find("text");
+  if (isSample(text.value)) text.value = sample(language);
   const fitting = voices.filter((voice) => !language || !voice.language || voice.language === language);
   const groups = grouped(fitting);
   const order = [...groups.keys()].sort((a, b) => (a === PLAIN ? -1 : b === PLAIN ? 1 : a.localeCompare(b)));
   const field = find("voice");
   const chosen = field.value;
   field.replaceChildren(
-    h("option", { value: "" }, "Default voice"),
+    h("option", { value: "" }, t`Default voice`),
     ...order.map((emotion) => h("optgroup", { label: emotion }, ...groups.get(emotion).map((voice) => option(voice, language)))),
   );
   field.value = fitting.some((voice) => voice.id === chosen) ? chosen : "";
@@ -78,20 +86,27 @@ function showVoices() {
 function grouped(items) {
   const groups = new Map();
   for (const item of items) {
-    const emotion = item.emotion ?? PLAIN;
+    const emotion = item.emotion ? emotionName(item.emotion) : PLAIN;
     groups.set(emotion, [...(groups.get(emotion) ?? []), item]);
   }
   return groups;
 }
 
 function option(voice, language) {
-  const emotion = voice.emotion ? `, ${voice.emotion.toLowerCase()}` : "";
-  const tongue = language || !voice.language ? "" : `, ${languageName(voice.language)}`;
-  return h("option", { value: voice.id }, voice.speaker + emotion + tongue);
+  const here = language && voice.language === language;
+  return h("option", { value: voice.id }, here ? voice.name.replace(/ \([^(]*\)$/, "") : voice.name);
 }
 
 function showSpeed() {
   say(find("speed-shown"), `${Number(find("speed").value)}×`);
+}
+
+// With this voice, in its language: chosen in the form as well, so that it is plain what spoke.
+function speakAs(voice) {
+  find("language").value = voice.language ?? "";
+  showVoices();
+  find("voice").value = voice.id;
+  speak();
 }
 
 async function speak() {
@@ -99,7 +114,7 @@ async function speak() {
   const mine = (player = new StreamPlayer());
   find("speak-stop").disabled = false;
   showProblem(find("speak-problem"), null);
-  say(find("speak-measured"), "Waiting for the first audio…");
+  say(find("speak-measured"), t`Waiting for the first audio…`);
   find("replay").hidden = true;
   const started = performance.now();
   const since = () => (performance.now() - started) / 1000;
@@ -108,10 +123,10 @@ async function speak() {
     let first = null;
     await mine.play(response, () => {
       first = since();
-      say(find("speak-measured"), `First audio after ${seconds(first)}.`);
+      say(find("speak-measured"), t`First audio after ${seconds(first)}.`);
     });
     showReplay(mine);
-    say(find("speak-measured"), `First audio after ${seconds(first)}. ${seconds(mine.seconds)} of speech, complete after ${seconds(since())}.`);
+    say(find("speak-measured"), t`First audio after ${seconds(first)}. ${seconds(mine.seconds)} of speech, complete after ${seconds(since())}.`);
     await mine.finished;
   } catch (problem) {
     if (mine === player) ended(mine, problem);
@@ -123,7 +138,7 @@ async function speak() {
 function ended(mine, problem) {
   const stopped = problem.name === "AbortError";
   mine.stop();
-  say(find("speak-measured"), stopped ? "Stopped." : "");
+  say(find("speak-measured"), stopped ? t`Stopped.` : "");
   showProblem(find("speak-problem"), stopped ? null : problem);
 }
 

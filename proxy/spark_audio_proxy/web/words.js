@@ -1,21 +1,23 @@
 // The words for numbers, times and states.
 
+import { t } from "./texts.js";
+
 export const STATES = {
-  unknown: { label: "Unknown", tone: "quiet", sentence: "Nothing is known about it yet." },
-  starting: { label: "Starting", tone: "busy", sentence: "It is loading its model, and answers once that is done." },
-  healthy: { label: "Healthy", tone: "good", sentence: "It works." },
-  asleep: { label: "Asleep", tone: "quiet", sentence: "It has unloaded its model. The next request loads it again, which takes a while." },
-  suspect: { label: "Suspect", tone: "warn", sentence: "Something failed. A canary is finding out whether it still works." },
-  out_of_memory: { label: "Out of memory", tone: "bad", sentence: "The GPU's memory is full: another program has taken it. It works again once there is room." },
-  wedged: { label: "Wedged", tone: "bad", sentence: "It answers, but no request succeeds any more. Only a restart helps." },
-  restarting: { label: "Restarting", tone: "busy", sentence: "It is being restarted." },
-  unreachable: { label: "Unreachable", tone: "bad", sentence: "There is no connection to it: it is off, or still starting, or the address is wrong." },
-  wrong_server: { label: "Wrong server", tone: "bad", sentence: "Something else answers at its address." },
-  gave_up: { label: "Gave up", tone: "bad", sentence: "Restarts did not help. A person has to look at it." },
+  unknown: { label: t`Unknown`, tone: "quiet", sentence: t`Nothing is known about it yet.` },
+  starting: { label: t`Starting`, tone: "busy", sentence: t`It is loading its model, and answers once that is done.` },
+  healthy: { label: t`Healthy`, tone: "good", sentence: t`It works.` },
+  asleep: { label: t`Asleep`, tone: "quiet", sentence: t`It has unloaded its model. The next request loads it again, which takes a while.` },
+  suspect: { label: t`Suspect`, tone: "warn", sentence: t`Something failed. A canary is finding out whether it still works.` },
+  out_of_memory: { label: t`Out of memory`, tone: "bad", sentence: t`The GPU's memory is full: another program has taken it. It works again once there is room.` },
+  wedged: { label: t`Stuck`, tone: "bad", sentence: t`It answers, but no request succeeds any more. Only a restart helps.` },
+  restarting: { label: t`Restarting`, tone: "busy", sentence: t`It is being restarted.` },
+  unreachable: { label: t`Unreachable`, tone: "bad", sentence: t`There is no connection to it: it is off, or still starting, or the address is wrong.` },
+  wrong_server: { label: t`Wrong server`, tone: "bad", sentence: t`Something else answers at its address.` },
+  gave_up: { label: t`Gave up`, tone: "bad", sentence: t`Restarts did not help. A person has to look at it.` },
 };
 
 export const TARGETS = {
-  hook: "HTTP hook", docker: "Docker", command: "Command", ssh: "SSH", home_assistant: "Home Assistant",
+  hook: t`HTTP hook`, docker: "Docker", command: t`Command`, ssh: "SSH", home_assistant: "Home Assistant",
 };
 
 export const stateOf = (name) => STATES[name] ?? STATES.unknown;
@@ -47,6 +49,11 @@ export function title(name) {
 }
 
 const NAMES = new Intl.DisplayNames(undefined, { type: "language" });
+
+export function emotionName(emotion) {
+  const words = emotion.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
+  return words[0].toUpperCase() + words.slice(1);
+}
 
 export function languageName(tag) {
   try {

@@ -86,6 +86,17 @@ async def test_a_voice_is_chosen(session: ClientSession, style: SpeechStyle, voi
     assert fake.posts(SYNTHESIZE_ONLINE)[0].fields["voice"].startswith(f"Magpie-Multilingual.{voice}")
 
 
+async def test_an_unknown_voice_is_logged_once(session: ClientSession, caplog: pytest.LogCaptureFixture) -> None:
+    """With what there is. One that is known is not worth a line."""
+    async with running(magpie.nim()) as fake:
+        speaker = Magpie(Transport(session, fake.url))
+        for voice in ("Zorg", "Zorg", "Jason.Calm", "alloy"):
+            assert [audio async for audio in speaker.synthesize(TEXT, SpeechStyle(voice=voice))]
+    [warning] = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert warning.startswith("Magpie has no voice 'Zorg'; the default voice speaks. There are: ")
+    assert "Jason.Calm" in warning
+
+
 async def test_a_rate_that_the_server_refuses_is_not_asked_for(session: ClientSession) -> None:
     """24 kHz is rejected outright by a NIM."""
     async with running(magpie.nim()) as fake:

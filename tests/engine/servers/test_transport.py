@@ -1,9 +1,12 @@
 """Every way in which a server can break, on real sockets, and the error it must become."""
 
 import asyncio
+import socket
+from typing import override
 
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import ClientSession, TCPConnector, web
+from aiohttp.abc import AbstractResolver, ResolveResult
 from spark_engine.errors import Busy, Rejected, ServerFault, SparkError, TimedOut, Unauthorized, Unreachable
 from spark_engine.models import Audio, Json
 from spark_engine.servers import transport as transport_module
@@ -55,6 +58,55 @@ async def test_no_connection_is_unreachable(session: ClientSession, url: str) ->
     """Refused, or no such host; the sentence names where."""
     with pytest.raises(Unreachable, match=r"No connection to (127\.0\.0\.1|no-such-host\.invalid):\d+"):
         await Transport(session, url).get("/x", deadline=5)
+
+
+class NeverFound(AbstractResolver):
+    """A resolver that does not answer, as one whose server is off."""
+
+    @override
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    @override
+    async def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_no_connection_in_time_is_unreachable(*, streamed: bool) -> None:
+    """No server has taken it: that is no evidence of one that hangs."""
+    async with ClientSession(connector=TCPConnector(resolver=NeverFound())) as session:
+        transport = Transport(session, "http://spark.test:9000/v1")
+        with pytest.raises(Unreachable, match=r"^No connection to spark\.test:9000 was made in time\.$") as raised:
+            if streamed:
+                async for _ in transport.stream("/x", PING, idle=0.05):
+                    pass
+            else:
+                await transport.get("/x", deadline=0.05)
+    assert raised.value.said == "timed out"
+
+
+async def test_the_words_of_the_server_alone(session: ClientSession) -> None:
+    """For callers with sentences of their own, within which no full stop is wanted."""
+    answers = [
+        (json({"detail": "License expired."}, status=403), "License expired"),
+        (json({}, status=401), "Unauthorized"),
+        (json({}, status=301, headers={"Location": "https://spark.test/"}), "https://spark.test/"),
+        (json({"error": "CUDA error: unknown error"}, status=500), "CUDA error: unknown error"),
+        (json({"error": "CUDA out of memory"}, status=500), "CUDA out of memory"),
+    ]
+    for answer, words in answers:
+        async with running(FakeServer({("GET", "/x"): answer})) as server:
+            with pytest.raises(SparkError) as raised:
+                await Transport(session, server.url).get("/x", deadline=5)
+        assert raised.value.quoted == words
+    with pytest.raises(Unreachable) as refused:
+        await Transport(session, faults.refused()).get("/x", deadline=5)
+    assert refused.value.quoted == "Connection refused"
+    assert TimedOut("The server did not answer in time.").quoted == "The server did not answer in time"
 
 
 async def test_tls_to_a_server_without_tls_is_unreachable(session: ClientSession) -> None:
@@ -174,9 +226,9 @@ async def test_an_answer_cut_at_close_is_found_by_its_content(session: ClientSes
 async def test_an_endless_answer_is_not_kept(session: ClientSession, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory is bounded."""
     monkeypatch.setattr(transport_module, "LARGEST_ANSWER", 1000)
-    async with running(FakeServer({("GET", "/x"): data(bytes(1001), "audio/wav")})) as fake:
+    async with running(FakeServer({("POST", "/x"): data(bytes(1001), "audio/wav")})) as fake:
         with pytest.raises(ServerFault, match="exceeds"):
-            await Transport(session, fake.url).get("/x", deadline=5)
+            await Transport(session, fake.url).post("/x", json_body({}), deadline=5)
 
 
 @pytest.mark.parametrize("suffix", ["", "/", "/v1", "/v1/"])

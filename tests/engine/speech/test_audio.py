@@ -3,7 +3,11 @@
 import contextlib
 import io
 import struct
+import sys
+import tracemalloc
 import wave
+from collections.abc import Callable
+from types import FrameType
 
 import pytest
 from hypothesis import given
@@ -159,3 +163,47 @@ def test_a_header_tells_the_width() -> None:
     assert reader.feed(wav_header(44_100, sample_width=WIDE) + bytes(8)) == bytes(8)
     assert (reader.format, reader.announced) == (WavFormat(1, 1, 44_100, 64), None)
     assert struct.unpack_from("<IH", wav_header(44_100, sample_width=WIDE), 28) == (44_100 * 8, 8)
+
+
+def calls_made(work: Callable[[], object]) -> int:
+    """How many functions it calls, written in Python or in C: what it costs, without a clock."""
+    calls = 0
+
+    def count(_: FrameType, event: str, __: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+@pytest.mark.parametrize("piece", [1, 7, 1000])
+@pytest.mark.parametrize("content", [b"", b"xy"])
+def test_a_head_costs_no_more_than_its_bytes(content: bytes, piece: int) -> None:
+    """However many chunks it has, and in whatever pieces it comes: none of them is looked at twice."""
+
+    def read(chunks: int) -> int:
+        file = b"RIFF\x10\0\0\0WAVE" + chunk(b"fake", content) * chunks + fmt() + chunk(b"data", b"\1\0")
+        reader = WavReader()
+        calls = calls_made(lambda: [reader.feed(file[at : at + piece]) for at in range(0, len(file), piece)])
+        assert reader.header_size == len(file) - 2
+        return calls
+
+    assert read(2000) < 2.1 * read(1000)
+
+
+def test_what_is_skipped_is_not_kept() -> None:
+    """A chunk of a megabyte that comes in small pieces."""
+    reader = WavReader()
+    reader.feed(b"RIFF\x10\0\0\0WAVE" + struct.pack("<4sI", b"LIST", 900_000))
+    tracemalloc.start()
+    for _ in range(90_000):
+        reader.feed(bytes(10))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10_000
+    assert reader.feed(fmt() + chunk(b"data", b"\1\0")) == b"\1\0"

@@ -9,7 +9,7 @@ from math import inf
 import pytest
 from spark_engine.errors import ServerFault
 from spark_engine.models import Audio
-from spark_engine.speech.speaking import SILENCE, WAITING, Progress, heard, how_many, speak, together
+from spark_engine.speech.speaking import MOST_UNHEARD, SILENCE, WAITING, Progress, heard, how_many, speak, together
 from spark_engine.speech.text import PAUSE, UTTERANCE_AIM, utterances
 
 from tests.helpers.engine.virtual_time import run
@@ -459,3 +459,22 @@ def test_leaving_whenever_leaves_nothing_behind(after: float) -> None:
         assert await anext(text, "closed") == "closed"
 
     run(leave())
+
+
+async def test_a_listener_who_takes_nothing_holds_the_server_back() -> None:
+    """Little is held meanwhile, and all of it arrives once it is taken."""
+    piece, pieces = Audio(bytes(1 << 20), 96_000), 32
+    made: list[Audio] = []
+
+    async def synthesize(text: str) -> AsyncGenerator[Audio]:
+        for _ in range(pieces):
+            made.append(piece)
+            yield piece
+
+    async with aclosing(speak(texts("One."), synthesize)) as spoken:
+        heard_bytes = (await anext(spoken)).size
+        for _ in range(pieces):
+            await settle()
+        assert sum(audio.size for audio in made) - heard_bytes <= MOST_UNHEARD + piece.size
+        heard_bytes += sum([audio.size async for audio in spoken])
+    assert heard_bytes == pieces * piece.size

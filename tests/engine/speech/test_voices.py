@@ -3,7 +3,16 @@
 import pytest
 from spark_engine.models import Voice
 from spark_engine.speech.language import base_language, normalize_language, with_region
-from spark_engine.speech.voices import OPENAI_VOICES, default_voice, find_voice, languages, parse_voice, voices_for
+from spark_engine.speech.voices import (
+    OPENAI_VOICES,
+    default_voice,
+    find_voice,
+    label,
+    languages,
+    parse_voice,
+    short_ids,
+    voices_for,
+)
 
 VOICES = [
     parse_voice(f"Magpie-Multilingual.{name}")
@@ -90,11 +99,17 @@ def test_the_default_voice_is_neutral() -> None:
         ("Aria", "de-DE", "DE-DE.Aria"),
         ("leo.happy", None, "DE-DE.Leo.Happy"),
         ("echo", None, "EN-US.Jason"),
+        ("EN-US.Aria", "de-DE", "EN-US.Aria"),
+        ("de-DE.Leo.Happy", None, "DE-DE.Leo.Happy"),
+        ("Leo · Happy (de-DE)", None, "DE-DE.Leo.Happy"),
+        ("Leo (Happy), de-DE", None, "DE-DE.Leo.Happy"),
+        ("alloy → Aria (en-US)", None, "EN-US.Aria"),
+        ("Other-Model.PT-BR.Mia", None, "PT-BR.Mia"),
         ("nova", "en-US", "PT-BR.Mia"),
     ],
 )
 def test_a_voice_is_found_by_any_of_its_names(wanted: str, language: str | None, found: str) -> None:
-    """Full name, speaker, speaker with emotion, OpenAI name."""
+    """Full name, short id, label, OpenAI name, and a full name of a model that was here before."""
     voice = find_voice(VOICES, wanted, language)
     assert voice is not None
     assert voice.name == f"Magpie-Multilingual.{found}"
@@ -105,6 +120,22 @@ def test_every_openai_name_gets_some_voice(name: str) -> None:
     """Even where the speaker that usually answers to it is not on the server."""
     assert find_voice(VOICES, name) is not None
     assert find_voice([], name) is None
+
+
+def test_ids_are_as_short_as_they_can_be() -> None:
+    """The speaker alone, with the language where several share the name, the full name where that is shared as well."""
+    names = ["M.EN-US.Mia", "M.EN-US.Mia.Calm", "M.DE-DE.Leo", "M.EN-US.Leo", "A.IT-IT.Ray", "B.IT-IT.Ray", "Solo"]
+    ids = short_ids([parse_voice(name) for name in names])
+    assert list(ids) == ["Mia", "Mia.Calm", "de-DE.Leo", "en-US.Leo", "A.IT-IT.Ray", "B.IT-IT.Ray", "Solo"]
+    assert [voice.name for voice in ids.values()] == names
+
+
+@pytest.mark.parametrize("shown", [*short_ids(VOICES), *map(label, VOICES)])
+def test_what_is_shown_is_found(shown: str) -> None:
+    found = find_voice(VOICES, shown)
+    assert found is not None
+    assert shown in (label(found), *short_ids(VOICES))
+    assert shown == label(found) or short_ids(VOICES)[shown] == found
 
 
 def test_an_unknown_voice_is_not_found() -> None:

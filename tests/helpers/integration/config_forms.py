@@ -11,7 +11,7 @@ from custom_components.spark_audio.const import DOMAIN
 
 PARAKEET, MAGPIE = "parakeet_url", "magpie_url"
 PROXY = "proxy_url"
-KEY = "s3cret-key"
+KEY = "s3cret-key-of-the-house"
 
 
 async def choose(hass: HomeAssistant, menu: ConfigFlowResult, connection: str) -> ConfigFlowResult:
@@ -20,11 +20,27 @@ async def choose(hass: HomeAssistant, menu: ConfigFlowResult, connection: str) -
     return await hass.config_entries.flow.async_configure(menu["flow_id"], {"next_step_id": connection})
 
 
-async def submit(hass: HomeAssistant, connection: str = "direct", /, **user_input: Any) -> ConfigFlowResult:
-    """A Spark added by these answers."""
+async def enter(hass: HomeAssistant, connection: str = "direct", /, **user_input: Any) -> ConfigFlowResult:
+    """What comes of these answers when a Spark is added."""
     menu = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
     form = await choose(hass, menu, connection)
     return await hass.config_entries.flow.async_configure(form["flow_id"], user_input)
+
+
+async def submit(hass: HomeAssistant, connection: str = "direct", /, **user_input: Any) -> ConfigFlowResult:
+    """The same, and back to the form where it is offered to save anyway: its fields have the errors."""
+    return await back(hass, await enter(hass, connection, **user_input))
+
+
+async def back(hass: HomeAssistant, result: ConfigFlowResult) -> ConfigFlowResult:
+    """The form again, where it is offered to save anyway."""
+    if result["type"] is not FlowResultType.MENU:
+        return result
+    options = result["menu_options"]
+    assert isinstance(options, list)
+    save, step = options
+    assert (result["step_id"], save) == ("not_ready", "save_anyway")
+    return await choose(hass, result, step)
 
 
 def direct(parakeet_url: str | None, magpie_url: str | None, **changes: Any) -> dict[str, Any]:
@@ -46,4 +62,4 @@ async def reconfigure(
     assert menu["step_id"] == "reconfigure"
     form = await choose(hass, menu, connection)
     assert (form["type"], form["step_id"]) == (FlowResultType.FORM, connection)
-    return await hass.config_entries.flow.async_configure(form["flow_id"], user_input)
+    return await back(hass, await hass.config_entries.flow.async_configure(form["flow_id"], user_input))

@@ -17,7 +17,7 @@ LISTENING = {
     "auto_gain": True,
 }
 
-HEALING = {"canary_interval": 300, "automatic_restart": True, "keep_warm": False, "restart_kind": "none"}
+HEALING = {"canary_interval": 300, "automatic_restart": False, "keep_warm": False, "restart_kind": "none"}
 DEFAULTS = {
     "emotion": "as_is",
     "speed": 1,
@@ -28,7 +28,7 @@ DEFAULTS = {
     "turn_deadline": 10,
     "audio_processing": {"noise_reduction": True, "auto_gain": True},
     "canary_interval": 300,
-    "automatic_restart": True,
+    "automatic_restart": False,
     "keep_warm": False,
     "restart_kind": "none",
 }

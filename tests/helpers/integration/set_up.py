@@ -6,6 +6,9 @@ from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 import custom_components.spark_audio
+from custom_components.spark_audio.spark_engine.healing.status import ServerStatus
+from custom_components.spark_audio.spark_engine.models import ServerName, Service
+from custom_components.spark_audio.stored import SparkStore
 
 INTEGRATION = Path(custom_components.spark_audio.__file__).parent
 
@@ -15,6 +18,13 @@ def entry_for(parakeet_url: str | None = None, magpie_url: str | None = None) ->
     return MockConfigEntry(
         domain="spark_audio", title="127.0.0.1", data={"parakeet_url": parakeet_url, "magpie_url": magpie_url}
     )
+
+
+async def answered_before(hass: HomeAssistant, entry: MockConfigEntry) -> MockConfigEntry:
+    """The entry, whose Parakeet has answered once: it is set up while that is away."""
+    server = ServerStatus(name=ServerName(Service.PARAKEET), url=entry.data["parakeet_url"])
+    await SparkStore(hass, entry.entry_id).learn([server])
+    return entry
 
 
 async def set_up(hass: HomeAssistant, entry: MockConfigEntry) -> bool:

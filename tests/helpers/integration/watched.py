@@ -29,7 +29,7 @@ ROOT = INTEGRATION.parent.parent
 PYTHON = os.environ.get("SPARK_AUDIO_PYTHON", str(ROOT / ".venv/bin/python"))
 
 HEAR = ("POST", TRANSCRIPTIONS)
-KEY = "sesame-7Fq2"
+KEY = "sesame-7Fq2-open-the-door"
 BROKEN = fake.json({"detail": CUDA}, status=500)
 
 HEALTH = "sensor.parakeet_health"

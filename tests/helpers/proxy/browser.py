@@ -32,12 +32,14 @@ class Visit:
 
 
 @asynccontextmanager
-async def visiting(browser: Browser, url: str, width: int = 1180, scheme: str = "light") -> AsyncGenerator[Visit]:
+async def visiting(
+    browser: Browser, url: str, width: int = 1180, scheme: str = "light", locale: str = "en-US"
+) -> AsyncGenerator[Visit]:
     """The page at `url`; fails where it wrote an error into the console or broke its own policy."""
     context = await browser.new_context(
         viewport={"width": width, "height": 900},
         color_scheme="dark" if scheme == "dark" else "light",
-        locale="en-US",
+        locale=locale,
     )
     try:
         page = await context.new_page()

@@ -1,5 +1,7 @@
 """Recordings in the formats that phones and browsers make, written here and now."""
 
+from array import array
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from math import pi, sin
 from struct import pack
@@ -21,12 +23,23 @@ class _Live(BytesIO):
         return False
 
 
-def recorded(container: str, codec: str, seconds: float = 2.0, *, live: bool = False, channels: str = "mono") -> bytes:
+def recorded(
+    container: str,
+    codec: str,
+    seconds: float = 2.0,
+    *,
+    live: bool = False,
+    channels: str = "mono",
+    sample_rate: int = 48_000,
+    tags: Mapping[str, str] | None = None,
+) -> bytes:
     """A recording in that container; `live` as a browser writes it, without a duration."""
     file: BytesIO = _Live() if live else BytesIO()
     audio = tone(seconds, 48_000)
-    with av.open(file, "w", format=container) as media:
-        stream = media.add_stream(codec, rate=48_000, layout=channels)
+    options = {"movflags": "use_metadata_tags", "write_id3v2": "1"} if tags else {}
+    with av.open(file, "w", format=container, container_options=options) as media:
+        media.metadata.update(tags or {})
+        stream = media.add_stream(codec, rate=sample_rate, layout=channels)
         assert isinstance(stream, av.AudioStream)
         frame = av.AudioFrame(format="s16", layout="mono", samples=len(audio.pcm) // 2)
         frame.planes[0].update(audio.pcm)
@@ -46,6 +59,15 @@ def many_channels(channels: int = 10, sample_rate: int = 192_000, seconds: float
     head = bytearray(wav_header(sample_rate, frames * width))
     head[22:36] = pack("<HIIHH", channels, sample_rate, sample_rate * width, width, 16)
     return bytes(head) + body
+
+
+def two_sides(left: Callable[[float], float], right: Callable[[float], float], seconds: float = 2.0) -> bytes:
+    """A WAV file with two channels; what each has at a time in seconds is from -1 to 1."""
+    times = [at / 16_000 for at in range(round(seconds * 16_000))]
+    samples = array("h", (round(20_000 * side(at)) for at in times for side in (left, right)))
+    head = bytearray(wav_header(16_000, len(samples) * 2))
+    head[22:36] = pack("<HIIHH", 2, 16_000, 64_000, 4, 16)
+    return bytes(head) + samples.tobytes()
 
 
 def speech_with_pauses() -> Audio:

@@ -15,6 +15,7 @@ class ProxyOptions(TypedDict, total=False):
     port: int
     zeroconf: bool | None
     api_key: tuple[str, ...]
+    admin_key: tuple[str, ...]
     embedded: bool
     allow_anonymous: bool
     protect_lists: bool

@@ -1,10 +1,7 @@
 """A text that is spoken through the proxy, and how long the speech is."""
 
-from io import BytesIO
-
-from spark_audio_proxy.transcode.decode import decode
-
 from tests.fakes.magpie import SECONDS_PER_CHARACTER
+from tests.helpers.proxy.decoding import decoded
 
 TEXT = "The kitchen light is on. The door is closed."
 SECONDS = 43 * SECONDS_PER_CHARACTER
@@ -12,4 +9,4 @@ SECONDS = 43 * SECONDS_PER_CHARACTER
 
 def seconds_in(audio: bytes) -> float:
     """Length of an encoded clip, counted from its samples."""
-    return sum(map(len, decode(BytesIO(audio)))) / 2 / 16_000
+    return decoded(audio).seconds

@@ -104,7 +104,9 @@ async def test_no_other_origin_is_answered(start_proxy: StartProxy) -> None:
     proxy = await start_proxy(cors_origins=("https://chat.example",))
     headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
     async with proxy.client.options(f"{proxy.url}/v1/audio/speech", headers=headers) as response:
-        assert response.status == 405
+        error = (await response.json())["error"]
+        assert (response.status, error["code"]) == (403, "foreign_origin")
+        assert "--cors-origins (SPARK_AUDIO_CORS_ORIGINS)" in error["message"]
         assert "Access-Control-Allow-Origin" not in response.headers
     async with proxy.client.get(f"{proxy.url}/v1/models", headers=headers) as response:
         assert "Access-Control-Allow-Origin" not in response.headers

@@ -8,6 +8,7 @@ from tests.fakes import faults, magpie
 from tests.fakes.server import FakeServer, Handler, json, running, text
 from tests.helpers.documents import at, items, string
 from tests.helpers.proxy.running_proxy import Proxy, StartProxy
+from tests.helpers.proxy.settings import ProxySettings
 
 
 async def get(proxy: Proxy, path: str, **headers: str) -> tuple[int, dict[str, object]]:
@@ -33,8 +34,8 @@ async def test_a_speaking_model_carries_its_voices(proxy: Proxy) -> None:
     """What Wyoming bridges look for."""
     _, item = await get(proxy, "/v1/models/Magpie-Multilingual")
     names = [at(voice, "name") for voice in items(item, "voices")]
-    assert "Aria, en-US" in names
-    assert "Jason (Happy), de-DE" in names
+    assert "Aria (en-US)" in names
+    assert "Jason · Happy (de-DE)" in names
 
 
 async def test_a_model_id_may_hold_a_slash(start_proxy: StartProxy) -> None:
@@ -44,10 +45,22 @@ async def test_a_model_id_may_hold_a_slash(start_proxy: StartProxy) -> None:
     assert (await get(proxy, "/v1/models/nvidia%2Fparakeet-tdt-0.6b-v3"))[1]["id"] == "nvidia/parakeet-tdt-0.6b-v3"
 
 
-async def test_an_unknown_model_is_a_404(proxy: Proxy) -> None:
-    status, answer = await get(proxy, "/v1/models/gpt-7")
-    assert status == 404
-    assert at(answer, "error", "code") == "model_not_found"
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [("whisper-1", "Parakeet"), ("gpt-4o-mini-tts", "Magpie"), ("nvidia%2Fnone", "Parakeet"), ("kokoro/", "Magpie")],
+)
+async def test_any_name_is_a_model(proxy: Proxy, model: str, name: str) -> None:
+    """As any name is accepted where text is spoken or speech is heard; clients check theirs at the start."""
+    status, item = await get(proxy, f"/v1/models/{model}")
+    assert (status, item["id"], item["name"]) == (200, model.rstrip("/").replace("%2F", "/"), name)
+    assert ("voices" in item) == (name == "Magpie")
+
+
+async def test_any_name_is_a_model_of_the_service_that_there_is(start_proxy: StartProxy) -> None:
+    for missing, model, name in (("parakeet_url", "whisper-1", "Magpie"), ("magpie_url", "tts-1", "Parakeet")):
+        settings: ProxySettings = {"parakeet_url": None} if missing == "parakeet_url" else {"magpie_url": None}
+        proxy = await start_proxy(**settings)
+        assert (await get(proxy, f"/v1/models/{model}"))[1]["name"] == name
 
 
 async def test_open_webui_gets_speaking_models_only(proxy: Proxy) -> None:
@@ -59,17 +72,30 @@ async def test_all_voices_and_openais_names_are_listed(proxy: Proxy) -> None:
     """Each with the `id` and `name` that Open WebUI insists on."""
     _, listed = await get(proxy, "/v1/audio/voices")
     voices = {string(voice, "id"): voice for voice in items(listed, "voices")}
-    assert set(magpie.VOICES) < set(voices)
+    assert [at(voice, "full_name") for voice in voices.values()][: len(magpie.VOICES)] == list(magpie.VOICES)
     assert len(voices) == len(magpie.VOICES) + 13
     assert all(string(voice, "name") for voice in voices.values())
-    assert at(voices, "alloy", "alias_of") == "Magpie-Multilingual.EN-US.Aria"
-    assert voices["Magpie-Multilingual.DE-DE.Leo.Calm"] == {
-        "id": "Magpie-Multilingual.DE-DE.Leo.Calm",
-        "name": "Leo (Calm), de-DE",
+    assert at(voices, "alloy", "name") == "alloy → Aria (en-US)"
+    assert at(voices, "alloy", "alias_of") in voices
+    assert voices["de-DE.Leo.Calm"] == {
+        "id": "de-DE.Leo.Calm",
+        "name": "Leo · Calm (de-DE)",
+        "full_name": "Magpie-Multilingual.DE-DE.Leo.Calm",
         "language": "de-DE",
         "speaker": "Leo",
         "emotion": "Calm",
     }
+
+
+async def test_a_voice_is_spoken_by_whatever_the_list_shows_of_it(proxy: Proxy) -> None:
+    """Ids, names and full names."""
+    _, listed = await get(proxy, "/v1/audio/voices")
+    for voice in items(listed, "voices")[:3] + items(listed, "voices")[-2:]:
+        for shown in ("id", "name", "full_name"):
+            body = {"input": "Hello.", "voice": string(voice, shown), "response_format": "wav"}
+            async with proxy.client.post(f"{proxy.url}/v1/audio/speech", json=body) as response:
+                assert response.status == 200
+            assert proxy.magpie.posts(magpie.SYNTHESIZE_ONLINE)[-1].fields["voice"] == string(voice, "full_name")
 
 
 async def test_lists_survive_a_service_that_is_down(start_proxy: StartProxy) -> None:

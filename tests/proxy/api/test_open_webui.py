@@ -113,7 +113,7 @@ async def test_lists_are_fetched_without_the_key(locked: Proxy) -> None:
     """Both keys of a voice are wanted, and only models that speak."""
     async with locked.client.get(f"{locked.url}/v1/audio/voices") as response:
         voices = {voice["id"]: voice["name"] for voice in (await response.json())["voices"]}
-    assert voices["Magpie-Multilingual.DE-DE.Mia.Calm"] == "Mia (Calm), de-DE"
+    assert voices["de-DE.Mia.Calm"] == "Mia · Calm (de-DE)"
     assert voices["alloy"]
     async with locked.client.get(f"{locked.url}/v1/audio/models") as response:
         assert [model["id"] for model in (await response.json())["models"]] == ["Magpie-Multilingual"]

@@ -199,7 +199,7 @@ async def test_sentences_are_spoken_whole(proxy: Proxy) -> None:
         ({"speed": True}, "speed", "from 0.25 to 4"),
         ({"voice": 7}, "voice", "a name or"),
         ({"voice": {"name": 7, "id": 7}}, "voice", "a name or"),
-        ({"language": "en;q=1"}, "language", "language tag"),
+        ({"language": "en;q=1"}, "language", "must be a language"),
         ({"stream_format": "xml"}, "stream_format", "audio or sse"),
     ],
 )

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import Context
 
 import pytest
@@ -27,6 +28,7 @@ from tests.helpers.proxy.callers import (
     talkative,
     until_gone,
 )
+from tests.helpers.proxy.raw_http import request
 from tests.helpers.proxy.running_proxy import StartProxy
 
 __all__ = ["paused"]
@@ -175,3 +177,28 @@ async def test_the_end_of_an_answer_has_to_be_read_as_well(minute: Minute) -> No
             await full.wait()
             await cut(minute, told)
             await until_gone(told, "/here")
+
+
+async def test_a_plain_answer_that_is_not_read_is_cut(
+    start_proxy: StartProxy, minute: Minute, paused: PausedFor, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of a caller without a key, who asks again and again and takes nothing: it is let go, and nothing is an error."""
+    caplog.set_level(logging.INFO)
+    proxy = await start_proxy(api_key=("the-key-of-the-house",))
+    told, full = outcomes(proxy.app), paused(proxy.url)
+    lists = request("GET", "/v1/audio/voices").replace(b"Connection: close\r\n", b"")
+    async with calling(proxy.url, lists * 2_000, room=ROOM) as caller:
+        await full.wait()
+        while not any(served.outcome == "gone" for served in taken(told)):
+            minute.passes(UNTAKEN)
+            await asyncio.sleep(0)
+        with suppress(ConnectionError):
+            while await caller.take(1 << 16):
+                pass
+    assert "GET /v1/audio/voices: nothing was taken for 60 s" in [record.getMessage() for record in caplog.records]
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING or record.exc_info] == []
+
+
+def taken(told: asyncio.Queue[RequestServed]) -> list[RequestServed]:
+    """What has been told by now."""
+    return [told.get_nowait() for _ in range(told.qsize())]

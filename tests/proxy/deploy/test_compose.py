@@ -19,6 +19,7 @@ from tests.helpers.repository import ROOT
 
 pytestmark = pytest.mark.build
 
+KEY = "the-key-of-the-house"
 COMPOSE = ROOT / "proxy/compose.yaml"
 EXAMPLE = ROOT / "proxy/.env.example"
 OURS = ["spark-audio-proxy", "embedded"]
@@ -51,7 +52,7 @@ def interpolated(text: str, variables: Mapping[str, str]) -> str:
 
 def compose(**variables: str) -> dict[str, object]:
     """The file with these variables in .env, beside those of the example."""
-    variables = example() | {"SPARK_AUDIO_API_KEY": "key"} | variables
+    variables = example() | {"SPARK_AUDIO_API_KEY": KEY} | variables
 
     def fill(node: Node) -> Node:
         if isinstance(node, dict):
@@ -122,7 +123,7 @@ class TestStart:
         found = settings("spark-audio-proxy")
         assert found.parakeet[0].url == "http://host.docker.internal:8000"
         assert found.magpie[0].url == "http://host.docker.internal:9000"
-        assert found.api_key == ("key",)
+        assert found.api_key == (KEY,)
         assert found.parakeet[0].restart.docker is None
         assert found.magpie[0].restart.docker is None
 
@@ -253,7 +254,7 @@ class TestOpenWebui:
         for direction in ("STT", "TTS"):
             assert environment[f"AUDIO_{direction}_ENGINE"] == "openai"
             assert environment[f"AUDIO_{direction}_OPENAI_API_BASE_URL"] == "http://spark-audio-proxy:8600/v1"
-            assert environment[f"AUDIO_{direction}_OPENAI_API_KEY"] == "key"
+            assert environment[f"AUDIO_{direction}_OPENAI_API_KEY"] == KEY
             assert environment[f"AUDIO_{direction}_MODEL"]
 
     def test_it_waits_for_whichever_proxy_there_is(self) -> None:

@@ -6,14 +6,16 @@ from spark_audio_proxy.config import SettingsError, is_loopback, read_settings
 from tests.helpers.proxy.settings import proxy_settings
 
 URL = "http://spark.local:9000"
+KEY, OTHER = "the-key-of-the-house", "16-characters-ok"
 
 
 def test_the_environment_sets_what_the_command_line_does_not() -> None:
     """The same names in both."""
     settings = read_settings(
-        ["--port", "1234"], {"SPARK_AUDIO_MAGPIE_URL": URL, "SPARK_AUDIO_PORT": "4321", "SPARK_AUDIO_API_KEY": "a, b,"}
+        ["--port", "1234"],
+        {"SPARK_AUDIO_MAGPIE_URL": URL, "SPARK_AUDIO_PORT": "4321", "SPARK_AUDIO_API_KEY": f"{KEY}, {OTHER}"},
     )
-    assert settings == proxy_settings(magpie_url=URL, port=1234, api_key=("a", "b"))
+    assert settings == proxy_settings(magpie_url=URL, port=1234, api_key=(KEY, OTHER))
 
 
 def test_sizes_and_switches_are_read_as_people_write_them() -> None:
@@ -56,7 +58,7 @@ def test_a_wrong_setting_is_named(arguments: list[str], message: str) -> None:
         read_settings(arguments, {})
 
 
-@pytest.mark.parametrize("more", [["--api-key", "secret"], ["--allow-anonymous"]])
+@pytest.mark.parametrize("more", [["--api-key", KEY], ["--allow-anonymous"]])
 def test_the_network_is_served_with_a_key_or_on_demand(more: list[str]) -> None:
     """Never by accident."""
     assert read_settings(["--magpie-url", URL, "--host", "0.0.0.0", *more], {}).host == "0.0.0.0"
@@ -66,10 +68,10 @@ def test_the_network_is_served_with_a_key_or_on_demand(more: list[str]) -> None:
     ("arguments", "announced"),
     [
         ([], False),
-        (["--api-key", "secret"], False),
-        (["--host", "0.0.0.0", "--api-key", "secret"], True),
-        (["--host", "192.0.2.7", "--api-key", "secret", "--zeroconf", "on"], True),
-        (["--host", "0.0.0.0", "--api-key", "secret", "--zeroconf", "off"], False),
+        (["--api-key", KEY], False),
+        (["--host", "0.0.0.0", "--api-key", KEY], True),
+        (["--host", "192.0.2.7", "--api-key", KEY, "--zeroconf", "on"], True),
+        (["--host", "0.0.0.0", "--api-key", KEY, "--zeroconf", "off"], False),
         (["--host", "0.0.0.0", "--allow-anonymous"], False),
         (["--zeroconf", "off"], False),
     ],
@@ -98,3 +100,47 @@ def test_loopback_is_told_from_the_network(host: str, *, expected: bool) -> None
 def test_keys_stay_out_of_what_is_printed() -> None:
     """A settings object may end up in a log."""
     assert "hunter2" not in repr(proxy_settings(magpie_url=URL, api_key=("hunter2",), llm_key="hunter2"))
+
+
+@pytest.mark.parametrize("setting", ["api_key", "admin_key"])
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        (",", "a key is empty"),
+        (" ", "a key is empty"),
+        (f"{KEY},", "a key is empty"),
+        (f",{KEY}", "a key is empty"),
+        (f"{KEY},,{OTHER}", "a key is empty"),
+        ("short", "fewer than 16 characters; openssl rand -hex 24"),
+        (f"{KEY},15-characters-k", "fewer than 16 characters"),
+        ("half-of-a-key,and-the-other-half", "fewer than 16 characters"),
+        ("the key of the house", "printable ASCII"),
+        ("schlüssel-des-hauses", "printable ASCII"),
+        ("the-key-of-\x7f-the-house", "printable ASCII"),
+    ],
+)
+def test_a_key_that_is_none_is_refused_at_the_start(setting: str, keys: str, sentence: str) -> None:
+    """Not silently: without a key the proxy would be open, and a short one is guessed. The key itself is not shown."""
+    given = {"SPARK_AUDIO_MAGPIE_URL": URL, "SPARK_AUDIO_API_KEY": OTHER, f"SPARK_AUDIO_{setting.upper()}": keys}
+    with pytest.raises(SettingsError, match=sentence) as raised:
+        read_settings([], given)
+    assert f"SPARK_AUDIO_{setting.upper()}" in str(raised.value)
+    assert not [key for key in map(str.strip, keys.split(",")) if key and key in str(raised.value)]
+
+
+def test_no_key_on_the_command_line_is_no_key_either() -> None:
+    with pytest.raises(SettingsError, match="a key is empty"):
+        read_settings(["--magpie-url", URL, "--api-key", ""], {})
+    assert read_settings(["--magpie-url", URL], {"SPARK_AUDIO_API_KEY": ""}).api_key == ()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--admin-key", KEY], "of use only beside --api-key"),
+        (["--admin-key", KEY, "--api-key", f"{OTHER},{KEY}"], "a key is also in --api-key"),
+    ],
+)
+def test_an_admin_key_is_one_of_its_own(arguments: list[str], sentence: str) -> None:
+    with pytest.raises(SettingsError, match=sentence):
+        read_settings(["--magpie-url", URL, *arguments], {})

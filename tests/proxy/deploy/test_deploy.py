@@ -53,7 +53,9 @@ def container(name: str) -> Manifest:
 def environment(name: str) -> dict[str, str]:
     """Its variables; one from a Secret gets a value of its own."""
     variables = [mapping(item) for item in items(container(name), "env")]
-    return {string(item, "name"): string({"value": "from-a-secret"} | item, "value") for item in variables}
+    return {
+        string(item, "name"): string({"value": "from-a-secret-of-the-cluster"} | item, "value") for item in variables
+    }
 
 
 @pytest.mark.parametrize("version", [OLDEST, kubernetes_validate.latest_version()])
@@ -94,7 +96,7 @@ def test_the_proxys_variables_are_settings() -> None:
     assert {name.removeprefix(PREFIX).lower() for name in variables} <= set(OPTIONS)
     settings = read_settings([], variables)
     assert settings.auto_restart is False
-    assert settings.api_key == ("from-a-secret",)
+    assert settings.api_key == ("from-a-secret-of-the-cluster",)
     assert settings.port == at(container("proxy.yaml"), "ports", 0, "containerPort")
     assert settings.state_dir == at(container("proxy.yaml"), "volumeMounts", 0, "mountPath")
 
@@ -240,7 +242,8 @@ class TestDocumentation:
             (stand_in, {"HOST": "0.0.0.0", "EMBEDDED": "on"}),
             (unit, {}),
         ):
-            given = dict(re.findall(rf"^(?:.* -e )?{PREFIX}(\w+)=(\S+)", lines.replace(" -e ", "\n -e "), re.MULTILINE))
+            lines = lines.replace("$(openssl rand -hex 24)", "f" * 48).replace(" -e ", "\n -e ")
+            given = dict(re.findall(rf"^(?:.* -e )?{PREFIX}(\w+)=(\S+)", lines, re.MULTILINE))
             found = read_settings([], {f"{PREFIX}{name}": value for name, value in (given | more).items()})
             assert found.host == "0.0.0.0"
             assert found.embedded or (found.parakeet[0].url, found.magpie[0].url) == (

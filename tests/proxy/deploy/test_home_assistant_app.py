@@ -222,7 +222,7 @@ class TestOptions:
 
     @pytest.mark.parametrize(
         ("options", "host"),
-        [({}, "127.0.0.1"), ({"api_key": "key"}, "0.0.0.0"), ({"allow_anonymous": True}, "0.0.0.0")],
+        [({}, "127.0.0.1"), ({"api_key": "the-key-of-the-house"}, "0.0.0.0"), ({"allow_anonymous": True}, "0.0.0.0")],
     )
     def test_the_network_reaches_it_with_a_key_alone(self, run: ModuleType, options: Options, host: str) -> None:
         given = {"parakeet_url": "http://spark.local:8000", "magpie_url": "", "api_key": ""} | options
@@ -234,7 +234,7 @@ class TestOptions:
         options: Options = {
             "parakeet_url": "http://spark.local:8000,http://desktop.local:8000",
             "magpie_url": "http://spark.local:9000",
-            "api_key": "one,two",
+            "api_key": "the-key-of-the-house,the-key-of-the-garden",
             "auto_restart": False,
             "metrics": True,
             "concurrency": 2,
@@ -244,7 +244,7 @@ class TestOptions:
         assert all(accepts(config["schema"][name], value) for name, value in options.items())
         found = read_settings([], run.environment(options))
         assert [server.url for server in found.parakeet] == str(options["parakeet_url"]).split(",")
-        assert found.api_key == ("one", "two")
+        assert found.api_key == ("the-key-of-the-house", "the-key-of-the-garden")
         assert (found.auto_restart, found.metrics, found.concurrency) == (False, True, 2)
         assert (found.unknown_voice, found.log_format) == ("reject", "text")
         assert found.magpie[0].restart.docker == options["magpie_restart_docker"]

@@ -176,7 +176,7 @@ class TestContainer:
         given = {
             "SPARK_AUDIO_HOST": "127.0.0.1",
             "SPARK_AUDIO_PORT": free_port(),
-            "SPARK_AUDIO_API_KEY": "key",
+            "SPARK_AUDIO_API_KEY": "the-key-of-the-house",
             "SPARK_AUDIO_MAGPIE_URL": "http://127.0.0.1:9",
             "SPARK_AUDIO_METRICS": "on",
         }
@@ -184,7 +184,7 @@ class TestContainer:
         with started(image.command(image.entrypoint, given)) as url:
             assert url == f"http://127.0.0.1:{given['SPARK_AUDIO_PORT']}"
             assert healthy(image, given)
-            with urlopen(Request(f"{url}/metrics", headers={"Authorization": "Bearer key"})) as answer:
+            with urlopen(Request(f"{url}/metrics", headers={"Authorization": "Bearer the-key-of-the-house"})) as answer:
                 assert b"spark_build_info" in answer.read()
         assert not healthy(image, given)
         assert (image.root / "state/magpie.json").exists()

@@ -69,7 +69,10 @@ def test_the_wheel_alone_starts(wheel: Path, tmp_path: Path) -> None:
     [
         (["--magpie-url", "nonsense"], "--magpie-url (SPARK_AUDIO_MAGPIE_URL): a URL starts with"),
         (["--host", "203.0.113.1", "--magpie-url", "http://127.0.0.1:9"], "open to the network"),
-        (["--host", "203.0.113.1", "--magpie-url", "http://127.0.0.1:9", "--api-key", "k"], "cannot listen on"),
+        (
+            ["--host", "203.0.113.1", "--magpie-url", "http://127.0.0.1:9", "--api-key", "the-key-of-the-house"],
+            "cannot listen on",
+        ),
         (
             ["--magpie-url", "http://127.0.0.1:9", "--magpie-restart-docker", "tcp://127.0.0.1:9#magpie"],
             "restart target of magpie: ",

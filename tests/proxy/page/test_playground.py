@@ -42,7 +42,7 @@ async def test_a_text_is_spoken_and_heard(browser: Browser, spark: EmbeddedSpark
         page = visit.page
         await page.get_by_label("Text", exact=True).fill(TEXT)
         await expect(page.get_by_label("Language")).to_have_value("en-US")
-        await page.get_by_label("Voice", exact=True).select_option(label="Jason, calm")
+        await page.get_by_label("Voice", exact=True).select_option(label="Jason · Calm")
         await page.get_by_role("button", name="Speak").click()
         await expect(page.locator("#speak-measured")).to_contain_text("First audio after")
         await expect(page.locator("#replay")).to_be_visible()
@@ -73,10 +73,40 @@ async def test_voices_are_grouped_by_language_and_emotion(browser: Browser, spea
         await language.select_option(label="German (Germany)")
         labels = await voice.locator("optgroup").evaluate_all("groups => groups.map(group => group.label)")
         assert labels == ["No particular emotion", "Calm", "Happy", "Neutral"]
-        await voice.select_option(label="Mia, happy")
+        await voice.select_option(label="Mia · Happy")
         await visit.page.get_by_role("button", name="Speak").click()
         await expect(visit.page.locator("#replay")).to_be_visible()
     assert speaks.posts(magpie.SYNTHESIZE_ONLINE)[-1].fields["voice"] == "Magpie-Multilingual.DE-DE.Mia.Happy"
+
+
+async def test_a_speaker_is_found_and_played(browser: Browser, speaks: FakeServer) -> None:
+    """By name, language or emotion; the form shows who speaks, and the sentence is in the speaker's language."""
+    async with serving(magpie_url=speaks.url, watch=False) as url, visiting(browser, url) as visit:
+        page = visit.page
+        await page.get_by_text("All speakers and emotions").click()
+        await page.get_by_label("Search").fill("leo german calm")
+        await expect(page.locator("#voices-found")).to_have_text("1 speaker")
+        await page.get_by_role("button", name="Play Leo, Calm, German (Germany)").click()
+        await expect(page.get_by_label("Language")).to_have_value("de-DE")
+        await expect(page.locator("#replay")).to_be_visible()
+        await page.get_by_label("Search").fill("zorg")
+        await expect(page.locator("#voices-found")).to_have_text("0 speakers")
+    fields = speaks.posts(magpie.SYNTHESIZE_ONLINE)[-1].fields
+    assert fields["voice"] == "Magpie-Multilingual.DE-DE.Leo.Calm"
+    assert "Waschmaschine" in str(fields["text"])
+
+
+async def test_the_sentence_to_try_is_in_the_language(browser: Browser, speaks: FakeServer) -> None:
+    """Until a person writes another one, which stays."""
+    async with serving(magpie_url=speaks.url, watch=False) as url, visiting(browser, url) as visit:
+        language, text = visit.page.get_by_label("Language"), visit.page.get_by_label("Text", exact=True)
+        await expect(language.locator("option")).to_have_count(6)
+        await expect(text).to_have_value(re.compile("^Good evening"))
+        await language.select_option(label="German (Germany)")
+        await expect(text).to_have_value(re.compile("^Guten Abend"))
+        await text.fill("Mahlzeit.")
+        await language.select_option(label="French (France)")
+        await expect(text).to_have_value("Mahlzeit.")
 
 
 async def test_stop_ends_the_speech(browser: Browser, speaks: FakeServer) -> None:
@@ -156,3 +186,22 @@ async def test_errors_are_sentences(browser: Browser, hears: FakeServer, tmp_pat
         await expect(visit.page.locator("#listen-problem")).to_have_text(re.compile("^The file is not audio"))
         await visit.page.get_by_role("button", name="Speak").click()
         await expect(visit.page.locator("#speak-problem")).to_contain_text("This proxy has no Magpie")
+
+
+async def test_what_to_copy_is_copied(browser: Browser, hears: FakeServer, clip: Path) -> None:
+    """The address, ready lines for other programs, and the transcript; with and without the clipboard's interface."""
+    async with serving(parakeet_url=hears.url, watch=False) as url, visiting(browser, url) as visit:
+        page = visit.page
+        await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        for name, expected in (("the base URL", f"{url}v1"), ("the lines for curl", f"curl {url}v1/audio/speech")):
+            if name != "the base URL":
+                await page.get_by_text("curl", exact=True).click()
+            await page.get_by_role("button", name=f"Copy {name}").click()
+            await expect(page.get_by_role("button", name=f"Copied {name}")).to_be_visible()
+            assert expected in await page.evaluate("navigator.clipboard.readText()")
+        await page.locator("#file").set_input_files(clip)
+        await expect(page.locator("#transcript")).not_to_be_empty()
+        await page.evaluate("delete Clipboard.prototype.writeText")
+        await page.get_by_role("button", name="Copy the transcript").click()
+        await expect(page.get_by_role("button", name="Copied the transcript")).to_be_visible()
+        assert await page.evaluate("navigator.clipboard.readText()") == await page.locator("#transcript").text_content()

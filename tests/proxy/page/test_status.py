@@ -52,8 +52,14 @@ async def test_a_wedge_appears_and_heals_live(
         await expect(card.locator(".headline")).to_have_text("It works.")
         await expect(card.locator(".evidence")).to_have_text("The canary was transcribed right.")
         steps = await card.locator(".timeline .what").all_text_contents()
-        assert steps == ["Healthy", "Restarting", "Wedged", "Suspect", "Healthy"]
+        assert steps == ["Healthy", "Restarting", "Stuck", "Suspect", "Healthy"]
         assert await card.locator(".bar.failed .cross").count() >= 2
+        await expect(card.locator(".strip")).to_have_attribute(
+            "aria-label", re.compile(r"^Usable: \d\d?\.\d+ % since ")
+        )
+        await expect(card.locator(".chart")).to_be_hidden()
+        await card.get_by_text("Details").click()
+        await expect(card.locator(".chart")).to_be_visible()
         await expect(card.locator(".chart")).to_have_attribute("aria-label", re.compile("failed$"))
 
 
@@ -75,25 +81,59 @@ async def test_a_restart_needs_the_key(browser: Browser, hears: FakeServer, spea
         card, dialog = page.locator(state(page)), page.locator("#key-dialog")
         await expect(page.locator("#link")).to_have_text("Locked")
         await expect(card.locator(".badge")).to_contain_text("Healthy")
-        await expect(card.locator(".details")).to_be_hidden()
+        await expect(card.locator(".details").first).to_be_hidden()
         await card.get_by_role("button", name="Restart…").click()
         await page.locator("#restart-dialog").get_by_role("button", name="Restart").click()
         await expect(dialog).to_be_visible()
         await page.locator("#key").fill("wrong")
         await dialog.get_by_role("button", name="Use this key").click()
-        await expect(page.locator("#key-why")).to_have_text("Incorrect API key provided.")
+        await expect(dialog.get_by_role("alert")).to_have_text("Incorrect API key provided.")
         assert restarts.asked == []
         await page.keyboard.press("Escape")
-        await expect(card.get_by_role("alert")).to_have_text("Incorrect API key provided.")
+        await expect(card.get_by_role("alert")).to_contain_text("API key")
         await card.get_by_role("button", name="Restart…").click()
         await page.locator("#restart-dialog").get_by_role("button", name="Restart").click()
         await page.locator("#key").fill("right")
         await dialog.get_by_role("button", name="Use this key").click()
         await expect(page.locator("#link")).to_have_text("Live")
+        await expect(page.locator("#key-state")).to_have_text("Key accepted")
+        await expect(card.get_by_role("alert")).to_be_hidden()
         await expect(card.locator(".timeline")).to_contain_text(["restart requested: by hand"])
+        await expect(card.locator(".progress")).to_have_text(re.compile(r"^Restarted\. It works again after \d+ s\.$"))
         await page.reload()
         await expect(page.locator("#link")).to_have_text("Live")
         assert await page.evaluate("localStorage.length") == 0
+    assert len(restarts.posts(RESTART)) == 1
+
+
+async def test_a_restart_needs_an_admin_key(browser: Browser, hears: FakeServer, tmp_path: Path) -> None:
+    """Where there is one, the key that shows everything restarts nothing; the page says so and asks for the other."""
+    restarts = hook()
+    async with (
+        running(restarts),
+        serving(
+            parakeet_url=hears.url,
+            parakeet_restart_url=restarts.url + RESTART,
+            api_key=("right",),
+            admin_key=("admin",),
+            state_dir=str(tmp_path),
+        ) as url,
+        visiting(browser, url) as visit,
+    ):
+        page = visit.page
+        card, dialog = page.locator(state(page)), page.locator("#key-dialog")
+        await page.locator("#key-button").click()
+        await page.locator("#key").fill("right")
+        await dialog.get_by_role("button", name="Use this key").click()
+        await expect(page.locator("#link")).to_have_text("Live")
+        await card.get_by_role("button", name="Restart…").click()
+        await page.locator("#restart-dialog").get_by_role("button", name="Restart").click()
+        await expect(page.locator("#key-why")).to_have_text(re.compile("an admin key may"))
+        assert restarts.asked == []
+        await page.locator("#key").fill("admin")
+        await dialog.get_by_role("button", name="Use this key").click()
+        await expect(card.locator(".timeline")).to_contain_text(["restart requested: by hand"])
+        await expect(page.locator("#link")).to_have_text("Live")
     assert len(restarts.posts(RESTART)) == 1
 
 

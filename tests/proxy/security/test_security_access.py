@@ -7,13 +7,18 @@ from typing import Unpack
 import pytest
 from aiohttp import web
 from spark_audio_proxy import __main__, streamed_answer
+from spark_audio_proxy.api import relay
 from spark_audio_proxy.api.speech import LARGEST_REQUEST
 from spark_audio_proxy.config import Settings
-from spark_audio_proxy.transcode import libav_limits
+from spark_audio_proxy.transcode import decoder, decoders, libav_limits
 from spark_audio_proxy.transcode.decode import SAMPLE_RATES
 from spark_audio_proxy.uploads import admission as limits
 from spark_audio_proxy.uploads import form, streamed_upload
 from spark_audio_proxy.uploads import multipart_reader as form_reader
+from spark_engine.models import HIGHEST_RATE, LOWEST_RATE
+from spark_engine.servers import documents, probe, transport
+from spark_engine.servers.magpie import LARGEST_SPEECH
+from spark_engine.speech.speaking import MOST_UNHEARD
 
 from tests.helpers.proxy.running_proxy import Proxy, StartProxy
 from tests.helpers.proxy.settings import ProxySettings
@@ -98,14 +103,26 @@ def test_the_bounds_are_those_of_the_code() -> None:
         "an upload": f"{usual.max_upload >> 20} MiB after decompression; {form.UPLOAD_PAUSE:.0f} s without a byte, "
         f"{form.LONGEST_UPLOAD / 60:.0f} minutes in total, {form.SLOWEST_UPLOAD >> 10} KiB/s if its length is known; "
         f"{streamed_upload.LATE_AFTER:.0f} s of a turn at Parakeet while it arrives",
-        "all uploads together, in memory": f"{usual.bytes_in_flight >> 20} MiB; {limits.MOST_WAITING} more wait unread",
+        "all uploads and speech requests together, in memory": ""
+        f"{usual.bytes_in_flight >> 20} MiB; {limits.MOST_WAITING} more wait unread",
         "a form": f"{form_reader.MOST_PARTS} parts, 16 headers each, {form_reader.LARGEST_FIELD >> 20} MiB for a field",
-        "JSON": f"{LARGEST_REQUEST >> 20} MiB for a speech request; {form.MOST_VALUES:,} values",
-        "a recording": f"{usual.max_audio / 3600:.0f} hours; {rates[0] // 1000} to {rates[-1] // 1000} kHz; "
-        f"{libav_limits.LARGEST_BLOCK >> 20} MiB for one block of memory in the decoder, "
-        "even if the header asks for more",
+        "JSON": f"{LARGEST_REQUEST >> 20} MiB for a speech request; {documents.MOST_VALUES:,} values; "
+        f"{documents.MOST_DEPTH} levels",
+        "a recording": f"{usual.max_audio / 3600:.0f} hours; {rates[0] // 1000} to {rates[-1] // 1000} kHz",
+        "decoding one": f"a process of its own: {decoder.SPARE_SECONDS} s of processor time, and 1 s more for each "
+        f"{decoder.SLOWEST} s of audio; {decoder.MEMORY >> 20} MiB of memory beside the recording, "
+        f"{libav_limits.LARGEST_BLOCK >> 20} MiB for one block; {decoders.PATIENCE:.0f} s without audio",
         "a connection without a request": f"{__main__.IDLE:.0f} s",
-        "a response in progress (speech, events, relayed responses)": f"{streamed_answer.UNTAKEN:.0f} s without a byte "
+        "a response of any kind": f"{streamed_answer.UNTAKEN:.0f} s without a byte "
         "read by the client, once all buffers are full",
+        "a page that tells what a server is; any other response that is read whole": ""
+        f"{transport.LARGEST_PAGE >> 20} MiB; "
+        f"{transport.LARGEST_ANSWER >> 20} MiB; {documents.MOST_DEPTH} levels of JSON",
+        "names from a server (voices, models, versions)": f"the first {probe.MOST_NAMES:,} of a list; "
+        f"{transport.LONGEST_NAME} characters each",
+        "speech": f"{LOWEST_RATE // 1000} to {HIGHEST_RATE // 1000} kHz; {LARGEST_SPEECH >> 20} MiB for an utterance; "
+        f"{MOST_UNHEARD >> 20} MiB that a slow listener has not taken, then the server has to wait",
+        "the language model server's list of models; its errors": f"{relay.LARGEST_LIST >> 20} MiB each",
         "requests": f"{usual.concurrency} at once for each service, {usual.queue} wait",
     }
+    assert relay.LARGEST_ERROR == relay.LARGEST_LIST

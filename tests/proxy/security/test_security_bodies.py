@@ -9,8 +9,8 @@ from collections.abc import AsyncGenerator
 import pytest
 from spark_audio_proxy.api.speech import LARGEST_REQUEST
 from spark_audio_proxy.uploads import form as form_module
-from spark_audio_proxy.uploads.form import MOST_VALUES
 from spark_audio_proxy.uploads.multipart_reader import LARGEST_FIELD, MOST_PARTS
+from spark_engine.servers.documents import MOST_VALUES
 
 from tests.fakes import magpie
 from tests.fakes.parakeet import TRANSCRIPTIONS

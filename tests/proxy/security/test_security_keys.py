@@ -178,6 +178,8 @@ async def test_a_password_where_none_belongs_is_not_repeated(start_proxy: StartP
         assert "hunter2" not in str(raised.value)
 
 
+HUNTER = "hunter2-hunter2-hunter2"
+
 FORGED = "x\r\n2026-01-01 00:00:00,000 INFO forged: \x1b[31m all is well \x85\u2028"
 
 
@@ -188,7 +190,7 @@ async def program(url: str, folder: Path, log_format: str) -> AsyncGenerator[tup
         "PARAKEET_URL": url,
         "PORT": "0",
         "WATCH": "off",
-        "API_KEY": "hunter2",
+        "API_KEY": HUNTER,
         "LOG_FORMAT": log_format,
         "STATE_DIR": str(folder),
     }
@@ -215,11 +217,11 @@ async def test_no_caller_and_no_server_can_write_into_the_log(tmp_path: Path, lo
     hears = parakeet.openai()
     hears.answers["POST", TRANSCRIPTIONS] = answering({"detail": FORGED}, status=500)
     async with running(hears), program(hears.url, tmp_path, log_format) as (url, logged):
-        key = "Authorization: Bearer hunter2"
+        key = f"Authorization: Bearer {HUNTER}"
         for text in (
             request("GET", "/v1/models", key + "\0"),
             request("GET", "/v1/models", key.replace(":", "")),
-            request("GET", "/v1/models?key=hunter2").replace(b"HTTP/1.1", b"HTTP/9.9.9"),
+            request("GET", f"/v1/models?key={HUNTER}").replace(b"HTTP/1.1", b"HTTP/9.9.9"),
             request("GET", "/v1/models/x%0d%0aINFO%20forged:%20%1b[31m", key),
             request("GET", "/%0aforged%e2%80%a8", key),
             request("GET", "/" + "a" * 20_000, key),
@@ -227,7 +229,7 @@ async def test_no_caller_and_no_server_can_write_into_the_log(tmp_path: Path, lo
             request("GET", "/v1/models", key, "X-Request-ID: forged: all is well"),
         ):
             await ask(url, text)
-        async with ClientSession(headers={"Authorization": "Bearer hunter2"}) as client:
+        async with ClientSession(headers={"Authorization": f"Bearer {HUNTER}"}) as client:
             form = FormData()
             form.add_field("file", recorded("mp3", "libmp3lame"), filename="a.mp3")
             async with client.post(url + TRANSCRIPTIONS, data=form) as response:

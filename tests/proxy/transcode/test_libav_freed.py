@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from io import BytesIO
 from pathlib import Path
 from threading import Barrier, Event
 from typing import override
@@ -18,15 +17,14 @@ from av.codec.context import CodecContext
 from av.container import InputContainer, OutputContainer
 from av.filter import Graph
 from av.stream import Stream
-from spark_audio_proxy.app_state import TRANSCODERS
+from spark_audio_proxy.app_state import ENCODERS
 from spark_audio_proxy.transcode import coder as coder_module
 from spark_audio_proxy.transcode.coder import Coder
 from spark_audio_proxy.transcode.decode import decode
 from spark_audio_proxy.transcode.encode import FORMATS, AudioFormat, Encoder, create_encoder
-from spark_audio_proxy.uploads.windows import cut_windows
 from spark_engine.models import Audio
 
-from tests.helpers.proxy.callers import SPEECH, calling, dictation, outcomes, talkative
+from tests.helpers.proxy.callers import SPEECH, outcomes, talkative
 from tests.helpers.proxy.recordings import recorded, tone
 from tests.helpers.proxy.running_proxy import Proxy, StartProxy
 
@@ -141,27 +139,15 @@ def test_a_recording_leaves_nothing(alive: Alive, recording: str, taken: int) ->
     """However much of it was decoded."""
     file = {"whole": MP3, "cut": MP3[:50_000], "damaged": MP3[:10_000] + b"no frame" * 10_000 + MP3[10_000:]}[recording]
     before = threads()
-    with closing(decode(BytesIO(file))) as blocks:
-        assert (sum(len(block) for _, block in zip(range(taken), blocks, strict=False)) > 0) == (taken > 0)
+    with closing(decode(bytearray(file))) as blocks:
+        assert (sum(len(block.pcm) for _, block in zip(range(taken), blocks, strict=False)) > 0) == (taken > 0)
         assert threads() == before
-    assert alive() == {}
-
-
-def test_a_recording_that_is_too_long_leaves_nothing(alive: Alive) -> None:
-    """Nor one of which a window is left; only the windows refer to the decoder."""
-    windows = cut_windows(decode(BytesIO(MP3)), 10.0, 100.0)
-    next(windows)
-    assert alive() != {}
-    del windows
-    assert alive() == {}
-    with pytest.raises(ValueError, match="longer than 20 seconds"):
-        list(cut_windows(decode(BytesIO(MP3)), 10.0, 20.0))
     assert alive() == {}
 
 
 async def at_rest(proxy: Proxy) -> None:
     """Until no transcoding thread is at work."""
-    pool, loop = proxy.app[TRANSCODERS], asyncio.get_running_loop()
+    pool, loop = proxy.app[ENCODERS], asyncio.get_running_loop()
     all_threads = Barrier(TRANSCODING)
     await asyncio.gather(*(loop.run_in_executor(pool, all_threads.wait) for _ in range(TRANSCODING)))
 
@@ -187,16 +173,3 @@ async def test_disconnected_listeners_leave_nothing(
     await at_rest(proxy)
     assert alive() == {}
     assert threads() <= before + TRANSCODING
-
-
-async def test_a_disconnected_transcription_leaves_nothing(start_proxy: StartProxy, alive: Alive) -> None:
-    """Two windows of three are still to be heard."""
-    proxy = await start_proxy(window=10.0)
-    told = outcomes(proxy.app)
-    for _ in range(5):
-        async with calling(proxy.url, await dictation("true", MP3)) as caller:
-            await caller.take_until(b"transcript.text.delta")
-            caller.hang_up()
-        assert (await told.get()).outcome == "gone"
-    await at_rest(proxy)
-    assert alive() == {}

@@ -5,6 +5,7 @@ from base64 import b64encode
 from gzip import compress
 
 import pytest
+from spark_audio_proxy.app_state import UPLOADS
 from spark_audio_proxy.uploads import admission as limits
 from spark_audio_proxy.uploads import form as form_module
 from spark_engine.models import Audio
@@ -138,3 +139,32 @@ async def _drip(caller: Caller, body: bytes) -> None:
     for at in range(0, len(body), 100):
         await caller.say(body[at : at + 100])
         await asyncio.sleep(0.01)
+
+
+async def test_requests_for_speech_share_the_room_with_uploads(start_proxy: StartProxy) -> None:
+    """Large ones wait for it, unread, and go on as soon as there is room; small ones do not wait."""
+    limit = 4 << 20
+    proxy = await start_proxy(bytes_in_flight=limit)
+    large = b'{"input": "Hello.", "instructions": "' + b"x" * (1 << 20) + b'"}'
+    held = proxy.app[UPLOADS]
+    with held.share() as share:
+        await share.grow(limit - limit // 8)
+        asking = asyncio.create_task(speech(proxy, large))
+        assert await speech(proxy, b'{"input": "Hello."}') == 200
+        assert not asking.done()
+    assert await asking == 200
+    with held.share() as share:
+        # All of it was given back.
+        await share.grow(limit)
+
+
+async def test_a_request_for_speech_that_never_fits_is_told_so(start_proxy: StartProxy) -> None:
+    proxy = await start_proxy(bytes_in_flight=1 << 20)
+    assert await speech(proxy, b'{"input": "Hello.", "instructions": "' + b"x" * (1 << 20) + b'"}') == 429
+
+
+async def speech(proxy: Proxy, body: bytes) -> int:
+    """The status of a request for speech."""
+    async with proxy.client.post(f"{proxy.url}/v1/audio/speech", data=body) as response:
+        await response.read()
+        return response.status

@@ -1,10 +1,12 @@
 """Long recordings in bounded memory, cut in pauses."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncGenerator, Iterable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from spark_audio_proxy.transcode.decode import Block
 from spark_audio_proxy.uploads.windows import Window, cut_windows, quietest
 from spark_engine.models import Audio
 
@@ -21,12 +23,23 @@ class Blocks:
         """So many seconds of a quiet noise."""
         self.seconds, self.made = seconds, 0
 
-    def __iter__(self) -> Iterator[bytes]:
+    async def blocks(self) -> AsyncGenerator[Block]:
         """A second at a time."""
         block = b"\x01\x00\x02\x00" * (SECOND // 4)
         for _ in range(self.seconds):
             self.made += len(block)
-            yield block
+            yield Block(block)
+
+
+async def in_blocks(blocks: Iterable[bytes]) -> AsyncGenerator[Block]:
+    """The same, held."""
+    for block in blocks:
+        yield Block(block)
+
+
+async def windows_of(blocks: Iterable[bytes], seconds: float) -> list[Window]:
+    """All windows."""
+    return [window async for window in cut_windows(in_blocks(blocks), seconds, 1e6)]
 
 
 def pcm_of(window: Window) -> bytes:
@@ -35,10 +48,10 @@ def pcm_of(window: Window) -> bytes:
     return window.audio.pcm
 
 
-def test_two_hours_never_hold_more_than_a_window() -> None:
+async def test_two_hours_never_hold_more_than_a_window() -> None:
     """Nothing is read ahead of what is needed, and nothing is lost."""
     blocks, cut = Blocks(2 * 3600), 0
-    for window in cut_windows(blocks, 300.0, 4 * 3600.0):
+    async for window in cut_windows(blocks.blocks(), 300.0, 4 * 3600.0):
         assert window.start == pytest.approx(cut / SECOND)
         cut += len(pcm_of(window))
         assert window.audio.seconds <= 300
@@ -53,7 +66,7 @@ def test_two_hours_never_hold_more_than_a_window() -> None:
 def test_windows_are_the_recording(lengths: list[int], seconds: float) -> None:
     """Whatever the blocks, the windows joined are what came in."""
     blocks = [bytes(range(256)) * (length // 256) for length in lengths]
-    windows = list(cut_windows(blocks, seconds, 1e6))
+    windows = asyncio.run(windows_of(blocks, seconds))
     assert b"".join(pcm_of(window) for window in windows) == b"".join(blocks)
     assert all(window.audio.seconds <= seconds + 1 / 16_000 for window in windows)
 
@@ -74,20 +87,32 @@ def test_the_last_of_equal_pauses_is_taken() -> None:
     assert 55 < quietest(bytes(pcm)) / SECOND < 56
 
 
-def test_a_window_ends_in_the_pause_that_was_found() -> None:
+async def test_a_window_ends_in_the_pause_that_was_found() -> None:
     """However the blocks were cut, and although only its end is looked at."""
     pcm = bytearray(tone(90).pcm)
     for second in (30, 52):
         pcm[second * SECOND : (second + 1) * SECOND] = bytes(SECOND)
     blocks = [bytes(pcm[at : at + 70_001]) for at in range(0, len(pcm), 70_001)]
-    first, last = cut_windows(blocks, 60.0, 3600.0)
+    first, last = await windows_of(blocks, 60.0)
     assert len(pcm_of(first)) == quietest(bytes(pcm[: 60 * SECOND]))
     assert 52 < first.audio.seconds == last.start < 53
 
 
-def test_a_recording_that_exceeds_the_limit_is_refused_before_it_is_all_decoded() -> None:
+async def test_a_recording_that_exceeds_the_limit_is_refused_before_it_is_all_decoded() -> None:
     """A few kilobytes may unpack to days."""
     blocks = Blocks(3600)
     with pytest.raises(ValueError, match="longer than 60 seconds"):
-        list(cut_windows(blocks, 30.0, 60.0))
+        [window async for window in cut_windows(blocks.blocks(), 30.0, 60.0)]
     assert blocks.made == 61 * SECOND
+
+
+async def test_a_window_tells_what_was_left_out_of_it() -> None:
+    """Also behind its last samples."""
+
+    async def damaged() -> AsyncGenerator[Block]:
+        for left_out in (0.5, 0.0, 0.25):
+            yield Block(bytes(SECOND), left_out)
+        yield Block(b"", 2.0)
+
+    windows = [window async for window in cut_windows(damaged(), 2.0, 60.0)]
+    assert [window.left_out for window in windows] == [0.75, 2.0]

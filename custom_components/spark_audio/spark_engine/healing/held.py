@@ -19,7 +19,7 @@ def held(watchdog: Watchdog) -> SparkError:
         case State.OUT_OF_MEMORY:
             return OutOfMemory(f"The GPU's memory is full: another program has taken it, and {service} cannot work.")
     sentence = _sentence(watchdog, service)
-    return Held(sentence, retry_after=_seconds(watchdog))
+    return Held(sentence, retry_after=_seconds(watchdog), state=health.state)
 
 
 def retry_after(error: SparkError) -> float:

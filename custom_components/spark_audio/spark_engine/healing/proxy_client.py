@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import override
 
-from ..errors import Rejected, ServerFault
+from ..errors import Rejected, ServerFault, Unauthorized
 from ..models import ServerName
 from ..servers.bodies import Body
 from ..servers.transport import Transport
@@ -14,6 +14,9 @@ REFUSED = 424
 """Failed Dependency: the restart target refused. The message is its answer."""
 
 UNDER_WAY_OR_NO_TARGET = 409
+
+NOT_WITH_THIS_KEY = 403
+"""The proxy has an admin key, and this is another one."""
 
 _NOTHING = Body("application/octet-stream", (b"",))
 
@@ -44,6 +47,11 @@ class ProxyClient:
         path, deadline = f"/api/services/{name}/restart", deadlines.restart_reply + deadlines.proxy
         try:
             await self.transport.post(path, _NOTHING, deadline=deadline)
+        except Unauthorized as err:
+            if err.status != NOT_WITH_THIS_KEY:
+                raise
+            # No reason to ask for another key: everything else works with this one.
+            raise RestartRefused(err.message) from err
         except Rejected as err:
             if err.status not in (REFUSED, UNDER_WAY_OR_NO_TARGET):
                 raise

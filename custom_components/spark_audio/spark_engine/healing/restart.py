@@ -22,6 +22,8 @@ from aiohttp import (
 )
 from yarl import URL
 
+from ..servers.transport import phrase
+
 STOP_GRACE = 10
 """Seconds that Docker gives a container to stop before it kills it."""
 
@@ -230,7 +232,8 @@ async def _send(
         async with session.request(
             method, url, headers=headers, timeout=timeout, allow_redirects=False, middlewares=(_once,)
         ) as response:
-            detail = f"The restart target answered {response.status} {response.reason or ''}".rstrip() + "."
+            # Not the reason phrase: it may hold the token, and anything else.
+            detail = f"The restart target answered {response.status} {phrase(response.status)}".rstrip() + "."
             return RestartReply(_answer_of(response.status, expected), detail)
     except TimeoutError:
         return RestartReply(Answer.UNCONFIRMED, f"The restart target did not answer within {deadline:.0f} s.")

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from ..models import ServerName
 from .budget import Budget, Ledger, LedgerStore, in_window, restarts_left, wait_before_restart
 from .clock import Clock
 from .restart import Answer, RestartReply, RestartTarget, Trial, TrialResult
@@ -21,7 +20,7 @@ class Restarter:
 
     def __init__(
         self,
-        name: ServerName,
+        name: str,
         target: RestartTarget | None,
         store: LedgerStore,
         budget: Budget,
@@ -30,7 +29,10 @@ class Restarter:
         answered: Callable[[RestartReply], None],
         tried: Callable[[TrialResult], None],
     ) -> None:
-        """Nothing is sent yet. `answered` gets what the target answers to each restart, `tried` what a trial shows."""
+        """Nothing is sent yet. `name` is for the log.
+
+        `answered` gets what the target answers to each restart, `tried` what a trial shows.
+        """
         self.target = target
         self.budget = budget
         self.ledger = Ledger()

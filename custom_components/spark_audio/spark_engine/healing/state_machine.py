@@ -241,7 +241,8 @@ def _failed(health: Health, seen: Observation, now: float, policy: Policy) -> He
             is_in_vain = not excusable and waited >= policy.still_wedged_after
             return _wedged(health, seen, now) if is_in_vain or waited >= policy.start_grace else health
         case State.OUT_OF_MEMORY if not is_signed and _is_recent(health.last_memory, now, policy.memory_fades):
-            return health
+            # An answer of another kind: whether it works has to be known soon. Silence is waited for as before.
+            return replace(health, doubted=seen.outcome is not Outcome.TIMED_OUT)
         case State.ASLEEP:
             # It loads its model now, which takes as long as a start.
             health = replace(health, seen_since=now, well_since_seen=False)

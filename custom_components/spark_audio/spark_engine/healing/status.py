@@ -5,9 +5,11 @@ The document is that of `GET /api/status` (docs/api.md). A new field is one line
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import isfinite
 from typing import override
 
 from ..models import Json, ServerName
@@ -182,17 +184,17 @@ def from_json(document: Json) -> SparkStatus:
     about = _object(document)
     budget = Budget(limit=int(_number(about["restart_limit"])), window=_number(about["restart_window"]))
     automatic = bool(about["automatic_restarts"])
-    items = map(_object, _list(about["services"]))
-    servers = tuple(_server_from_json(name, item, budget, automatic=automatic) for name, item in _known(items))
+    known = _known(_list(about["services"]))
+    servers = tuple(_server_from_json(name, item, budget, automatic=automatic) for name, item in known)
     return SparkStatus(proxy_id=_optional(_text, about["id"]), servers=servers, automatic=automatic, budget=budget)
 
 
-def _known(items: Iterator[Mapping[str, Json]]) -> Iterator[tuple[ServerName, Mapping[str, Json]]]:
+def _known(items: Iterable[Json]) -> Iterator[tuple[ServerName, Mapping[str, Json]]]:
+    """Yield the servers of services that there are here: a newer proxy may have others."""
     for item in items:
-        try:
-            yield ServerName.parse(_text(item["name"])), item
-        except ValueError:
-            continue
+        if isinstance(item, dict) and isinstance(name := item.get("name"), str):
+            with suppress(ValueError):
+                yield ServerName.parse(name), item
 
 
 def _server_from_json(name: ServerName, item: Mapping[str, Json], budget: Budget, *, automatic: bool) -> ServerStatus:
@@ -290,6 +292,6 @@ def _text(value: Json) -> str:
 
 
 def _number(value: Json) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
         raise TypeError("not a number")
     return value

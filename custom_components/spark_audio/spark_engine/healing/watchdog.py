@@ -47,6 +47,8 @@ class WatchdogSettings:
     automatic: bool = True
     keep_warm: bool = False
     """Whether canaries are sent to a server that has unloaded its model, so that it loads it again."""
+    log_name: str = ""
+    """What the log calls the server; its own name where this is empty, which others may have, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +95,9 @@ class Watchdog:
         self.settings = settings or WatchdogSettings()
         self.clock = clock or SystemClock()
         self.traffic = Traffic(self.clock, self.settings.policy, self._observe, self._tell)
+        self._log_name = self.settings.log_name or str(name)
         self.restarter = Restarter(
-            name, target, store, self.settings.budget, self.clock, answered=self._answered, tried=self._tell
+            self._log_name, target, store, self.settings.budget, self.clock, answered=self._answered, tried=self._tell
         )
         self.health = Health(since=self.clock.monotonic())
         self.history: deque[Transition] = deque(maxlen=TRANSITIONS_KEPT)
@@ -168,7 +171,7 @@ class Watchdog:
                     delay = await self.tick()
                 except Exception:
                     # A bug in one round must not leave a server unwatched for ever.
-                    LOGGER.exception("%s: a round of the watchdog failed", self.name)
+                    LOGGER.exception("%s: a round of the watchdog failed", self._log_name)
                     delay = self.settings.policy.suspect_interval
                 try:
                     async with asyncio.timeout(delay):
@@ -325,7 +328,7 @@ class Watchdog:
             refused=refusal is not None,
         )
         self.history.append(change)
-        LOGGER.info("%s: %s -> %s: %s", self.name, change.before, change.after, change.evidence)
+        LOGGER.info("%s: %s -> %s: %s", self._log_name, change.before, change.after, change.evidence)
         self._tell(change)
 
     def _tell(self, event: WatchdogEvent) -> None:

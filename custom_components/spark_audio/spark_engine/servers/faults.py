@@ -54,14 +54,14 @@ def gpu_fault(text: str, said: str, status: int, retry_after: float | None) -> O
     text = text.lower()
     if _found(text, _MEMORY):
         message = f"The server lacks GPU memory ({status}): {said}"
-        return OutOfMemory(message, status=status, retry_after=30.0 if retry_after is None else retry_after)
+        return OutOfMemory(message, status=status, said=said, retry_after=30.0 if retry_after is None else retry_after)
     message = f"The server reports a CUDA failure ({status}): {said}"
     if _found(text, _AMBIGUOUS):
-        return ServerFault(message, status=status, ambiguous=True)
+        return ServerFault(message, status=status, said=said, ambiguous=True)
     if _found(text, _PASSING):
-        return ServerFault(message, status=status)
+        return ServerFault(message, status=status, said=said)
     if signature := _found(text, _BROKEN):
-        return ServerFault(message, status=status, signature=signature)
+        return ServerFault(message, status=status, said=said, signature=signature)
     return None
 
 

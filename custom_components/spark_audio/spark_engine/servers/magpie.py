@@ -1,11 +1,13 @@
 """Text to speech: text to a stream of PCM, in the dialect that the server speaks; and its voices."""
 
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from ..errors import Rejected, ServerFault, SparkError, Unauthorized
-from ..models import Audio, Service, SpeechStyle, Voice
+from ..models import HIGHEST_RATE, LOWEST_RATE, Audio, Service, SpeechStyle, Voice
 from ..speech.audio import CLICK, SampleFramer, WavReader, longest_plausible_speech, shortest_plausible_speech
+from ..speech.voices import find_voice, short_ids
 from .bodies import json_body
 from .identification import Identification
 from .magpie_dialects import OPENAI, PROBED, SPEECH, MagpieServer, recognise
@@ -13,8 +15,19 @@ from .other_kinds import denies, wrong_server
 from .probe import Answers, probe
 from .transport import Transport
 
+LOGGER = logging.getLogger(__name__)
+
+LARGEST_SPEECH = 16 << 20
+"""Bytes of one utterance: three minutes at 44.1 kHz, several times what the longest one takes to speak."""
+
 _UNDERSTOOD = (400, 422)
 """What an empty request for speech is answered with where the route is there."""
+
+LISTED_VOICES = 30
+"""Voices that the log names where one is asked for that is not there."""
+
+REMEMBERED_MISSES = 50
+"""Unknown voices that are logged: their names are the callers'."""
 
 
 class Magpie:
@@ -23,6 +36,7 @@ class Magpie:
     def __init__(self, transport: Transport) -> None:
         """Send nothing yet."""
         self.transport = transport
+        self._missed: set[str] = set()
         self.identification = Identification(
             f"Magpie at {transport.base_url}", self._identify, transport.deadlines.list_kept
         )
@@ -83,10 +97,11 @@ class Magpie:
         Raises SparkError: before the first piece where nothing came, after the last where speech was cut short.
         """
         server = await self.server()
+        self._miss(style, server)
         request = server.request(text, style)
         deadlines = self.transport.deadlines
         idle = deadlines.speech_idle if server.dialect.streams else deadlines.buffered_speech_idle
-        wav, framer, seconds, held = WavReader(), SampleFramer(), 0.0, b""
+        wav, framer, seconds, size, held = WavReader(), SampleFramer(), 0.0, 0, b""
         with self.identification.forgetting():
             async with aclosing(self.transport.stream(request.path, request.body, idle=idle + load_seconds)) as pieces:
                 async for piece in pieces:
@@ -96,8 +111,9 @@ class Magpie:
                     if not (pcm := framer.feed(piece)):
                         continue
                     held += pcm
+                    size += len(pcm)
                     seconds += Audio(pcm, sample_rate).seconds
-                    if seconds > longest_plausible_speech(text):
+                    if seconds > longest_plausible_speech(text) or size > LARGEST_SPEECH:
                         raise ServerFault(f"Magpie does not stop speaking {len(text)} characters.")
                     # A click is held back: an answer that is cut there must be an error, not a sound.
                     if seconds >= CLICK:
@@ -106,6 +122,16 @@ class Magpie:
         if seconds < shortest_plausible_speech(text):
             raise ServerFault(f"Magpie answered {len(text)} characters with {seconds:.2f} s of audio.")
 
+    def _miss(self, style: SpeechStyle, server: MagpieServer) -> None:
+        """Log a voice that the server does not have, once: the default one speaks instead."""
+        wanted = style.voice
+        if not wanted or wanted in self._missed or find_voice(server.voices, wanted, style.language):
+            return
+        if len(self._missed) < REMEMBERED_MISSES:
+            self._missed.add(wanted)
+            there_are = ", ".join(list(short_ids(server.voices))[:LISTED_VOICES])
+            LOGGER.warning("Magpie has no voice %r; the default voice speaks. There are: %s", wanted[:100], there_are)
+
 
 def _unwrap(wav: WavReader, piece: bytes) -> tuple[bytes, int]:
     """Return samples and sample rate out of a piece of WAV; no samples yet within the header."""
@@ -113,6 +139,9 @@ def _unwrap(wav: WavReader, piece: bytes) -> tuple[bytes, int]:
         samples = wav.feed(piece)
     except ValueError as err:
         raise ServerFault(f"Magpie's answer is {err}; is this a Magpie?") from err
-    if wav.format is not None and not wav.format.is_s16_mono:
-        raise ServerFault(f"Magpie's answer is not 16-bit mono PCM: {wav.format}")
+    if wav.format is not None:
+        if not wav.format.is_s16_mono:
+            raise ServerFault(f"Magpie's answer is not 16-bit mono PCM: {wav.format}")
+        if not LOWEST_RATE <= wav.format.sample_rate <= HIGHEST_RATE:
+            raise ServerFault(f"Magpie's answer claims {wav.format.sample_rate} samples a second.")
     return samples, wav.format.sample_rate if wav.format else 0

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
-from ..models import NATIVE_RATE, Json, Voice
+from ..models import HIGHEST_RATE, LOWEST_RATE, NATIVE_RATE, Json, Voice
 from ..speech.voices import parse_voice
-from .probe import Answers, ids, strings
+from .probe import MOST_NAMES, Answers, as_name, ids, names
 
 LIST_VOICES = "/v1/audio/list_voices"
 VOICES = "/v1/audio/voices"
@@ -41,17 +42,17 @@ class Repertoire:
 def read_nim(answers: Answers) -> Repertoire:
     """Return the voices of all models. The keys are comma-joined locales and mean nothing: names carry the language."""
     groups = answers.document(LIST_VOICES).values()
-    names = [name for group in groups if isinstance(group, dict) for name in strings(group.get("voices"))]
+    voices = [name for group in groups if isinstance(group, dict) for name in names(group.get("voices"))]
     # 24,000 Hz is refused by the server.
-    return Repertoire(_parsed(names), sample_rates=(NATIVE_RATE, 44_100))
+    return Repertoire(_parsed(voices), sample_rates=(NATIVE_RATE, 44_100))
 
 
 def read_nemo_speech(answers: Answers) -> Repertoire:
     """Return voices and languages inside the model list."""
     model = speaking_model(answers)
     return Repertoire(
-        voices=_parsed(strings(model.get("voices"))) or (DEFAULT_VOICE,),
-        languages=strings(model.get("languages")),
+        voices=_parsed(names(model.get("voices"))) or (DEFAULT_VOICE,),
+        languages=names(model.get("languages")),
         model=next(iter(ids([model])), None),
     )
 
@@ -65,8 +66,8 @@ def read_pipecat(answers: Answers) -> Repertoire:
     """Return what the server's own page for it tells."""
     config = answers.document(CONFIG)
     return Repertoire(
-        voices=_parsed(strings(config.get("voices"))) or (DEFAULT_VOICE,),
-        languages=strings(config.get("languages")),
+        voices=_parsed(names(config.get("voices"))) or (DEFAULT_VOICE,),
+        languages=names(config.get("languages")),
         sample_rates=(_rate(config.get("sample_rate"), PIPECAT_RATE),),
     )
 
@@ -77,24 +78,24 @@ def read_shim(answers: Answers) -> Repertoire:
     if not isinstance(configuration, dict):
         configuration = {}
     return Repertoire(
-        voices=_parsed(strings([configuration.get("voice")])) or (DEFAULT_VOICE,),
+        voices=_parsed(names([configuration.get("voice")])) or (DEFAULT_VOICE,),
         sample_rates=(_rate(configuration.get("sample_rate"), SHIM_RATE),),
     )
 
 
 def read_openai(answers: Answers) -> Repertoire:
     """Return the voices of OpenAI-style lists, of names or of objects with an id; aliases are left out."""
-    names = [name for name in map(_voice_name, voice_items(answers)) if name]
+    voices = [name for name in map(_voice_name, voice_items(answers)) if name]
     models = answers.model_ids()
     model = next((name for word in ("magpie", "tts") for name in models if word in name.lower()), None)
-    return Repertoire(_parsed(names) or (DEFAULT_VOICE,), model=model or next(iter(models), None))
+    return Repertoire(_parsed(voices) or (DEFAULT_VOICE,), model=model or next(iter(models), None))
 
 
 def read_voices_and_languages(answers: Answers) -> Repertoire:
     """Return what MvdB's servers list beside each other: names, and languages without a region."""
     listed = answers.document(SHORT_VOICES)
     return Repertoire(
-        voices=_parsed(strings(listed.get("voices"))) or (DEFAULT_VOICE,), languages=strings(listed.get("languages"))
+        voices=_parsed(names(listed.get("voices"))) or (DEFAULT_VOICE,), languages=names(listed.get("languages"))
     )
 
 
@@ -127,17 +128,18 @@ def voice_items(answers: Answers) -> Sequence[Json]:
 def _voice_name(item: Json) -> str | None:
     match item:
         case str():
-            return item
+            return as_name(item)
         case {"alias_of": str()}:
             return None
-        case {"id": str(name)}:
-            return name
+        case {"full_name": name} | {"id": name}:
+            # Our own proxy's ids are short, and would lose the language.
+            return as_name(name)
     return None
 
 
-def _parsed(names: Sequence[str]) -> tuple[Voice, ...]:
-    return tuple(parse_voice(name) for name in dict.fromkeys(names))
+def _parsed(voices: Sequence[str]) -> tuple[Voice, ...]:
+    return tuple(map(parse_voice, islice(dict.fromkeys(voices), MOST_NAMES)))
 
 
 def _rate(value: Json, default: int) -> int:
-    return value if isinstance(value, int) and value > 0 else default
+    return value if isinstance(value, int) and LOWEST_RATE <= value <= HIGHEST_RATE else default

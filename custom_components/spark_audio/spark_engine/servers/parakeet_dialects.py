@@ -27,8 +27,8 @@ from .probe import (
     Answers,
     SleepPage,
     ids,
+    names,
     probe,
-    strings,
 )
 from .transport import Transport
 
@@ -205,7 +205,7 @@ More than 400 s are an error, unless it was started for long recordings.
 GROXAXO = ParakeetDialect(
     name="groxaxo",
     recognise=lambda answers: "default_model" in answers.document("/health"),
-    models=lambda answers: strings([answers.document("/health").get("default_model")]),
+    models=lambda answers: names([answers.document("/health").get("default_model")]),
     timed=(_WORDS,),
     gives_segments=True,
     gives_words=True,
@@ -247,7 +247,7 @@ SPEACHES = ParakeetDialect(
     models=lambda answers: ids(
         [model for model in answers.models() if model.get("task") == "automatic-speech-recognition"]
     ),
-    sleep=SleepPage("/api/ps", lambda page, model: "models" in page and model not in strings(page["models"])),
+    sleep=SleepPage("/api/ps", lambda page, model: "models" in page and model not in names(page["models"])),
 )
 """speaches: many models, one of which must be named; a Parakeet answers anything but text with 500.
 
@@ -350,6 +350,7 @@ def recognise(answers: Answers) -> ParakeetServer:
         raise WrongServer(
             "This is the Nemotron container of pipecat, which hears over WebSocket only, and that is not supported.",
             status=404,
+            said="pipecat Nemotron (WebSocket)",
         )
     dialect = next((family for family in FAMILIES if family.recognise(answers)), None)
     if dialect is None:

@@ -7,18 +7,18 @@ cost the text: they are left out, all of them, since times that are in part made
 import math
 
 from ..models import Json, Segment, Transcript, Word
+from ..speech.language import names_no_language
 
-_NO_LANGUAGE = ("", "auto", "unknown")
+_LONGEST_LANGUAGE = 64
 
 
 def read_openai(document: Json) -> Transcript:
     """OpenAI's json and verbose_json. LocalAI's words have the key `text`."""
     if not isinstance(document, dict):
         raise TypeError("no text")
-    language = document.get("language")
     return _transcript(
         _read_text(document),
-        language=language if isinstance(language, str) and language not in _NO_LANGUAGE else None,
+        language=_read_language(document.get("language")),
         segments=_read_times(document.get("segments"), ("text",), Segment),
         words=_read_times(document.get("words"), ("word", "text"), Word),
     )
@@ -66,6 +66,12 @@ def _read_text(document: dict[str, Json]) -> str:
     if not isinstance(text, str):
         raise TypeError("no text")
     return text.strip()
+
+
+def _read_language(value: Json) -> str | None:
+    if not isinstance(value, str) or len(value) > _LONGEST_LANGUAGE or names_no_language(value):
+        return None
+    return value
 
 
 def _read_times[T: (Segment, Word)](listed: Json, keys: tuple[str, ...], kind: type[T]) -> tuple[T, ...] | None:

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 
 from ..errors import Busy, Rejected, ServerFault, SparkError, TimedOut, Unauthorized, Unreachable
 from ..models import Json
-from .transport import Reply, Transport
+from .transport import LONGEST_NAME, Reply, Transport
 
 MODELS = "/v1/models"
 OPENAPI = "/openapi.json"
@@ -15,6 +16,9 @@ LOCALAI = "/.well-known/localai.json"
 LOCALAI_MODELS = "/v1/models/capabilities"
 LOCALAI_SYSTEM = "/system"
 VOX_LOADED = "/v1/models/loaded"
+
+MOST_NAMES = 1000
+"""Of a list that is taken from a server, the first ones. The NIM with the most languages lists about 150 voices."""
 
 SPARK_AUDIO_CREATED = 1_735_689_600
 """The date of every model that our own proxy lists: 2025-01-01."""
@@ -30,6 +34,8 @@ class Answers:
     """What each path answered."""
 
     replies: Mapping[str, Reply | SparkError]
+    _documents: dict[str, Json] = field(default_factory=dict, repr=False, compare=False)
+    """Each page is decoded once, however many families are tried."""
 
     def exists(self, path: str) -> bool:
         """Return whether the path answers JSON. A web page says nothing: some servers show one on every path."""
@@ -80,8 +86,7 @@ class Answers:
 
     def version(self) -> str | None:
         """Return the version that the server tells beside its health."""
-        version = self.document("/health").get("version")
-        return version if isinstance(version, str) and version else None
+        return as_name(self.document("/health").get("version"))
 
     def is_xr_ai(self, *, speaks: bool) -> bool:
         """Return whether this is that one of the two servers of NVIDIA's xr-ai that hold their model themselves."""
@@ -92,8 +97,12 @@ class Answers:
         return False
 
     def is_spark_audio(self) -> bool:
-        """Return whether this is our own proxy: its models have a name, which OpenAI's have not, and all one date."""
-        return any(model.get("created") == SPARK_AUDIO_CREATED and "name" in model for model in self.models())
+        """Return whether this is our own proxy: its models have a name, which OpenAI's have not, and all one date.
+
+        Where it shows its lists to callers with a key only, its page tells.
+        """
+        listed = any(model.get("created") == SPARK_AUDIO_CREATED and "name" in model for model in self.models())
+        return listed or "<title>Spark Audio</title>" in self.text("/")
 
     def is_localai(self) -> bool:
         """Return whether this is LocalAI, which describes itself at an address of its own."""
@@ -102,7 +111,7 @@ class Answers:
     def localai_models(self, capability: str) -> tuple[str, ...]:
         """Return the ids of LocalAI's models that can do this."""
         listed = items(self.document(LOCALAI_MODELS).get("data"))
-        return ids([model for model in listed if capability in strings(model.get("capabilities"))])
+        return ids([model for model in listed if capability in names(model.get("capabilities"))])
 
     def is_vox(self) -> bool:
         """Return whether this is vox-runtime: its model list has another shape than OpenAI's."""
@@ -111,9 +120,7 @@ class Answers:
     def vox_models(self, kind: str) -> tuple[str, ...]:
         """Return the names of vox-runtime's models of a kind, stt or tts."""
         listed = items(self.document(MODELS).get("models"))
-        return tuple(
-            name for model in listed if model.get("type") == kind and isinstance(name := model.get("name"), str)
-        )
+        return tuple(name for model in listed if model.get("type") == kind and (name := as_name(model.get("name"))))
 
     def settle(self, paths: Sequence[str]) -> None:
         """Raise what keeps us from knowing: while any of these cannot be read, the server may be of any family."""
@@ -133,11 +140,13 @@ class Answers:
         return next((reply for reply in replies if isinstance(reply, Rejected) and (reply.status or 400) < 400), None)
 
     def _json(self, path: str) -> Json:
-        reply = self.replies.get(path)
-        try:
-            return reply.json() if isinstance(reply, Reply) else None
-        except ServerFault:
-            return None
+        if path not in self._documents:
+            reply = self.replies.get(path)
+            try:
+                self._documents[path] = reply.json() if isinstance(reply, Reply) else None
+            except ServerFault:
+                self._documents[path] = None
+        return self._documents[path]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,12 +190,17 @@ def items(listed: Json) -> tuple[Mapping[str, Json], ...]:
 
 def ids(models: Sequence[Mapping[str, Json]]) -> tuple[str, ...]:
     """Return the ids of some items of a model list."""
-    return tuple(name for item in models if isinstance(name := item.get("id"), str))
+    return names([item.get("id") for item in models])
 
 
-def strings(listed: Json) -> tuple[str, ...]:
-    """Return the strings in a JSON list; none where it is no list."""
-    return tuple(item for item in listed if isinstance(item, str)) if isinstance(listed, list) else ()
+def names(listed: Json) -> tuple[str, ...]:
+    """Return the names in a JSON list, MOST_NAMES at most; none where it is no list."""
+    return tuple(islice(filter(None, map(as_name, listed)), MOST_NAMES)) if isinstance(listed, list) else ()
+
+
+def as_name(value: Json) -> str | None:
+    """Return a name of a voice, a model or a version; None for what is none. It is shown to people, and kept."""
+    return value if isinstance(value, str) and 0 < len(value) <= LONGEST_NAME else None
 
 
 async def probe(transport: Transport, paths: Sequence[str]) -> Answers:

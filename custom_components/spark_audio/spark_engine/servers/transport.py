@@ -7,11 +7,13 @@ that before it read anything.
 
 import asyncio
 import json
+import os
 import re
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from types import SimpleNamespace
 from typing import override
 
@@ -25,6 +27,8 @@ from aiohttp import (
     ClientWebSocketResponse,
     ServerDisconnectedError,
     TraceConfig,
+    TraceConnectionCreateEndParams,
+    TraceConnectionCreateStartParams,
     TraceConnectionReuseconnParams,
     WSMsgType,
     WSServerHandshakeError,
@@ -34,13 +38,23 @@ from ..errors import Busy, Rejected, ServerFault, SparkError, TimedOut, Unauthor
 from ..models import Json
 from .bodies import Body
 from .deadlines import Deadlines
+from .documents import read_json
 from .faults import gpu_fault
 
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request that is being served; sent along, so that the logs of all parts can be read together."""
 
-LARGEST_ANSWER = 64 << 20
-"""Bytes of an answer that is read whole."""
+LARGEST_PAGE = 4 << 20
+"""Bytes of a page that tells about a server: a list of a thousand voices has a fortieth of it."""
+
+LARGEST_ANSWER = 16 << 20
+"""Bytes of an answer to a request that is read whole: the words of an hour, with their times, have an eighth of it."""
+
+LONGEST_NAME = 200
+"""Characters of a name that a server tells: of a voice, a model, a version."""
+
+_SHORTEST_SECRET = 12
+"""Characters of a token that is hidden on pages: a shorter one may be a word that tells what the server is."""
 
 LARGEST_EVENT = 1 << 20
 """Bytes of one message over a WebSocket."""
@@ -52,6 +66,9 @@ _LONGEST_WAIT = 86_400.0
 
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 """Half of a pair in JSON, escaped or as bytes; the other half may follow."""
+
+
+_CONTENT_TYPE = re.compile(r"(application|audio|image|multipart|text|video)/[a-z0-9.+-]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +84,8 @@ class Reply:
         try:
             return _decoded(self.data)
         except ValueError as err:
-            raise ServerFault(
-                f"The server answered with {self.content_type} where JSON was expected.", status=self.status
-            ) from err
+            kind = self.content_type if _CONTENT_TYPE.fullmatch(self.content_type) else "something else"
+            raise ServerFault(f"The server answered with {kind} where JSON was expected.", status=self.status) from err
 
 
 class Socket:
@@ -131,6 +147,7 @@ class _Connection:
     """What is known of the connection that a request goes out on."""
 
     is_reused: bool = False
+    is_being_made: bool = False
 
 
 async def _note_reuse(_: ClientSession, context: SimpleNamespace, _params: TraceConnectionReuseconnParams) -> None:
@@ -139,9 +156,21 @@ async def _note_reuse(_: ClientSession, context: SimpleNamespace, _params: Trace
         context.trace_request_ctx.is_reused = True
 
 
-_REUSE = TraceConfig()
-_REUSE.on_connection_reuseconn.append(_note_reuse)
-_REUSE.freeze()
+async def _note_start(_: ClientSession, context: SimpleNamespace, _params: TraceConnectionCreateStartParams) -> None:
+    if isinstance(context.trace_request_ctx, _Connection):
+        context.trace_request_ctx.is_being_made = True
+
+
+async def _note_end(_: ClientSession, context: SimpleNamespace, _params: TraceConnectionCreateEndParams) -> None:
+    if isinstance(context.trace_request_ctx, _Connection):
+        context.trace_request_ctx.is_being_made = False
+
+
+_CONNECTIONS = TraceConfig()
+_CONNECTIONS.on_connection_reuseconn.append(_note_reuse)
+_CONNECTIONS.on_connection_create_start.append(_note_start)
+_CONNECTIONS.on_connection_create_end.append(_note_end)
+_CONNECTIONS.freeze()
 
 
 class Transport:
@@ -153,10 +182,12 @@ class Transport:
         """Send nothing yet. `base_url` may end in a slash or in /v1, as people paste both."""
         self.base_url = base_url.rstrip("/").removesuffix("/v1").rstrip("/")
         self.deadlines = deadlines or Deadlines()
+        self._host = self.base_url.partition("://")[2].partition("/")[0]
         self._session = session
         self._token = token
-        if _REUSE not in session.trace_configs:
-            session.trace_configs.append(_REUSE)
+        self._hide = hiding(token)
+        if _CONNECTIONS not in session.trace_configs:
+            session.trace_configs.append(_CONNECTIONS)
         self._last_answer = -self.deadlines.connection_kept
         # Deadlines are set around whole requests; aiohttp only bounds connecting.
         self._timeout = ClientTimeout(total=None, sock_connect=self.deadlines.connect)
@@ -173,18 +204,18 @@ class Transport:
         if asyncio.get_running_loop().time() - self._last_answer < self.deadlines.connection_kept:
             return
         with suppress(SparkError):
-            await self._whole("HEAD", "/", None, self.deadlines.connect)
+            await self._whole("HEAD", "/", None, self.deadlines.connect, LARGEST_PAGE)
 
     async def get(self, path: str, *, deadline: float) -> Reply:
         """GET, and read the whole answer. `deadline` in seconds. Raises SparkError."""
-        return await self._whole("GET", path, None, deadline)
+        return await self._whole("GET", path, None, deadline, LARGEST_PAGE)
 
     async def post(self, path: str, body: Body, *, deadline: float) -> Reply:
         """POST, and read the whole answer. `deadline`, in seconds, covers everything from connecting to the last byte.
 
         Raises SparkError.
         """
-        return await self._whole("POST", path, body, deadline)
+        return await self._whole("POST", path, body, deadline, LARGEST_ANSWER)
 
     async def stream(self, path: str, body: Body, *, idle: float) -> AsyncGenerator[bytes]:
         """POST, and yield the answer's bytes as they come. Raises TimedOut after `idle` seconds without a byte.
@@ -192,18 +223,19 @@ class Transport:
         Only time spent waiting counts: a caller may take as long as it likes between pieces.
         """
         clock = asyncio.get_running_loop().time
-        with _translated():
+        connection = _Connection()
+        with self._translated(connection):
             async with asyncio.timeout(idle):
-                response = await self._send("POST", path, body)
+                response = await self._send("POST", path, body, connection)
         try:
             if response.status >= 300:
-                with _translated():
+                with self._translated():
                     async with asyncio.timeout(idle):
-                        raise self._error(response, await _read_bounded(response))
+                        raise self._error(response, await read_bounded(response, LARGEST_PAGE))
             waited = 0.0
             while True:
                 before = clock()
-                with _translated():
+                with self._translated():
                     async with asyncio.timeout(min(idle, self.deadlines.streamed_in_all - waited)):
                         piece = await response.content.readany()
                 if not piece:
@@ -218,7 +250,7 @@ class Transport:
     async def socket(self, path: str, protocols: Sequence[str] = ()) -> AsyncGenerator[Socket]:
         """Open a WebSocket, kept alive with pings. Raises SparkError."""
         try:
-            with _translated():
+            with self._translated(_Connection()):
                 async with asyncio.timeout(self.deadlines.connect + self.deadlines.page):
                     opened = await self._session.ws_connect(
                         self.base_url + path,
@@ -254,22 +286,45 @@ class Transport:
             headers["X-Request-ID"] = request_id
         return headers
 
-    async def _whole(self, method: str, path: str, body: Body | None, deadline: float) -> Reply:
-        with _translated():
+    async def _whole(self, method: str, path: str, body: Body | None, deadline: float, largest: int) -> Reply:
+        connection = _Connection()
+        with self._translated(connection):
             async with asyncio.timeout(deadline):
-                async with await self._send(method, path, body) as response:
-                    data = await _read_bounded(response)
+                async with await self._send(method, path, body, connection) as response:
+                    data = await read_bounded(response, largest)
         if response.status >= 300:
             raise self._error(response, data)
+        if self._token and method == "GET" and len(self._token) >= _SHORTEST_SECRET:
+            # Names and titles on pages are shown to people as well. A transcript stays as it is.
+            data = data.replace(self._token.encode(), b"...")
         return Reply(response.status, response.content_type, data)
 
     def _error(self, response: ClientResponse, data: bytes) -> SparkError:
-        """Hide the token in what the server says, which is shown to people and logged: some servers repeat it."""
-        return error_for(response, data.replace(self._token.encode(), b"...") if self._token else data)
+        headers = response.headers
+        location = headers.get("Location", "")
+        return error_for(response.status, headers.get("Retry-After", ""), data, self._hide, location)
 
-    async def _send(self, method: str, path: str, body: Body | None) -> ClientResponse:
+    @contextmanager
+    def _translated(self, connection: _Connection | None = None) -> Iterator[None]:
+        """Raise aiohttp's errors as the engine's: TimeoutError first; its socket timeouts are ClientErrors, too."""
+        try:
+            yield
+        except SparkError:
+            raise
+        except TimeoutError as err:
+            if connection and connection.is_being_made:
+                raise Unreachable(f"No connection to {self._host} was made in time.", said="timed out") from err
+            raise TimedOut("The server did not answer in time.") from err
+        except ClientConnectorError as err:
+            # asyncio's own text names the address once more.
+            number = err.os_error.errno or 0
+            said = os.strerror(number) if number > 0 else err.os_error.strerror or str(err.os_error)
+            raise Unreachable(f"No connection to {err.host}:{err.port}: {said}.", said=said) from err
+        except ClientError as err:
+            raise ServerFault(f"The server's answer broke off or is not HTTP ({type(err).__name__}).") from err
+
+    async def _send(self, method: str, path: str, body: Body | None, connection: _Connection) -> ClientResponse:
         """Send, and once more where a kept-alive connection turns out to be closed: no server has read that request."""
-        connection = _Connection()
         # Kept-alive connections that were closed since the event loop last looked are dropped now.
         await asyncio.sleep(0)
         idle = asyncio.get_running_loop().time() - self._last_answer
@@ -280,13 +335,15 @@ class Transport:
         except (ServerDisconnectedError, ClientOSError) as err:
             if not connection.is_reused or idle < self.deadlines.stale_after:
                 raise _cut() from err
-            response = await self._request_again(method, path, body)
+            response = await self._request_again(method, path, body, connection)
         self._last_answer = asyncio.get_running_loop().time()
         return response
 
-    async def _request_again(self, method: str, path: str, body: Body | None) -> ClientResponse:
+    async def _request_again(
+        self, method: str, path: str, body: Body | None, connection: _Connection
+    ) -> ClientResponse:
         try:
-            return await self._request(method, path, body, _Connection())
+            return await self._request(method, path, body, connection)
         except ClientConnectorError:
             raise
         except (ServerDisconnectedError, ClientOSError) as err:
@@ -307,29 +364,33 @@ class Transport:
         )
 
 
-async def _read_bounded(response: ClientResponse) -> bytes:
+async def read_bounded(response: ClientResponse, largest: int) -> bytes:
+    """Return the body. Raises ServerFault where it has more than `largest` bytes, and what reading raises."""
     pieces, size = [], 0
     while piece := await response.content.readany():
         size += len(piece)
-        if size > LARGEST_ANSWER:
-            raise ServerFault(f"The server's answer exceeds {LARGEST_ANSWER >> 20} MiB.", status=response.status)
+        if size > largest:
+            raise ServerFault(f"The server's answer exceeds {largest >> 20} MiB.", status=response.status)
         pieces.append(piece)
     return b"".join(pieces)
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Raise aiohttp's errors as the engine's: TimeoutError first, since its socket timeouts are ClientErrors, too."""
-    try:
-        yield
-    except SparkError:
-        raise
-    except TimeoutError as err:
-        raise TimedOut("The server did not answer in time.") from err
-    except ClientConnectorError as err:
-        raise Unreachable(f"No connection to {err.host}:{err.port}: {err.os_error.strerror or err.os_error}.") from err
-    except ClientError as err:
-        raise ServerFault(f"The server's answer broke off or is not HTTP ({type(err).__name__}).") from err
+type Hide = Callable[[str], str]
+"""Takes a secret out of a text that is shown to people, or logged."""
+
+
+def hiding(secret: str | None) -> Hide:
+    """Return what puts `...` for a secret, however it is spelt: some servers repeat the token that they refuse."""
+    if not secret:
+        return lambda text: text
+    pattern = re.compile("".join(map(_spellings, secret)), re.IGNORECASE)
+    return lambda text: pattern.sub("...", text)
+
+
+def _spellings(char: str) -> str:
+    """Return a pattern for a character as it is, and as it stands in JSON and in URLs."""
+    encoded = "".join(f"%{byte:02x}" for byte in char.encode())
+    return rf"(?:\\?{re.escape(char)}|\\u{ord(char):04x}|{encoded})"
 
 
 def _cut() -> ServerFault:
@@ -338,36 +399,38 @@ def _cut() -> ServerFault:
 
 def _decoded(data: bytes) -> Json:
     """Return a JSON document, lone surrogates in it replaced: no text can be sent on with one. Raises ValueError."""
-    try:
-        document: Json = json.loads(data)
-        if _SURROGATE.search(data):
-            document = json.loads(json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"))
-    except RecursionError as err:
-        raise ValueError("The document is nested too deep.") from err
+    document = read_json(data)
+    if _SURROGATE.search(data):
+        document = read_json(json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"))
     return document
 
 
-def error_for(response: ClientResponse, data: bytes) -> SparkError:
-    """Return the error that an answer of status 300 or more stands for."""
-    status = response.status
+def error_for(status: int, retry_after: str, data: bytes, hide: Hide, location: str = "") -> SparkError:
+    """Return the error that an answer of status 300 or more stands for; `hide` takes the token out of its text.
+
+    `retry_after` is the header as it came. The reason phrase tells nothing that the status does not.
+    """
+    seconds = _seconds(retry_after)
     text = data[: 1 << 16].decode("utf-8", "replace")
     try:
         document = _decoded(text.encode())
     except ValueError:
         document = None if text.lstrip().startswith("<") else text
-    said = _said(document) or response.reason or "no reason given"
+    said = _said(hide(_message(document))) or phrase(status) or "no reason given"
     # A validation error repeats the caller's own words, which may be about anything.
-    if fault := gpu_fault(said if _is_validation(document) else text, said, status, _retry_after(response)):
+    if fault := gpu_fault(said if _is_validation(document) else text, said, status, seconds):
         return fault
     if status in (401, 403):
-        return Unauthorized(f"The server refuses the key ({status}): {said}", status=status)
+        return Unauthorized(f"The server refuses the key ({status}): {said}", status=status, said=said)
     if status in (429, 503):
-        return Busy(f"The server is busy ({status}): {said}", status=status, retry_after=_retry_after(response))
+        message = f"The server is busy ({status}): {said}"
+        return Busy(message, status=status, said=said, retry_after=seconds)
     if status >= 500:
-        return ServerFault(f"The server failed ({status}): {said}", status=status)
+        return ServerFault(f"The server failed ({status}): {said}", status=status, said=said)
     if status < 400:
-        return Rejected(f"The server redirects ({status}); give the URL that it redirects to.", status=status)
-    return Rejected(f"The server refuses the request ({status}): {said}", status=status)
+        message = f"The server redirects ({status}); give the URL that it redirects to."
+        return Rejected(message, status=status, said=hide(location)[:_LONGEST_MESSAGE])
+    return Rejected(f"The server refuses the request ({status}): {said}", status=status, said=said)
 
 
 def _is_validation(document: Json) -> bool:
@@ -378,18 +441,23 @@ def _is_validation(document: Json) -> bool:
     return False
 
 
-def _retry_after(response: ClientResponse) -> float | None:
-    value = response.headers.get("Retry-After", "")
+def _seconds(value: str) -> float | None:
     seconds = float(value) if value.isdecimal() else None
     return seconds if seconds is not None and seconds <= _LONGEST_WAIT else None
 
 
-def _said(document: Json) -> str:
-    """Return the server's own sentence, from any of the shapes that servers use, on one line."""
-    return " ".join(_message(document).split())[:_LONGEST_MESSAGE]
+def phrase(status: int) -> str:
+    """Return what a status means, empty for one that is in no standard."""
+    return HTTPStatus(status).phrase if status in HTTPStatus else ""
+
+
+def _said(message: str) -> str:
+    """Return the server's own sentence on one line."""
+    return " ".join(message.split())[:_LONGEST_MESSAGE]
 
 
 def _message(document: Json) -> str:
+    """Return the server's own text, from any of the shapes that servers use."""
     match document:
         case str():
             return document

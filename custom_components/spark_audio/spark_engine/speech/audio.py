@@ -12,6 +12,8 @@ from ..models import SAMPLE_WIDTH, Audio
 UNKNOWN_SIZE = 0xFFFFFFFF
 """Written as size when streaming: readers then take what comes. A 0 makes several of them read nothing at all."""
 
+_RIFF_SIZE = 12
+_CHUNK_HEAD = 8
 _PCM = 1
 _EXTENSIBLE = 0xFFFE
 _MAX_HEADER = 1 << 20
@@ -35,7 +37,7 @@ class WavFormat:
 
 
 class WavReader:
-    """Takes a WAV file in pieces, gives its sample bytes.
+    """Takes a WAV file in pieces, gives its sample bytes. The time that it takes is linear in the bytes.
 
     `format` is known once the first samples came, and then `header_size`, the bytes in front of them, and `announced`:
     the bytes of samples that the header promises, None where it promises nothing.
@@ -46,7 +48,8 @@ class WavReader:
         self.format: WavFormat | None = None
         self.announced: int | None = None
         self.header_size = 0
-        self._head = b""
+        self._head = bytearray()
+        self._to_skip = 0
         self._left: int | None = None
 
     def feed(self, data: bytes) -> bytes:
@@ -61,24 +64,46 @@ class WavReader:
         return samples
 
     def _parse_head(self) -> bytes:
+        """Take whole chunks off the head. Return what comes behind it, nothing while it is not complete."""
         head = self._head
-        if not b"RIFF".startswith(head[:4]):
-            raise ValueError("not a WAV file: it does not start with RIFF")
-        if len(head) >= 12 and head[8:12] != b"WAVE":
-            raise ValueError("not a WAV file: RIFF without WAVE")
-        at = 12
-        while len(head) >= at + 8:
-            name, size = struct.unpack_from("<4sI", head, at)
-            at += 8
+        if not self.header_size and not self._is_wave():
+            return b""
+        while self._skip() and len(head) >= _CHUNK_HEAD:
+            name, size = struct.unpack_from("<4sI", head)
             if name == b"data":
-                self.header_size = at
-                return self._start_samples(head[at:], size)
-            if name == b"fmt " and len(head) >= at + size:
-                self.format = _parse_format(head[at : at + size])
-            at += size + size % 2
-        if len(head) > _MAX_HEADER:
+                self._pass(_CHUNK_HEAD)
+                return self._start_samples(bytes(head), size)
+            if name == b"fmt ":
+                if len(head) < _CHUNK_HEAD + size:
+                    break
+                self.format = _parse_format(bytes(head[_CHUNK_HEAD : _CHUNK_HEAD + size]))
+            self._pass(_CHUNK_HEAD)
+            self._to_skip = size + size % 2
+        if self.header_size + len(head) > _MAX_HEADER:
             raise ValueError("damaged WAV file: no sample data within the first MiB")
         return b""
+
+    def _is_wave(self) -> bool:
+        """Return whether the first bytes have come. Raises ValueError where they are others."""
+        if not b"RIFF".startswith(self._head[:4]):
+            raise ValueError("not a WAV file: it does not start with RIFF")
+        if len(self._head) < _RIFF_SIZE:
+            return False
+        if self._head[8:_RIFF_SIZE] != b"WAVE":
+            raise ValueError("not a WAV file: RIFF without WAVE")
+        self._pass(_RIFF_SIZE)
+        return True
+
+    def _skip(self) -> bool:
+        """Drop what has come of a chunk that is not read. Return whether that was the whole chunk."""
+        skipped = min(self._to_skip, len(self._head))
+        self._to_skip -= skipped
+        self._pass(skipped)
+        return not self._to_skip
+
+    def _pass(self, size: int) -> None:
+        del self._head[:size]
+        self.header_size += size
 
     def _start_samples(self, samples: bytes, size: int) -> bytes:
         if self.format is None:
@@ -86,7 +111,7 @@ class WavReader:
         # Encoders that stream cannot know the size; all that comes is then sample data.
         self.announced = None if size == 0 or size >= _IMPOSSIBLE_SIZE else size
         self._left = 1 << 62 if self.announced is None else self.announced
-        self._head = b""
+        self._head.clear()
         return samples
 
 

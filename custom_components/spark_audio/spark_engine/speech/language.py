@@ -1,6 +1,7 @@
 """Language tags (BCP-47): one spelling, the regions that servers insist on, and those that people use."""
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from typing import override
 
@@ -65,8 +66,87 @@ _SPOKEN_REGIONS = {
 }
 """The regions that Home Assistant's own speech services offer for a language."""
 
+_OPEN = "any auto autodetect automatic default detect mul multi multilingual nil none null und undefined unknown"
+_NONE = frozenset(_OPEN.split())
+"""Words, spelt by letters alone, by which clients and servers say that they name no language."""
+
+_NAMES = {
+    "ar": "ara arabic العربية arabisch arabe",
+    "bg": "bul bulgarian български bulgarisch bulgare",
+    "cs": "ces cze czech čeština česky tschechisch tchèque",
+    "da": "dan danish dansk dänisch danois",
+    "de": "deu ger german deutsch allemand tedesco alemán",
+    "el": "ell gre greek ελληνικά griechisch grec",
+    "en": "eng english englisch anglais inglese inglés",
+    "es": "spa spanish español castellano spanisch espagnol spagnolo",
+    "et": "est estonian eesti estnisch estonien",
+    "fi": "fin finnish suomi finnisch finnois",
+    "fr": "fra fre french français französisch francese francés",
+    "hi": "hin hindi हिन्दी हिंदी",
+    "hr": "hrv croatian hrvatski kroatisch croate",
+    "hu": "hun hungarian magyar ungarisch hongrois",
+    "it": "ita italian italiano italienisch italien",
+    "ja": "jpn japanese 日本語 japanisch japonais",
+    "ko": "kor korean 한국어 koreanisch coréen",
+    "lt": "lit lithuanian lietuvių litauisch lituanien",
+    "lv": "lav latvian latviešu lettisch letton",
+    "mt": "mlt maltese malti maltesisch maltais",
+    "nl": "nld dut dutch nederlands niederländisch néerlandais flemish vlaams",
+    "pl": "pol polish polski polnisch polonais",
+    "pt": "por portuguese português portugiesisch portugais",
+    "ro": "ron rum romanian română rumänisch roumain",
+    "ru": "rus russian русский russisch russe",
+    "sk": "slk slo slovak slovenčina slowakisch slovaque",
+    "sl": "slv slovenian slovene slovenščina slowenisch slovène",
+    "sv": "swe swedish svenska schwedisch suédois",
+    "uk": "ukr ukrainian українська ukrainisch ukrainien",
+    "vi": "vie vietnamese tiếngviệt vietnamesisch vietnamien",
+    "zh": "zho chi cmn chinese mandarin 中文 汉语 漢語 chinesisch chinois",
+}
+"""What people call a language: ISO 639-2, in English, by itself, in German and in French."""
+
+_LANGUAGE_TAG = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{1,8})*", re.IGNORECASE)
+"""Any tag that BCP-47 could allow, so that a language which a later model knows needs no change here."""
+
+_LONGEST_NAME = 64
+
 _TAG = re.compile(r"[a-z]{2,3}(?:[-_][a-z]{4})?(?:[-_](?:[a-z]{2}|[0-9]{3}))?", re.IGNORECASE)
 """Language, script and region, parted by hyphens or, as in locales of POSIX, underscores."""
+
+
+def names_no_language(text: str) -> bool:
+    """Return whether this is one of the words by which clients and servers leave the language open."""
+    return not text.strip(" \t\"'") or _letters(text[:_LONGEST_NAME]) in _NONE
+
+
+def read_language(text: str) -> str | None:
+    """Return the tag that a caller means, None where it names no language.
+
+    Takes tags (`en-US`), locales (`en_US.UTF-8`), codes of three letters (`ger`), names (`German`, `Deutsch`,
+    `English (UK)`, `Brazilian Portuguese`) and the words that leave the language open (`auto`, `null`). Raises
+    ValueError for anything else.
+    """
+    if names_no_language(text):
+        return None
+    # Behind these are a region in words, and a locale's character set and modifier.
+    name = re.split(r"[(.@]", text, maxsplit=1)[0].strip(" \t\"'")
+    tag = name.replace("_", "-")
+    if len(text) <= _LONGEST_NAME and _LANGUAGE_TAG.fullmatch(tag):
+        language, *rest = normalize_language(tag).split("-")
+        return "-".join([_BY_NAME.get(language, language), *rest])
+    known = {_BY_NAME[word] for word in map(_letters, [name, *re.split(r"[\s-]", tag)]) if word in _BY_NAME}
+    if len(text) > _LONGEST_NAME or len(known) != 1:
+        raise ValueError("not a language")
+    return known.pop()
+
+
+def _letters(name: str) -> str:
+    """Return the letters of a name alone, in one case and without accents: `Français` is `francais`."""
+    decomposed = unicodedata.normalize("NFKD", name.casefold())
+    return "".join(char for char in decomposed if char.isalnum())
+
+
+_BY_NAME = {_letters(name): tag for tag, names in _NAMES.items() for name in names.split()}
 
 
 def normalize_language(tag: str) -> str:

@@ -27,6 +27,9 @@ type Synthesize = Callable[[str], AsyncGenerator[Audio]]
 AHEAD = 1
 """Utterances synthesised beyond the one being taken. One hides the gap; more would queue up in the server."""
 
+MOST_UNHEARD = 4 << 20
+"""Bytes of audio that a caller has not taken, beyond which the server is held back: a minute and a half at 22 kHz."""
+
 WAITING = 32
 """Sentences that the reader of the text is ahead; further text is left where it comes from."""
 
@@ -99,6 +102,7 @@ async def speak(
         with suppress(asyncio.QueueShutDown):
             while True:
                 if audio := await speech.made.get():
+                    speech.was_taken(audio)
                     yield audio
                 else:
                     speech.room.release()
@@ -122,9 +126,25 @@ class _Speech:
         self._silence: Audio | None = None
         self._sounds = asyncio.Event()
         self._progress = Progress()
-        # None ends an utterance. Unbounded in pieces, but `room` bounds it to 1 + AHEAD utterances.
+        # None ends an utterance. Unbounded in pieces, but `room` bounds it to 1 + AHEAD utterances, and
+        # `_unheard` counts bytes.
         self.made: asyncio.Queue[Audio | None] = asyncio.Queue()
+        self._unheard = 0
+        self._fits = asyncio.Event()
+        self._fits.set()
         self.room = asyncio.Semaphore(1 + AHEAD)
+
+    def was_taken(self, audio: Audio) -> None:
+        """Make room: the caller has this piece."""
+        self._unheard -= audio.size
+        if self._unheard <= MOST_UNHEARD:
+            self._fits.set()
+
+    def _put(self, audio: Audio) -> None:
+        self._unheard += audio.size
+        if self._unheard > MOST_UNHEARD:
+            self._fits.clear()
+        self.made.put_nowait(audio)
 
     async def read(self) -> None:
         """Read the text: one sentence, and on once it sounds. Until then a caller may begin anew with the same text."""
@@ -165,7 +185,7 @@ class _Speech:
             self._progress = heard(self._progress, self._silence, self._clock(), self._speed)
             # A caller who has not taken what there is needs no more of it.
             if self.made.empty():
-                self.made.put_nowait(self._silence)
+                self._put(self._silence)
             return []
 
     def _taken(self, sentence: str | None) -> list[str]:
@@ -178,8 +198,9 @@ class _Speech:
             async for audio in pieces:
                 self._silence = self._silence or silence(SILENCE * self._speed, audio.sample_rate)
                 self._progress = heard(self._progress, audio, self._clock(), self._speed)
-                self.made.put_nowait(audio)
+                self._put(audio)
                 self._sounds.set()
+                await self._fits.wait()
         self.made.put_nowait(None)
         self._sounds.set()
         self._progress = replace(self._progress, pace=(self._clock() - began) / len(utterance))

@@ -1,0 +1,124 @@
+"""How many seconds of a recording could not be decoded."""
+
+import av
+from av.container import InputContainer
+
+from .frames import FRAMES
+
+_SHORTEST_GAP = 0.06
+"""Seconds by which time stamps have to jump: clocks of recorders are not exact, and a packet is seldom shorter."""
+
+_CORRECTION = 0.1
+"""Seconds by which time stamps may be set back behind damage, once the container tells the time again."""
+
+_LENGTH_TOLD = ("mov", "flac", "caf", "aiff", "avi", "w64", "ogg", "wv")
+"""Containers that tell how long a track is; what libav says of others is an estimate."""
+
+_NO_PADDING = ("matroska", "flv")
+"""Containers of which the bytes behind the last packet were sound, where they do not tell how long they are."""
+
+
+class Losses:
+    """Follows the packets of one track through a file of `size` bytes.
+
+    What a damaged packet held is told by its duration, by a jump of the time stamps, in formats that have none by the
+    bytes between two frames, and at the end by the length that the file says it has.
+    """
+
+    def __init__(self, container: str, size: int) -> None:
+        """Nothing is lost yet."""
+        self._container = container
+        self._size = size
+        self._read_frame = FRAMES.get(container)
+        self._pending = 0.0
+        self._left_out = 0.0
+        self._decoded = 0.0
+        self._payload = 0
+        self._junk = 0
+        self._junk_in_packet = 0
+        self._bytes_end = 0
+        self._time_end: float | None = None
+        self._is_timed = True
+
+    def reached(self, packet: av.Packet[av.AudioStream]) -> None:
+        """Take the next packet, which is not decoded yet."""
+        if not packet.size:
+            return
+        if self._read_frame is not None:
+            frame = self._read_frame(memoryview(packet), 0)
+            self._count_junk(packet.size if frame is None else max(0, packet.size - frame.size))
+        elif packet.pts is not None:
+            self._compare_times(packet, float(packet.pts * packet.time_base))
+        self._is_timed = packet.pts is not None
+        self._payload += packet.size
+        self._bytes_end = max(self._bytes_end, (packet.pos or 0) + packet.size)
+
+    def decoded(self, frame: av.AudioFrame) -> None:
+        """Count what was heard."""
+        seconds = frame.samples / frame.sample_rate
+        self._decoded += seconds
+        if not self._is_timed and self._time_end is not None:
+            self._time_end += seconds
+
+    def undecodable(self, packet: av.Packet[av.AudioStream]) -> None:
+        """Count the last packet as lost."""
+        if self._read_frame is not None:
+            self._count_junk(packet.size - self._junk_in_packet)
+        elif packet.duration:
+            self._lose(float(packet.duration * packet.time_base))
+
+    def ended(self, media: InputContainer, track: av.AudioStream) -> None:
+        """Compare with what the file says of itself, or where that says nothing, with its bytes."""
+        self._lose(self._seconds_in(self._junk))
+        missing = 0.0
+        if (told := self._length(media, track)) is not None:
+            missing = told - self._decoded - self._left_out
+        elif self._read_frame is not None:
+            missing = self._seconds_in(self._size - self._payload)
+        elif self._container in _NO_PADDING and len(media.streams) == 1:
+            missing = self._seconds_in(self._size - self._bytes_end)
+        if missing > 2 * _SHORTEST_GAP:
+            self._lose(missing)
+
+    def take(self) -> float:
+        """Return the seconds lost since the last call."""
+        taken = max(0.0, self._pending)
+        self._pending -= taken
+        return taken
+
+    def _lose(self, seconds: float) -> None:
+        self._pending += seconds
+        self._left_out += seconds
+
+    def _count_junk(self, size: int) -> None:
+        self._junk += size
+        self._junk_in_packet = size
+
+    def _seconds_in(self, size: int) -> float:
+        """Return what so many bytes would have held."""
+        return size * self._decoded / max(1, self._payload - self._junk)
+
+    def _compare_times(self, packet: av.Packet[av.AudioStream], start: float) -> None:
+        end = start + float((packet.duration or 0) * packet.time_base)
+        if self._time_end is not None and packet.duration:
+            gap = start - self._time_end
+            if (gap >= _SHORTEST_GAP and self._passed_over(packet, gap)) or (
+                -_CORRECTION <= gap < -_SHORTEST_GAP / 3 and self._left_out > -gap
+            ):
+                self._lose(gap)
+        self._time_end = end
+
+    def _passed_over(self, packet: av.Packet[av.AudioStream], gap: float) -> bool:
+        """Return whether so many bytes were passed over that the gap may have had sound: pauses are gaps as well."""
+        if self._container == "ogg":
+            # It has no gaps (RFC 7845, 4.1), and tells the places of pages, not of packets.
+            return True
+        passed = (packet.pos or 0) - self._bytes_end
+        return passed * self._decoded > gap * self._payload / 2
+
+    def _length(self, media: InputContainer, track: av.AudioStream) -> float | None:
+        if self._container in _LENGTH_TOLD and track.duration and track.time_base:
+            return float(track.duration * track.time_base)
+        if self._container == "matroska" and len(media.streams) == 1 and media.duration:
+            return media.duration / av.time_base
+        return None

@@ -1,0 +1,25 @@
+"""Audio in base64, in every way in which clients write it."""
+
+import re
+from base64 import b64decode
+from urllib.parse import unquote_to_bytes
+
+_DATA_URL = re.compile(r"\s*data:[^,]{0,200};\s*base64\s*,", re.IGNORECASE)
+
+_SPACE = b" \t\r\n\v\f"
+
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
+"""RFC 4648, 5."""
+
+
+def decode_audio(text: str) -> bytes:
+    """Return what a text stands for: base64 or base64url, wrapped or not, padded or not, alone or in a data URL.
+
+    Raises ValueError for anything else.
+    """
+    url = _DATA_URL.match(text)
+    data = text[url.end() :].encode("ascii") if url else text.encode("ascii")
+    if url and b"%" in data:
+        data = unquote_to_bytes(data)
+    data = data.translate(_URL_SAFE, _SPACE).rstrip(b"=")
+    return b64decode(data + b"=" * (-len(data) % 4), validate=True)

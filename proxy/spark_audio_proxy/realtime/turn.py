@@ -3,9 +3,12 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from spark_engine.errors import Busy
 from spark_engine.models import Audio, Transcript
 from spark_engine.speech.listening import EarlyRequests
 from spark_engine.speech.live_turn import HearLive, LiveTurn
+
+from spark_audio_proxy.problems import Problem
 
 from . import events
 from .deltas import Deltas
@@ -75,7 +78,7 @@ class Turn:
 
     def text(self, speech_end: int) -> str | None:
         """Return what was understood of all speech up to that frame, None where it is not known."""
-        return self._early.text(speech_end)
+        return self._live.text if self._live else self._early.text(speech_end)
 
     async def transcript(self, audio: Audio, speech_end: int) -> Transcript:
         """Return the transcript of the whole turn, whose last speech ends with that frame. Raises SparkError, Problem.
@@ -98,7 +101,11 @@ class Turn:
         return True
 
     async def _ask_early(self, audio: Audio) -> Transcript:
-        return await self._hearing.ask(audio, self._language())
+        try:
+            return await self._hearing.ask(audio, self._language())
+        except Problem as err:
+            # Nothing is lost: the turn asks again at its end.
+            raise Busy(err.message) from err
 
     def _understood(self, transcript: Transcript) -> None:
         if more := self.deltas.so_far(transcript.text):

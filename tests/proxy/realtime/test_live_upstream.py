@@ -48,6 +48,19 @@ async def test_speech_before_it_was_certain_is_heard_too(start_proxy: StartProxy
     assert usage["seconds"] == pytest.approx(len(live.heard) / 32_000, abs=0.02)
 
 
+async def test_a_whole_sentence_ends_a_turn_sooner(start_proxy: StartProxy) -> None:
+    """With semantic_vad, by the words that were heard live."""
+    proxy = await start_proxy(live_parakeet.nemo_speech(Live()))
+    async with realtime(proxy) as client:
+        await client.set_up({"type": "semantic_vad"})
+        await client.say(silence(0.5) + words() + silence(0.4))
+        for _ in range(5):
+            await client.until(DELTA)
+        await client.say(silence(1.5))
+        end = (await client.until("input_audio_buffer.speech_stopped"))[-1]["audio_end_ms"]
+    assert end == pytest.approx(500 + len(words()) / 32 + 650, abs=150)
+
+
 @pytest.mark.parametrize("breaks", [live_parakeet.close, live_parakeet.garbage])
 async def test_a_turn_that_breaks_is_transcribed_in_the_plain_way(
     start_proxy: StartProxy, breaks: live_parakeet.Step

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from ..errors import ServerFault, SparkError, TimedOut
 from ..models import SAMPLE_RATE, SAMPLE_WIDTH, Audio, Transcript
 from .live_turn import HearLive, LiveTurn
-from .turn_end import LONGEST_TURN, TurnRule, is_over
+from .turn_end import LONGEST_TURN, Meaning, TurnRule, is_over
 from .voice_activity import FRAME, VoiceActivity, VoiceDetector
 
 PAUSE = 0.2
@@ -34,6 +34,11 @@ LONGEST_CHUNK = 1.0
 type Transcribe = Callable[[Audio], Awaitable[Transcript]]
 
 
+async def without_meaning(_transcript: str) -> Meaning:
+    """Return that no home knows the sentence."""
+    return Meaning.UNKNOWN
+
+
 class TooLong(Exception):
     """More audio came than is kept in memory."""
 
@@ -47,6 +52,8 @@ class Heard:
     """None where there was no such request, or it failed at once: the caller asks, and is told what is wrong."""
     failure: TimedOut | ServerFault | None = None
     """Why there is none and the caller need not ask again: it has waited long enough."""
+    is_without_speech: bool = False
+    """Whether a detector heard all of it, and nothing that could be speech: a recogniser would make words of noise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +63,9 @@ class Listening:
     With `hear_live` the words come while they are spoken, and `transcribe` is asked for nothing before the end.
     Without a detector nothing is transcribed early. `may_ask_early` tells whether the service can bear a request made
     early. `understood` is told each early transcript: all words up to a pause, more may follow. Without a `rule` the
-    stream's end is the turn's. `speech_began` and `turn_ended` are called once each, with the place in the stream in
-    seconds: at the first speech, and where the rule ends the turn, before the transcript is there. `clock` tells
-    monotonic seconds.
+    stream's end is the turn's; `meaning` tells the rule what the home makes of an early transcript. `speech_began` and
+    `turn_ended` are called once each, with the place in the stream in seconds: at the first speech, and where the rule
+    ends the turn, before the transcript is there. `clock` tells monotonic seconds.
     """
 
     transcribe: Transcribe
@@ -67,6 +74,7 @@ class Listening:
     may_ask_early: Callable[[], bool] = lambda: True
     understood: Callable[[Transcript], None] = lambda _: None
     rule: TurnRule | None = None
+    meaning: Callable[[str], Awaitable[Meaning]] = without_meaning
     speech_began: Callable[[float], None] = lambda _: None
     turn_ended: Callable[[float], None] = lambda _: None
     language: str | None = None
@@ -99,10 +107,17 @@ class EarlyRequests:
         *,
         may_ask: Callable[[], bool] = lambda: True,
         understood: Callable[[Transcript], None] = lambda _: None,
+        meaning: Callable[[str], Awaitable[Meaning]] = without_meaning,
         most: int = MOST_EARLY_REQUESTS,
     ) -> None:
-        """`may_ask` is asked before each of at most `most` requests; `understood` is told each transcript."""
+        """`may_ask` is asked before each of at most `most` requests.
+
+        `understood` is told each transcript, and `meaning` what the home makes of it.
+        """
+        self.meaning = Meaning.UNKNOWN
+        """What the home makes of the latest request's transcript."""
         self._ask = transcribe
+        self._ask_meaning = meaning
         self._may_ask = may_ask
         self._understood = understood
         self._left = most
@@ -121,6 +136,7 @@ class EarlyRequests:
         if self._may_ask():
             self._left -= 1
             self._covers = activity.frames
+            self.meaning = Meaning.UNKNOWN
             so_far = audio()
             self._request = asyncio.ensure_future(self._transcribe(replace(so_far, pcm=so_far.pcm + PADDING)))
 
@@ -158,6 +174,7 @@ class EarlyRequests:
     async def _transcribe(self, audio: Audio) -> Transcript:
         transcript = await self._ask(audio)
         self._understood(transcript)
+        self.meaning = await self._ask_meaning(transcript.text)
         return transcript
 
 
@@ -172,7 +189,12 @@ class _Turn:
         self._activity = VoiceActivity(options.detector) if options.detector else None
         self._started = self._sound_at = self._spoken_at = options.clock()
         self._live = LiveTurn(options.hear_live, options.understood) if options.hear_live else None
-        self._early = EarlyRequests(options.transcribe, may_ask=options.may_ask_early, understood=options.understood)
+        self._early = EarlyRequests(
+            options.transcribe,
+            may_ask=options.may_ask_early,
+            understood=options.understood,
+            meaning=options.meaning if options.rule else without_meaning,
+        )
 
     def add(self, chunk: bytes) -> None:
         self.heard_before = _seconds(self._audio)
@@ -204,8 +226,12 @@ class _Turn:
         if min(_seconds(self._audio), self._options.clock() - self._started) >= LONGEST_TURN:
             return True
         silence = self._silence(self._activity)
-        text = self._live.text if self._live else self._early.text(self._activity.speech_end)
-        return silence > 0 and is_over(self._options.rule, silence, text, self._options.language)
+        if silence <= 0:
+            return False
+        text, meaning = self._early.text(self._activity.speech_end), self._early.meaning
+        if self._live:
+            text, meaning = self._live.text, Meaning.UNKNOWN
+        return is_over(self._options.rule, silence, text, self._options.language, meaning)
 
     def audio(self) -> Audio:
         return Audio(bytes(self._audio[: len(self._audio) // SAMPLE_WIDTH * SAMPLE_WIDTH]), SAMPLE_RATE)
@@ -213,14 +239,17 @@ class _Turn:
     async def result(self) -> Heard:
         """Return what came of it; the early request is waited for where it holds every frame of speech."""
         audio = self.audio()
+        is_without_speech = self._activity is not None and self._activity.is_without_speech
         try:
-            if self._live:
-                return Heard(audio, await self._live.transcript())
-            if self._activity is None:
-                return Heard(audio)
-            return Heard(audio, await self._early.transcript(self._activity.speech_end))
+            transcript = await self._transcript()
         except (TimedOut, ServerFault) as err:
-            return Heard(audio, failure=err)
+            return Heard(audio, failure=err, is_without_speech=is_without_speech)
+        return Heard(audio, transcript, is_without_speech=is_without_speech)
+
+    async def _transcript(self) -> Transcript | None:
+        if self._live:
+            return await self._live.transcript()
+        return await self._early.transcript(self._activity.speech_end) if self._activity else None
 
     def call_off(self) -> None:
         if self._live:

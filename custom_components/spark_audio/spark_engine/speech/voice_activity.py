@@ -16,6 +16,10 @@ FRAME = SAMPLE_RATE // FRAMES_PER_SECOND * SAMPLE_WIDTH
 SPEECH = 0.5
 """Probability above which a frame is speech: Home Assistant's own threshold."""
 
+NO_SPEECH = 0.1
+"""Probability that no frame of speech stays below: the least of any short, quiet or whispered command was 0.21, and the
+most of steady noise 0.09 (docs/performance.md)."""
+
 ABOVE_ROOM = 2.0
 """How many times louder than the room a sound must be to be speech (6 dB)."""
 
@@ -63,9 +67,10 @@ class VoiceActivity:
         """Frames heard up to the last one with any sound; 0 where there was none."""
         self.sound_start = 0
         """The first frame of the latest sound, counted from 1; 0 where there was none."""
+        self._likeliest = -1.0
+        """The highest probability so far; below 0 while the detector has told none."""
         self._detector = detector
         self.threshold = threshold
-        self._is_warm = False
         self._room = LIKELY_ROOM
         self._voice = 0.0
 
@@ -76,6 +81,11 @@ class VoiceActivity:
         if is_undecided or not self.speech_end:
             return 0.0
         return (self.frames - self.speech_end) / FRAMES_PER_SECOND
+
+    @property
+    def is_without_speech(self) -> bool:
+        """Return whether nothing that was heard could be speech; False where the detector cannot tell yet."""
+        return 0 <= self._likeliest <= NO_SPEECH
 
     def hear(self, frame: bytes) -> None:
         """Take in 10 ms of 16 kHz s16le mono samples."""
@@ -90,10 +100,10 @@ class VoiceActivity:
 
     def _detects(self, frame: bytes) -> bool:
         """Return whether the detector hears speech. Silence is not shown to it: it costs most of the time."""
-        if self._is_warm and self.frames - self.sound_end > LAG:
+        if self._likeliest >= 0 and self.frames - self.sound_end > LAG:
             return False
         probability = self._detector(frame)
-        self._is_warm = probability >= 0
+        self._likeliest = max(self._likeliest, probability)
         return probability > self.threshold
 
     def _is_loud(self, frame: bytes, *, is_speech: bool) -> bool:

@@ -185,17 +185,16 @@ async def _transcribed(
             seconds = window.audio.seconds
             if start == 0 and seconds < SHORTEST:
                 raise bad_request(f"The recording is shorter than {SHORTEST} seconds.", "file", "audio_too_short")
+            hear = window.ask if isinstance(window, StreamedUpload) else partial(_whole, window.audio)
+            asked = partial(ask, first=start == 0)
+            del window
             if wanted.as_events and parakeet.hears_live:
-                hear = window.ask if isinstance(window, StreamedUpload) else partial(_whole, window.audio)
-                asked = partial(ask, first=start == 0)
                 async with aclosing(while_it_runs(partial(_live, hear, asked))) as readings:
                     async for transcript in readings:
                         yield formats.Part(start, seconds, transcript, is_final=False)
-            elif isinstance(window, StreamedUpload):
-                transcript = await window.ask(ask)
             else:
-                transcript = await ask(window.audio, first=start == 0)
-            del window
+                transcript = await hear(asked)
+            del hear
             journal.tell(AudioPassed("heard", seconds))
             # Of an unknown server only its answer tells.
             if wants_words and transcript.words is None and transcript.text:

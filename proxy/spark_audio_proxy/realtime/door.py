@@ -4,11 +4,12 @@ import asyncio
 import json
 import logging
 from contextlib import suppress
+from http import HTTPStatus
 
 from aiohttp import WSCloseCode, WSMsgType, web
 from spark_engine.models import Json
 
-from spark_audio_proxy.app_state import SESSIONS, SPARK
+from spark_audio_proxy.app_state import SESSIONS, SPARK, UPLOADS
 from spark_audio_proxy.origins import was_forwarded
 from spark_audio_proxy.problems import Problem, bad_request
 
@@ -66,7 +67,7 @@ class _Connection:
 
     async def serve(self, hearing: PooledHearing) -> None:
         is_beta = self._request.headers.get("OpenAI-Beta") == BETA or BETA_SUBPROTOCOL in self._offered()
-        session = Session(hearing, self._limits, self._tell, is_beta=is_beta)
+        session = Session(hearing, self._limits, self._request.app[UPLOADS], self._tell, is_beta=is_beta)
         sending = asyncio.create_task(self._send(), name="realtime sender")
         receiving = asyncio.create_task(self._receive(session), name="realtime receiver")
         try:
@@ -130,7 +131,8 @@ class _Connection:
                 await session.take(event)
             except Problem as problem:
                 self._tell(events.error(problem, event.get("event_id")))
-                self._errors += 1
+                # Where there is no room the client is not at fault.
+                self._errors += problem.status == HTTPStatus.BAD_REQUEST
                 if self._errors >= self._limits.errors:
                     return
             # The other side of the connection gets its turn, however fast events come.

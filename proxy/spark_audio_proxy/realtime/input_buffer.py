@@ -46,9 +46,14 @@ class InputBuffer:
         return self.frames - len(self._audio) // FRAME
 
     @property
+    def size(self) -> int:
+        """Return the bytes that are in it."""
+        return len(self._audio) + len(self._rest)
+
+    @property
     def seconds(self) -> float:
         """Return the length of what is in it."""
-        return (len(self._audio) + len(self._rest)) / SAMPLE_WIDTH / SAMPLE_RATE
+        return self.size / SAMPLE_WIDTH / SAMPLE_RATE
 
     @property
     def audio(self) -> Audio:

@@ -12,6 +12,7 @@ from spark_engine.models import SAMPLE_RATE, SAMPLE_WIDTH, Audio, Transcript
 from spark_engine.speech.voice_activity import FRAMES_PER_SECOND, VoiceActivity
 
 from spark_audio_proxy.problems import Problem, bad_request, problem_for
+from spark_audio_proxy.uploads.admission import BytesInFlight, Share
 
 from . import events
 from .audio import Decoder
@@ -33,10 +34,17 @@ class Session:
     """What one client has said so far, and what it is still to be told."""
 
     def __init__(
-        self, hearing: Hearing, limits: Limits, tell: Callable[[Document], None], *, is_beta: bool = False
+        self,
+        hearing: Hearing,
+        limits: Limits,
+        memory: BytesInFlight,
+        tell: Callable[[Document], None],
+        *,
+        is_beta: bool = False,
     ) -> None:
-        """`tell` sends an event, in order, without waiting."""
+        """`memory` is what all turns and uploads share; `tell` sends an event, in order, without waiting."""
         self._hearing = hearing
+        self._memory = memory
         self._limits = limits
         self._tell = tell
         self._id = events.new_id("sess")
@@ -105,6 +113,11 @@ class Session:
     def _hear(self, frame: bytes) -> None:
         buffer, detection = self._buffer, self._settings.turn_detection
         buffer.hear(frame)
+        try:
+            self._turn.memory.hold(buffer.size)
+        except Problem:
+            self._drop_turn()
+            raise
         if detection and not buffer.began:
             if not buffer.find_speech(detection):
                 return
@@ -131,10 +144,13 @@ class Session:
         self._end_turn()
 
     def _clear(self) -> None:
+        self._drop_turn()
+        self._tell(events.event("input_audio_buffer.cleared"))
+
+    def _drop_turn(self) -> None:
         self._buffer.take()
         self._turn.call_off()
         self._turn = self._new_turn()
-        self._tell(events.event("input_audio_buffer.cleared"))
 
     def _end_turn(self) -> None:
         turn, speech_end, previous = self._turn, self._buffer.activity.speech_end, self._last_item
@@ -151,6 +167,8 @@ class Session:
         task = asyncio.create_task(self._finish(turn, audio, speech_end), name=turn.item_id)
         self._unfinished.add(task)
         task.add_done_callback(self._unfinished.discard)
+        # Here as well: a task that is cancelled before it has begun gives nothing back.
+        task.add_done_callback(lambda _: turn.call_off())
 
     async def _finish(self, turn: Turn, audio: Audio, speech_end: int) -> None:
         """Tell the transcript; where there is none, why, and the transcript once Parakeet is back, if that is soon."""
@@ -182,7 +200,7 @@ class Session:
         return None
 
     def _new_turn(self) -> Turn:
-        return Turn(self._hearing, lambda: self._settings.language, self._tell)
+        return Turn(self._hearing, Share(self._memory), lambda: self._settings.language, self._tell)
 
 
 def _milliseconds(frames: int) -> int:

@@ -28,7 +28,7 @@ LONGEST_PROMPT = 2000
 """Characters."""
 
 EAGERNESS: Mapping[str, TurnRule] = {
-    "low": TurnRule(complete=1.0, unfinished=2.0),
+    "low": TurnRule(complete=1.0, unfinished=2.0, known=1.0),
     "medium": BALANCED,
     "auto": BALANCED,
     "high": FAST,

@@ -9,6 +9,7 @@ from spark_engine.speech.listening import EarlyRequests
 from spark_engine.speech.live_turn import HearLive, LiveTurn
 
 from spark_audio_proxy.problems import Problem
+from spark_audio_proxy.uploads.admission import Share
 
 from . import events
 from .deltas import Deltas
@@ -47,9 +48,12 @@ class Hearing(Protocol):
 class Turn:
     """What is known of one turn before it has ended."""
 
-    def __init__(self, hearing: Hearing, language: Callable[[], str | None], tell: Callable[[Document], None]) -> None:
-        """`language` is a BCP-47 tag or None; `tell` sends an event."""
+    def __init__(
+        self, hearing: Hearing, memory: Share, language: Callable[[], str | None], tell: Callable[[Document], None]
+    ) -> None:
+        """`memory` is what its audio takes, `language` a BCP-47 tag or None; `tell` sends an event."""
         self.item_id = events.new_id("item")
+        self.memory = memory
         self.deltas = Deltas()
         self._hearing = hearing
         self._language = language
@@ -89,10 +93,11 @@ class Turn:
         return early or await self._hearing.ask(audio, self._language())
 
     def call_off(self) -> None:
-        """Give up what is under way."""
+        """Give up what is under way, and the memory."""
         if self._live:
             self._live.call_off()
         self._early.call_off()
+        self.memory.hold(0)
 
     def _may_ask(self) -> bool:
         if self._seconds < self._asked * GROWTH or not self._hearing.may_ask_early():

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from dataclasses import replace
-from typing import override
+from typing import TypedDict, Unpack, override
 
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -19,6 +19,19 @@ from custom_components.spark_audio.spark_engine.speech.voice_activity import Voi
 BYTES_PER_SECOND = 32_000
 
 
+class Options(TypedDict):
+    """What the entity says of how it listens, beside how it transcribes."""
+
+    hear_live: HearLive | None
+    detector: VoiceDetector | None
+    may_ask_early: Callable[[], bool]
+    understood: Callable[[Transcript], None]
+    rule: TurnRule | None
+    meaning: Callable[[str], Awaitable[Meaning]]
+    language: str
+    longest: float
+
+
 def listening_by(frames: list[int]) -> Callable[..., Listening]:
     """What makes a Listening by the clock of the stream itself: while Parakeet is asked, no frame comes.
 
@@ -29,14 +42,7 @@ def listening_by(frames: list[int]) -> Callable[..., Listening]:
     def listening(
         *,
         transcribe: Transcribe,
-        hear_live: HearLive | None,
-        detector: VoiceDetector | None,
-        may_ask_early: Callable[[], bool],
-        understood: Callable[[Transcript], None],
-        rule: TurnRule | None,
-        meaning: Callable[[str], Awaitable[Meaning]],
-        language: str,
-        longest: float,
+        **options: Unpack[Options],
     ) -> Listening:
         taken: list[int] = []
 
@@ -65,15 +71,8 @@ def listening_by(frames: list[int]) -> Callable[..., Listening]:
 
         return Microphone(
             transcribe=ask,
-            hear_live=hear_live,
-            detector=detector,
-            may_ask_early=may_ask_early,
-            understood=understood,
-            rule=rule,
-            meaning=meaning,
-            language=language,
             clock=lambda: sum(taken) / BYTES_PER_SECOND,
-            longest=longest,
+            **options,
         )
 
     return listening

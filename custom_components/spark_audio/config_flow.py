@@ -52,7 +52,7 @@ DIRECT_SCHEMA = vol.Schema(
     {vol.Optional(CONF_PARAKEET_URL): URL_FIELD, vol.Optional(CONF_MAGPIE_URL): URL_FIELD, **ACCESS, **NAME}
 )
 PROXY_SCHEMA = vol.Schema({vol.Required(CONF_PROXY_URL): URL_FIELD, **ACCESS, **NAME})
-KEY_SCHEMA = vol.Schema({vol.Required(CONF_API_KEY): KEY_FIELD, **NAME})
+KEY_SCHEMA = vol.Schema({vol.Required(CONF_API_KEY): KEY_FIELD})
 
 EXAMPLES = {
     "parakeet_example": "`http://192.168.1.50:8000`",
@@ -137,7 +137,7 @@ class SparkAudioConfigFlow(ConfigFlow, domain=DOMAIN):
         url, wants_key = found
         self._abort_if_unique_id_configured({CONF_PROXY_URL: url})
         self._found, _ = read_data({CONF_CONNECTION: CONNECTION_PROXY, CONF_PROXY_URL: url})
-        self._wanted = KEY_SCHEMA if wants_key else vol.Schema(NAME)
+        self._wanted = KEY_SCHEMA.extend(NAME) if wants_key else vol.Schema(NAME)
         self._entered = {CONF_NAME: announced_name(discovery_info)}
         self.context["title_placeholders"] = {"name": host(url)}
         return await self.async_step_zeroconf_confirm()

@@ -189,7 +189,7 @@ async def test_endless_audio(
     result = await engine_entity(hass).async_process_audio_stream(METADATA, endless())
     assert result.result is SpeechResultState.ERROR
     assert taken == LONGEST_SPEECH / 60 + 1
-    assert parakeet.asked == []
+    assert parakeet.posts(TRANSCRIPTIONS) == []
     [line] = warnings(caplog)
     assert "longer than 300 s" in line.getMessage()
 
@@ -238,7 +238,7 @@ async def test_http_view_refuses_other_audio(
     client = await hass_client()
     response = await client.post(f"/api/stt/{STT}", data=SPEECH, headers={"X-Speech-Content": content(**change)})
     assert response.status == 415
-    assert parakeet.asked == []
+    assert parakeet.posts(TRANSCRIPTIONS) == []
 
 
 def content(**changes: str) -> str:

@@ -28,27 +28,19 @@ async def hear(wanted: HearSet, parakeet_url: str | None) -> Mapping[str, Heard]
     languages = {home.name: home.language for home in wanted.homes}
     english = [command for command in wanted.commands if languages[command.home] == "en"]
     others = [command for command in wanted.commands if languages[command.home] != "en"]
-    spoken = dict(
-        zip(english, await asyncio.to_thread(piper, [each.text for each in english]) if english else [], strict=True)
-    )
-    voice = await install_espeak() if others else None
-    for command in others if voice else ():
+    spoken = dict(zip(english, await asyncio.to_thread(piper, [each.text for each in english]), strict=True))
+    voice = await install_espeak()
+    for command in others:
         spoken[command] = await voice.speak(command.text, ESPEAK_VOICES[languages[command.home]])
     rooms = {command: in_a_living_room(pcm, number) for number, (command, pcm) in enumerate(spoken.items())}
     if parakeet_url:
         return {OWN: await _posted(parakeet_url, rooms, languages)}
-    moonshine: Heard = []
-    if english:
-        async with EmbeddedSpark() as spark:
-            moonshine = await _posted(spark.parakeet_url, {command: rooms[command] for command in english}, languages)
+    async with EmbeddedSpark() as spark:
+        moonshine = await _posted(spark.parakeet_url, {command: rooms[command] for command in english}, languages)
     names = {f"{number:04}": command for number, command in enumerate(others)}
-    whisper = (
-        await heard_by_whisper(
-            {name: rooms[command] for name, command in names.items()},
-            {name: languages[command.home] for name, command in names.items()},
-        )
-        if names
-        else {}
+    whisper = await heard_by_whisper(
+        {name: rooms[command] for name, command in names.items()},
+        {name: languages[command.home] for name, command in names.items()},
     )
     return {PIPER_MOONSHINE: moonshine, ESPEAK_WHISPER: [(command, whisper[name]) for name, command in names.items()]}
 

@@ -131,4 +131,5 @@ def in_a_living_room(pcm: bytes, seed: int) -> bytes:
 def _resampled(audio: Audio) -> bytes:
     samples = np.frombuffer(audio.pcm, np.int16)
     at = np.arange(0, len(samples), audio.sample_rate / SAMPLE_RATE)
-    return np.interp(at, np.arange(len(samples)), samples).astype(np.int16).tobytes()
+    pcm: bytes = np.interp(at, np.arange(len(samples)), samples).astype(np.int16).tobytes()
+    return pcm

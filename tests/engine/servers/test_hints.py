@@ -31,7 +31,7 @@ async def test_a_family_gets_them_as_it_takes_them(session: ClientSession, famil
     async with running(family.fake()) as fake:
         await Parakeet(Transport(session, fake.url)).transcribe(RECORDING, language="en-GB", hints=NAMES)
     [asked] = fake.posts(TRANSCRIPTIONS)
-    assert asked.fields == family.plain | TAKEN.get(family.dialect, {})
+    assert asked.fields == {**family.plain, **TAKEN.get(family.dialect, {})}
 
 
 @pytest.mark.parametrize("status", [400, 422])

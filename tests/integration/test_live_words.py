@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from unittest.mock import AsyncMock, patch
 
 import pytest
 from aiohttp import web
@@ -195,6 +196,15 @@ class TestAServerThatHearsLive:
             told.set()
         assert heard[0] == PARTIAL_RESULT("Turn")
         assert heard[-1] == SpeechResult(TEXT, SpeechResultState.SUCCESS)
+
+    async def test_the_last_words_have_the_names_of_the_home(self, hass: HomeAssistant, live: Live) -> None:
+        """What was told before stays as it was heard."""
+        names = engine_entity(hass).names
+        assert names is not None
+        with patch.object(names, "corrected", AsyncMock(return_value="Turn on the Kallax lamp.")) as corrected:
+            *_, last = await results(hass, SPOKEN, END)
+        assert last == SpeechResult("Turn on the Kallax lamp.", SpeechResultState.SUCCESS)
+        corrected.assert_awaited_once_with(TEXT, METADATA.language)
 
     async def test_a_turn_that_breaks_is_transcribed_in_the_plain_way(self, hass: HomeAssistant, live: Live) -> None:
         live.breaks = live_parakeet.close

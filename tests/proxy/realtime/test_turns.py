@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from spark_audio_proxy.app_state import UPLOADS
+from spark_audio_proxy.problems import Problem
 from spark_audio_proxy.realtime.limits import Limits
 from spark_engine.healing.health import State
 
@@ -221,4 +223,92 @@ class TestFailures:
             await held.asked.acquire()
         await left.get()
         assert len(hearing.posts(TRANSCRIPTIONS)) == 1
+        held.go.set()
+
+
+class TestMemory:
+    """The audio of turns counts beside uploads."""
+
+    LIMIT = 1 << 20
+
+    async def test_a_turn_without_room_is_lost_and_the_next_one_is_heard(self, start_proxy: StartProxy) -> None:
+        proxy = await start_proxy(bytes_in_flight=self.LIMIT)
+        async with realtime(proxy) as client:
+            await client.set_up()
+            with proxy.app[UPLOADS].share() as others:
+                others.hold(self.LIMIT - 64_000)
+                await client.say(words() * 2, piece=2 * len(words()))
+                error = await client.error()
+                assert (error["type"], error["code"]) == ("rate_limit_error", "uploads_full")
+                await client.send("input_audio_buffer.commit")
+                assert (await client.error())["code"] == "input_audio_buffer_commit_empty"
+                others.hold(self.LIMIT)
+            await client.say(words())
+            await client.send("input_audio_buffer.commit")
+            events = await client.until(COMPLETED)
+        assert "error" not in kinds(events)
+
+    async def test_a_turn_that_outgrows_all_memory_is_lost(self, start_proxy: StartProxy) -> None:
+        proxy = await start_proxy(bytes_in_flight=self.LIMIT)
+        async with realtime(proxy) as client:
+            await client.set_up()
+            await client.say(silence(33.0))
+            assert (await client.error())["code"] == "uploads_full"
+
+    async def test_a_full_memory_never_ends_a_session(self, start_proxy: StartProxy) -> None:
+        """The client is not at fault, however often it tries."""
+        proxy = await start_proxy(bytes_in_flight=self.LIMIT, limits=Limits(errors=2))
+        async with realtime(proxy) as client:
+            await client.set_up()
+            with proxy.app[UPLOADS].share() as others:
+                others.hold(self.LIMIT)
+                for _ in range(3):
+                    await client.say(silence(0.1))
+                    assert (await client.error())["code"] == "uploads_full"
+            await client.say(words())
+            await client.send("input_audio_buffer.commit")
+            await client.until(COMPLETED)
+
+    async def test_room_is_given_back_once_the_transcript_is_there(self, start_proxy: StartProxy) -> None:
+        hearing = parakeet.openai()
+        proxy = await start_proxy(hearing, bytes_in_flight=self.LIMIT)
+        held = Held(hearing)
+        async with realtime(proxy) as client:
+            await client.set_up()
+            await client.say(words())
+            await client.send("input_audio_buffer.commit")
+            await held.asked.acquire()
+            with proxy.app[UPLOADS].share() as others:
+                with pytest.raises(Problem):
+                    others.hold(self.LIMIT)
+                held.go.set()
+                await client.until(COMPLETED)
+                others.hold(self.LIMIT)
+
+    async def test_silence_before_a_turn_takes_little_room(self, start_proxy: StartProxy) -> None:
+        """Only what may belong to the next turn is kept."""
+        proxy = await start_proxy(bytes_in_flight=self.LIMIT)
+        async with realtime(proxy) as client:
+            await client.set_up({"type": "server_vad"})
+            await client.say(silence(60.0))
+            await client.set_up({"type": "server_vad"})
+            with proxy.app[UPLOADS].share() as others:
+                # Large ones leave an eighth.
+                others.hold(self.LIMIT - self.LIMIT // 8 - 3 * 32_000)
+
+    async def test_a_client_that_leaves_gives_all_of_it_back(self, start_proxy: StartProxy) -> None:
+        """What it was saying, what Parakeet was asked, and what waited for that."""
+        hearing = parakeet.openai()
+        proxy = await start_proxy(hearing, bytes_in_flight=self.LIMIT)
+        held, left = Held(hearing), ended(proxy)
+        async with realtime(proxy) as client:
+            await client.set_up()
+            for _ in range(2):
+                await client.say(words())
+                await client.send("input_audio_buffer.commit")
+            await client.say(words())
+            await held.asked.acquire()
+        await left.get()
+        with proxy.app[UPLOADS].share() as others:
+            others.hold(self.LIMIT)
         held.go.set()

@@ -167,7 +167,7 @@ class Session:
         task = asyncio.create_task(self._finish(turn, audio, speech_end), name=turn.item_id)
         self._unfinished.add(task)
         task.add_done_callback(self._unfinished.discard)
-        # Here as well: a task that is cancelled before it has begun gives nothing back.
+        # Here, since a task that is cancelled before it has begun runs no `finally`.
         task.add_done_callback(lambda _: turn.call_off())
 
     async def _finish(self, turn: Turn, audio: Audio, speech_end: int) -> None:
@@ -180,8 +180,6 @@ class Session:
             LOGGER.warning("realtime: %s", problem.message)
             self._tell(events.failed(turn.item_id, problem))
             transcript = await self._once_back(problem, audio)
-        finally:
-            turn.call_off()
         if transcript is not None:
             if more := turn.deltas.final(transcript.text):
                 self._tell(events.delta(turn.item_id, more))

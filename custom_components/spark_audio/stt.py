@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from functools import partial
 from typing import override
@@ -183,9 +183,10 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
     async def async_process_audio_stream_with_progress(
         self, metadata: SpeechMetadata, stream: AsyncIterable[bytes]
     ) -> AsyncGenerator[object]:
-        """Yield a PartialSpeechResult of all words so far at each pause, and the SpeechResult of the plain way last.
+        """Yield a PartialSpeechResult of all words so far, and the SpeechResult of the plain way last.
 
-        Home Assistant calls this from 2026.11 on.
+        They come as they are spoken from a server that hears live, from others at each pause. Home Assistant calls
+        this from 2026.11 on.
         """
         partial_results = asyncio.Queue[object]()
 
@@ -221,8 +222,8 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
         if heard.audio.seconds < SHORTEST_SPEECH or (self._is_speech_only and heard.is_without_speech):
             return SpeechResult("", SpeechResultState.SUCCESS)
         try:
-            if heard.timed_out:
-                raise heard.timed_out
+            if heard.failure:
+                raise heard.failure
             transcript = heard.transcript or await hear(heard.audio)
         except SparkError as err:
             return await self._ask_fallback(err, metadata, heard.audio)
@@ -247,6 +248,7 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
             )
         listening = Listening(
             transcribe=partial(self._transcribe, language),
+            hear_live=partial(self._hear_live, language) if self._hears_live() else None,
             detector=new_detector() if self._is_early or self._is_speech_only or rule else None,
             may_ask_early=self._may_ask_early,
             understood=understood,
@@ -277,7 +279,24 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
         heard = await self._parakeet.transcribe(
             audio, language=language, hints=hints, deadline=self._deadline_for(audio)
         )
+        return await self._with_names(heard, language)
+
+    async def _with_names(self, heard: Transcript, language: str) -> Transcript:
+        """Return the transcript with the names of the home put right."""
         return replace(heard, text=await self.names.corrected(heard.text, language)) if self.names else heard
+
+    def _hears_live(self) -> bool:
+        return self._parakeet.hears_live and self._may_ask_early()
+
+    async def _hear_live(self, language: str, audio: AsyncIterable[bytes]) -> AsyncGenerator[Transcript]:
+        """Yield all words so far, and last the whole transcript, with the names of the home put right."""
+        heard = None
+        pieces = self._parakeet.transcribe_live(audio, language=language, deadline=self._deadline)
+        async with aclosing(pieces):
+            async for heard in pieces:
+                yield heard
+        if heard and (whole := await self._with_names(heard, language)) != heard:
+            yield whole
 
     def _deadline_for(self, audio: Audio) -> float:
         return max(self._deadline, DEADLINE_PER_SECOND * audio.seconds)

@@ -23,8 +23,10 @@ from .app_state import (
     ENCODERS,
     HEARING,
     JOURNAL,
+    LIVE,
     PROXY_ID,
     SESSION,
+    SESSIONS,
     SETTINGS,
     SPARK,
     SPEAKING,
@@ -36,6 +38,7 @@ from .identity import lasting_id
 from .journal import Journal
 from .middlewares import access_log, add_headers, answer_preflight, refuse_foreign_pages, require_key
 from .problems import answer_problems
+from .realtime.limits import Limits, Sessions
 from .state_folder import only_user, state_folder
 from .transcode.decoders import Decoders
 from .uploads.admission import BytesInFlight, Gate
@@ -53,6 +56,7 @@ def create_app(
     deadlines: Deadlines | None = None,
     policy: Policy | None = None,
     budget: Budget | None = None,
+    limits: Limits | None = None,
 ) -> web.Application:
     """Return the proxy for these settings; the other times are what no setting says, for tests to hand in.
 
@@ -67,6 +71,8 @@ def create_app(
     app[JOURNAL].subscribe(app[AVAILABILITY].tell)
     app[HEARING] = Gate("Parakeet", settings.concurrency, settings.queue)
     app[SPEAKING] = Gate("Magpie", settings.concurrency, settings.queue)
+    app[LIVE] = Gate("Live recognition", 2 * settings.concurrency, 0)
+    app[SESSIONS] = Sessions(limits or Limits())
     app[UPLOADS] = BytesInFlight(settings.bytes_in_flight)
     app.router.add_routes(routes(settings))
     create = partial(create_spark, deadlines=deadlines, policy=policy, budget=budget)
@@ -112,8 +118,9 @@ async def _connected(
 
 
 async def _end_news(app: web.Application) -> None:
-    """End the streams of news: a stop waits for requests in flight."""
+    """End the streams of news, and the realtime sessions: a stop waits for requests in flight."""
     app[JOURNAL].close()
+    app[SESSIONS].close()
 
 
 async def _identify(spark: Spark) -> None:

@@ -8,6 +8,7 @@ from spark_engine.spark import Spark
 from .availability import Availability
 from .config import Settings
 from .journal import Journal
+from .realtime.limits import Sessions
 from .transcode.decoders import Decoders
 from .uploads.admission import BytesInFlight, Gate
 
@@ -21,4 +22,7 @@ DECODERS = web.AppKey("decoders", Decoders)
 ENCODERS = web.AppKey("encoders", ThreadPoolExecutor)
 HEARING = web.AppKey("hearing", Gate)
 SPEAKING = web.AppKey("speaking", Gate)
+LIVE = web.AppKey("live", Gate)
+"""Turns that are heard while they are spoken: half of its width is used."""
+SESSIONS = web.AppKey("sessions", Sessions)
 UPLOADS = web.AppKey("uploads", BytesInFlight)

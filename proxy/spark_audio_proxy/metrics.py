@@ -22,8 +22,8 @@ from .api.health import only_for_us
 from .app_state import JOURNAL, SPARK
 from .journal import AudioPassed, Event, RequestServed, ServerEvent
 
-ENDLESS = "/api/events"
-"""The endpoint whose duration tells how long a page was open."""
+ENDLESS = ("/api/events", "/v1/realtime")
+"""The endpoints whose duration tells how long a page was open, or a client listened."""
 
 _SPEECH = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 60)
 """Seconds. A healthy voice turn is within the first half."""
@@ -71,7 +71,7 @@ class _Counted:
         match event:
             case RequestServed(endpoint, outcome, seconds):
                 self.requests.labels(endpoint, outcome).inc()
-                if endpoint != ENDLESS:
+                if endpoint not in ENDLESS:
                     self.request_seconds.labels(endpoint).observe(seconds)
             case AudioPassed(direction, seconds):
                 self.audio.labels(direction).inc(seconds)

@@ -23,6 +23,7 @@ REQUEST_ID_KEY = web.RequestKey("request_id", str)
 
 _SANE_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _CORS_DAY = "86400"
+_KEY_PROTOCOL = "openai-insecure-api-key."
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -155,7 +156,10 @@ def _sent_keys(request: web.Request) -> list[str]:
     """Return the keys that a caller sends: as OpenAI's clients do, and as Azure's."""
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     sent = [key.strip()] if scheme.lower() == "bearer" else []
-    return [*sent, *request.headers.getall("api-key", ())]
+    # A browser's WebSocket can send no header but this one.
+    offered = map(str.strip, request.headers.get("Sec-WebSocket-Protocol", "").split(","))
+    in_protocols = [name.removeprefix(_KEY_PROTOCOL) for name in offered if name.startswith(_KEY_PROTOCOL)]
+    return [*sent, *request.headers.getall("api-key", ()), *in_protocols]
 
 
 def _is_key(sent: list[str], keys: tuple[str, ...]) -> bool:

@@ -48,11 +48,17 @@ def is_loopback_host(host: str) -> bool:
 def is_foreign(method: str, headers: Mapping[str, str], allowed_origins: Collection[str]) -> bool:
     """Return whether a page of another origin sends what may have an effect; only browsers say so of themselves."""
     origin = headers.get("Origin")
-    if method in _SAFE or ANY in allowed_origins or origin in allowed_origins:
+    has_effect = method not in _SAFE or is_websocket(headers)
+    if not has_effect or ANY in allowed_origins or origin in allowed_origins:
         return False
     if site := headers.get("Sec-Fetch-Site"):
         return site not in ("same-origin", "none")
     return is_other_origin(headers)
+
+
+def is_websocket(headers: Mapping[str, str]) -> bool:
+    """Return whether a WebSocket is to be opened: a GET that browsers let every page send, and read."""
+    return headers.get("Upgrade", "").lower() == "websocket"
 
 
 def is_other_origin(headers: Mapping[str, str]) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from unittest.mock import AsyncMock, patch
 
 import pytest
 from aiohttp import web
@@ -17,10 +18,14 @@ from custom_components.spark_audio.spark_engine.speech.audio import silence
 from custom_components.spark_audio.spark_engine.speech.voice_activity import FRAME
 from custom_components.spark_audio.stt import PARTIAL_RESULT
 from custom_components.spark_audio.wav_output import IS_OURS
+from tests.fakes import live_parakeet
 from tests.fakes import server as fake
+from tests.fakes.live_parakeet import Live
+from tests.fakes.parakeet import TEXT
 from tests.fakes.server import FakeServer
 from tests.helpers.integration.hearing import METADATA, POST, engine_entity
 from tests.helpers.integration.microphone import listening_by, tell
+from tests.helpers.integration.set_up import entry_for, set_up
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
 
@@ -155,3 +160,60 @@ async def test_a_caller_that_leaves_ends_the_turn(hass: HomeAssistant, parakeet:
     await given_up.wait()
     # Raises RuntimeError while it is still listened to.
     await microphone.aclose()
+
+
+class TestAServerThatHearsLive:
+    """NeMo-Speech.cpp with a streaming model, which has a word with each quarter of a second."""
+
+    @pytest.fixture
+    async def live(self, hass: HomeAssistant) -> AsyncGenerator[Live]:
+        live = Live()
+        async with fake.running(live_parakeet.nemo_speech(live)) as server:
+            entry = entry_for(parakeet_url=server.url)
+            assert await set_up(hass, entry)
+            tell(entry, State.HEALTHY)
+            # As the first canary does.
+            assert (await entry.runtime_data.spark.parakeet.server()).live
+            yield live
+
+    async def test_the_first_word_comes_within_400_ms(self, hass: HomeAssistant, live: Live) -> None:
+        """No more than 300 ms of audio come before it; the transcript is the server's last word."""
+        if PARTIAL_RESULT is None:
+            assert await results(hass, SPOKEN, END) == [SpeechResult(TEXT, SpeechResultState.SUCCESS)]
+            return
+        told = asyncio.Event()
+
+        async def waiting_for_it() -> AsyncGenerator[bytes]:
+            async for frame in spoken(bytes(9600)):
+                yield frame
+            await told.wait()
+            async for frame in spoken(SPOKEN):
+                yield frame
+
+        heard = []
+        async for result in engine_entity(hass).async_process_audio_stream_with_progress(METADATA, waiting_for_it()):
+            heard.append(result)
+            told.set()
+        assert heard[0] == PARTIAL_RESULT("Turn")
+        assert heard[-1] == SpeechResult(TEXT, SpeechResultState.SUCCESS)
+
+    async def test_the_last_words_have_the_names_of_the_home(self, hass: HomeAssistant, live: Live) -> None:
+        """What was told before stays as it was heard."""
+        names = engine_entity(hass).names
+        assert names is not None
+        with patch.object(names, "corrected", AsyncMock(return_value="Turn on the Kallax lamp.")) as corrected:
+            *_, last = await results(hass, SPOKEN, END)
+        assert last == SpeechResult("Turn on the Kallax lamp.", SpeechResultState.SUCCESS)
+        corrected.assert_awaited_once_with(TEXT, METADATA.language)
+
+    async def test_a_turn_that_breaks_is_transcribed_in_the_plain_way(self, hass: HomeAssistant, live: Live) -> None:
+        live.breaks = live_parakeet.close
+        *_, last = await results(hass, SPOKEN, END)
+        assert last == SpeechResult(TEXT, SpeechResultState.SUCCESS)
+
+    async def test_a_turn_that_may_have_killed_the_server_is_not_sent_again(
+        self, hass: HomeAssistant, live: Live
+    ) -> None:
+        live.breaks = live_parakeet.cut
+        *_, last = await results(hass, SPOKEN, END)
+        assert last == SpeechResult(None, SpeechResultState.ERROR)

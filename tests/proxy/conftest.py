@@ -11,6 +11,7 @@ from aiohttp import ClientSession
 from aiohttp.test_utils import TestServer
 from embedded_spark import EmbeddedSpark
 from spark_audio_proxy.app import create_app
+from spark_audio_proxy.realtime.limits import Limits
 from spark_engine.healing.budget import Budget
 from spark_engine.healing.health import Policy
 from spark_engine.servers.deadlines import Deadlines
@@ -37,6 +38,7 @@ async def start_proxy(tmp_path: Path) -> AsyncGenerator[StartProxy]:
             deadlines: Deadlines | None = None,
             policy: Policy | None = None,
             budget: Budget | None = None,
+            limits: Limits | None = None,
             **settings: Unpack[ProxySettings],
         ) -> Proxy:
             hears = await stack.enter_async_context(running(hearing or parakeet.openai()))
@@ -45,7 +47,11 @@ async def start_proxy(tmp_path: Path) -> AsyncGenerator[StartProxy]:
             usual: ProxySettings = {"parakeet_url": hears.url, "magpie_url": speaks.url, "watch": False}
             folder: ProxySettings = {"state_dir": str(tmp_path / f"state-{next(numbers)}")}
             app = create_app(
-                proxy_settings(**usual | folder | settings), deadlines=deadlines, policy=policy, budget=budget
+                proxy_settings(**usual | folder | settings),
+                deadlines=deadlines,
+                policy=policy,
+                budget=budget,
+                limits=limits,
             )
             server = TestServer(app, host="127.0.0.1", handler_cancellation=True)
             await server.start_server()

@@ -6,6 +6,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from spark_audio_proxy.config import Settings
+from spark_audio_proxy.realtime import door
 
 from . import events, health, lists, page, relay, speech, transcriptions
 
@@ -15,6 +16,7 @@ _AUDIO: Sequence[Endpoint] = (
     (web.post, "audio/transcriptions", transcriptions.transcriptions),
     (web.post, "audio/speech", speech.speech),
     (web.post, "audio/translations", transcriptions.translations),
+    (web.get, "realtime", door.realtime),
     (web.get, "models", lists.models),
     (web.get, "models/{model:.+?}", lists.model),
     (web.get, "audio/models", lists.speech_models),

@@ -16,6 +16,8 @@ class Part:
     seconds: float
     transcript: Transcript
     left_out: float = 0.0
+    is_final: bool = True
+    """Whether that is all of it; where False, it is what was understood so far."""
 
 
 @dataclass(frozen=True, slots=True)

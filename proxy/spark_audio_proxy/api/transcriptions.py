@@ -4,9 +4,10 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from typing import Never
 
@@ -19,10 +20,12 @@ from spark_engine.speech.names import respelled, vocabulary
 
 from spark_audio_proxy.api import transcript_formats as formats
 from spark_audio_proxy.api.keywords import read_keywords
+from spark_audio_proxy.api.live_words import Understood, transcribe_live, while_it_runs
 from spark_audio_proxy.app_state import DECODERS, HEARING, JOURNAL, SETTINGS, SPARK
 from spark_audio_proxy.config import Settings
 from spark_audio_proxy.journal import AudioPassed
 from spark_audio_proxy.problems import Problem, bad_request, error_object, problem_for
+from spark_audio_proxy.realtime.deltas import Deltas
 from spark_audio_proxy.streamed_answer import StreamedAnswer
 from spark_audio_proxy.transcode.decode import Block
 from spark_audio_proxy.transcode.decoders import COPIED
@@ -167,9 +170,11 @@ async def _transcribed(
         raise no_words
     gate, journal = request.app[HEARING], request.app[JOURNAL]
 
-    async def ask(audio: AudioSource, *, first: bool = True) -> Transcript:
+    async def ask(audio: AudioSource, *, first: bool = True, understood: Understood | None = None) -> Transcript:
         # A turn for each window: neither a long recording nor one that still arrives makes all others wait.
         async with gate.turn(first=first):
+            if understood and (live := await transcribe_live(parakeet, audio, wanted.language, understood)):
+                return live
             return await parakeet.transcribe(audio, language=wanted.language, times=wanted.times, hints=wanted.keywords)
 
     names = await asyncio.to_thread(vocabulary, wanted.keywords, wanted.language or "en") if wanted.keywords else None
@@ -180,11 +185,16 @@ async def _transcribed(
             seconds = window.audio.seconds
             if start == 0 and seconds < SHORTEST:
                 raise bad_request(f"The recording is shorter than {SHORTEST} seconds.", "file", "audio_too_short")
-            if isinstance(window, StreamedUpload):
-                transcript = await window.ask(ask)
-            else:
-                transcript = await ask(window.audio, first=start == 0)
+            hear = window.ask if isinstance(window, StreamedUpload) else partial(_whole, window.audio)
+            asked = partial(ask, first=start == 0)
             del window
+            if wanted.as_events and parakeet.hears_live:
+                async with aclosing(while_it_runs(partial(_live, hear, asked))) as readings:
+                    async for transcript in readings:
+                        yield formats.Part(start, seconds, transcript, is_final=False)
+            else:
+                transcript = await hear(asked)
+            del hear
             journal.tell(AudioPassed("heard", seconds))
             # Of an unknown server only its answer tells.
             if wants_words and transcript.words is None and transcript.text:
@@ -192,6 +202,21 @@ async def _transcribed(
             if names:
                 transcript = await respelled(transcript, names)
             yield formats.Part(start, seconds, transcript, left_out)
+
+
+type Call = Callable[[AudioSource], Awaitable[Transcript]]
+
+
+def _whole(audio: AudioSource, call: Call) -> Awaitable[Transcript]:
+    """Ask with a recording that is there, as `StreamedUpload.ask` does with one that still arrives."""
+    return call(audio)
+
+
+def _live(
+    hear: Callable[[Call], Awaitable[Transcript]], ask: Callable[..., Awaitable[Transcript]], understood: Understood
+) -> Awaitable[Transcript]:
+    """Ask, and be told all words so far."""
+    return hear(partial(ask, understood=understood))
 
 
 async def _longest_window(parakeet: ParakeetPool, settings: Settings) -> float:
@@ -276,17 +301,23 @@ def _formatted(heard: formats.Heard, wanted: TranscriptionRequest) -> web.Respon
 
 
 async def _stream(request: web.Request, parts: AsyncGenerator[formats.Part]) -> web.StreamResponse:
-    """Server-sent events: a delta for each window as soon as it is heard, the whole at the end."""
+    """Server-sent events: deltas for each window as soon as it is heard, or while it is; the whole at the end."""
     response = StreamedAnswer(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
     async with aclosing(parts):
         # Waited for before the headers go out: what is wrong from the start keeps its status.
-        heard = [await anext(parts)]
+        part: formats.Part | None = await anext(parts)
         await response.prepare(request)
-        await _send_delta(response, heard[0].transcript.text)
+        heard: list[formats.Part] = []
+        deltas = Deltas()
         try:
-            async for part in parts:
-                heard.append(part)
-                await _send_delta(response, part.transcript.text, " ")
+            while part:
+                text, is_first = part.transcript.text, not deltas.sent
+                delta = deltas.final(text) if part.is_final else deltas.so_far(text)
+                await _send_delta(response, delta, " " if heard and is_first else "")
+                if part.is_final:
+                    heard.append(part)
+                    deltas = Deltas()
+                part = await anext(parts, None)
         except SparkError as err:
             await _send(response, error_object(problem_for(err)))
             return response

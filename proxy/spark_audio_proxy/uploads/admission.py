@@ -22,9 +22,15 @@ class Gate:
     def __init__(self, service: str, width: int, queue: int) -> None:
         """`service` is named in the message."""
         self._service = service
+        self._width = width
         self._most = width + queue
         self._inside = 0
         self._free = asyncio.Semaphore(width)
+
+    @property
+    def has_room(self) -> bool:
+        """Return whether less than half of the width is in use: room for work that may be for nothing."""
+        return self._inside * 2 < self._width
 
     @contextmanager
     def place(self) -> Generator[None]:
@@ -59,7 +65,10 @@ class Gate:
 
 
 class BytesInFlight:
-    """Bounds the upload bytes held in memory by all requests together. Who needs room waits for it, unread."""
+    """Bounds the bytes of uploads and of realtime turns held in memory by all clients together.
+
+    An upload that needs room waits for it, unread; a turn does not.
+    """
 
     def __init__(self, limit: int) -> None:
         """`limit` in bytes."""
@@ -76,9 +85,7 @@ class BytesInFlight:
         try:
             yield share
         finally:
-            self._held -= share.size
-            self._released.set()
-            self._released = asyncio.Event()
+            share.hold(0)
 
     async def grow(self, share: Share, size: int) -> None:
         """As `Share.grow`."""
@@ -92,6 +99,16 @@ class BytesInFlight:
             await self._wait_for_room(share, size, self._first_in_line if in_line else nullcontext())
         else:
             self._take(share, size)
+
+    def hold(self, share: Share, size: int) -> None:
+        """As `Share.hold`."""
+        is_less = size < share.size
+        if not is_less and (size > self._limit or not self._fits(share, size)):
+            raise _full("There is no room for this audio at the moment; it is lost.")
+        self._take(share, size)
+        if is_less:
+            self._released.set()
+            self._released = asyncio.Event()
 
     async def _wait_for_room(self, share: Share, size: int, line: asyncio.Lock | nullcontext[None]) -> None:
         if self._waiting >= MOST_WAITING:
@@ -118,7 +135,7 @@ class BytesInFlight:
 
 
 class Share:
-    """The bytes that one upload may hold."""
+    """The bytes that one upload or one turn may hold."""
 
     def __init__(self, bytes_in_flight: BytesInFlight) -> None:
         """None yet."""
@@ -131,6 +148,10 @@ class Share:
         Raises Problem 429 where they never fit, where too many wait already, or where it takes too long.
         """
         await self._all.grow(self, size)
+
+    def hold(self, size: int) -> None:
+        """Hold `size` bytes in all from now on; less is given back. Raises Problem 429 where they do not fit now."""
+        self._all.hold(self, size)
 
 
 def _full(message: str = "Too many uploads at once; try again shortly.") -> Problem:

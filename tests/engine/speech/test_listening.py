@@ -278,7 +278,7 @@ async def test_a_time_out_is_told_and_not_waited_for_again() -> None:
     await speaker.say(SILENT, 25)
     await speaker.end()
     heard = await listener
-    assert (heard.transcript, str(heard.timed_out)) == (None, "no answer")
+    assert (heard.transcript, str(heard.failure)) == (None, "no answer")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Callable
 
 import pytest
-from spark_engine.speech.voice_activity import FRAME, GAP, ONSET, VoiceActivity
+from spark_engine.speech.voice_activity import FRAME, GAP, LAG, ONSET, VoiceActivity
 
 
 def tone(level: int) -> bytes:
@@ -110,3 +110,27 @@ def test_without_speech_there_is_no_silence() -> None:
     feed(activity, 3000, 100)
     feed(activity, 0, 100)
     assert (activity.speech_end, activity.silence) == (0, 0)
+
+
+def test_a_detector_is_not_shown_long_silence() -> None:
+    """It costs a hundred times what the level costs; the next sound it hears again."""
+    shown = 0
+
+    def detect(_: bytes) -> float:
+        nonlocal shown
+        shown += 1
+        return -1.0 if shown < 120 else 0.9
+
+    activity = VoiceActivity(detect)
+    feed(activity, 20, 500)
+    assert shown == 120  # until it was warm
+    feed(activity, 3000, 50)
+    assert (shown, activity.speech_end) == (169, 550)
+    feed(activity, 20, 500)
+    assert shown == 169 + LAG
+
+
+def test_the_threshold_is_the_callers() -> None:
+    activity = VoiceActivity(lambda _: 0.7, 0.8)
+    feed(activity, 3000, 50)
+    assert activity.speech_end == 0

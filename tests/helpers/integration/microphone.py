@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from dataclasses import replace
-from typing import override
+from typing import TypedDict, Unpack, override
 
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -12,6 +12,7 @@ from custom_components.spark_audio import stt
 from custom_components.spark_audio.spark_engine.healing.health import State
 from custom_components.spark_audio.spark_engine.models import Audio, Transcript
 from custom_components.spark_audio.spark_engine.speech.listening import Heard, Listening, Transcribe
+from custom_components.spark_audio.spark_engine.speech.live_turn import HearLive
 from custom_components.spark_audio.spark_engine.speech.turn_end import Meaning, TurnRule
 from custom_components.spark_audio.spark_engine.speech.voice_activity import VoiceDetector
 
@@ -37,6 +38,19 @@ async def frame_by_frame(spoken: bytes, taken: list[int], is_on: Callable[[], bo
         await asyncio.sleep(0)
 
 
+class Options(TypedDict):
+    """What the entity says of how it listens, beside how it transcribes."""
+
+    hear_live: HearLive | None
+    detector: VoiceDetector | None
+    may_ask_early: Callable[[], bool]
+    understood: Callable[[Transcript], None]
+    rule: TurnRule | None
+    meaning: Callable[[str], Awaitable[Meaning]]
+    language: str
+    longest: float
+
+
 def listening_by(frames: list[int]) -> Callable[..., Listening]:
     """What makes a Listening by the clock of the stream itself: while Parakeet is asked, no frame comes.
 
@@ -47,13 +61,7 @@ def listening_by(frames: list[int]) -> Callable[..., Listening]:
     def listening(
         *,
         transcribe: Transcribe,
-        detector: VoiceDetector | None,
-        may_ask_early: Callable[[], bool],
-        understood: Callable[[Transcript], None],
-        rule: TurnRule | None,
-        meaning: Callable[[str], Awaitable[Meaning]],
-        language: str,
-        longest: float,
+        **options: Unpack[Options],
     ) -> Listening:
         taken: list[int] = []
 
@@ -82,14 +90,8 @@ def listening_by(frames: list[int]) -> Callable[..., Listening]:
 
         return Microphone(
             transcribe=ask,
-            detector=detector,
-            may_ask_early=may_ask_early,
-            understood=understood,
-            rule=rule,
-            meaning=meaning,
-            language=language,
             clock=lambda: sum(taken) / BYTES_PER_SECOND,
-            longest=longest,
+            **options,
         )
 
     return listening

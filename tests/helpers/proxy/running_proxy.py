@@ -6,6 +6,7 @@ from typing import Protocol, Unpack
 
 from aiohttp import ClientSession, web
 from spark_audio_proxy.app_state import SPARK
+from spark_audio_proxy.realtime.limits import Limits
 from spark_engine.healing.budget import Budget
 from spark_engine.healing.health import Policy
 from spark_engine.servers.deadlines import Deadlines
@@ -44,6 +45,7 @@ class StartProxy(Protocol):
         deadlines: Deadlines | None = None,
         policy: Policy | None = None,
         budget: Budget | None = None,
+        limits: Limits | None = None,
         **settings: Unpack[ProxySettings],
     ) -> Proxy:
         """Start it."""

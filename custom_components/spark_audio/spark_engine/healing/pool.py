@@ -1,12 +1,22 @@
 """All servers of one service: the best one is asked, and the next one where that fails."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager, aclosing, nullcontext
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, aclosing, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..errors import Busy, OutOfMemory, ServerFault, SparkError, TimedOut, Unauthorized, Unreachable, WrongServer
+from ..errors import (
+    Busy,
+    OutOfMemory,
+    Rejected,
+    ServerFault,
+    SparkError,
+    TimedOut,
+    Unauthorized,
+    Unreachable,
+    WrongServer,
+)
 from ..models import Audio, AudioSource, ServerName, SpeechStyle, Transcript, Voice
 from ..servers.magpie import Magpie
 from ..servers.magpie_dialects import MagpieServer
@@ -167,6 +177,50 @@ class ParakeetPool(Pool[Parakeet]):
                 raise TimedOut(f"The server did not answer within {limit:g} s.") from err
 
         return await self.ask(transcribe, language=language)
+
+    @property
+    def hears_live(self) -> bool:
+        """Return whether a server that can be asked now may hear live."""
+        return any(member.client.hears_live for member in self._in_order())
+
+    async def transcribe_live(
+        self, audio: AsyncIterable[bytes], *, language: str | None = None, deadline: float | None = None
+    ) -> AsyncGenerator[Transcript]:
+        """Transcribe as `Parakeet.transcribe_live` does, by the best server that hears live.
+
+        `deadline`, in seconds, is for the transcript once the audio has ended. Another server is not asked: the audio
+        has been sent. What this shows of its health counts from the end of the audio on, since until then it waits for
+        the speaker. Raises SparkError.
+        """
+        member = next((member for member in self._in_order() if member.client.hears_live), None)
+        if member is None:
+            raise Rejected("No server hears live.")
+        load = member.watchdog.load_seconds if member.watchdog else 0.0
+        with ExitStack() as counting:
+            is_counted = False
+
+            def count() -> None:
+                nonlocal is_counted
+                if not is_counted:
+                    is_counted = True
+                    counting.enter_context(member.watching(language))
+
+            async def counted() -> AsyncGenerator[bytes]:
+                async for pcm in audio:
+                    yield pcm
+                count()
+
+            try:
+                async with aclosing(
+                    member.client.transcribe_live(
+                        counted(), language=language, longest_wait=deadline, load_seconds=load
+                    )
+                ) as pieces:
+                    async for so_far in pieces:
+                        yield so_far
+            except SparkError:
+                count()
+                raise
 
 
 class MagpiePool(Pool[Magpie]):

@@ -35,6 +35,9 @@ class Deadlines:
     stale_after: float = 1.0
     """Of idleness, before a kept-alive connection that is cut may have been closed by a server that read nothing."""
 
+    socket_ping: float = 20.0
+    """Between pings over a WebSocket: NIM closes one that is silent for 60 s, NeMo-Speech.cpp after 30."""
+
     canary: float = 10.0
     """For a canary: a healthy service needs a tenth of it, a busy one a few."""
 

@@ -1,6 +1,7 @@
 """Speech to text: audio to Transcript, in the dialect that the server speaks."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import replace
 
 from ..errors import Rejected, ServerFault, SparkError, Unauthorized
@@ -8,6 +9,7 @@ from ..models import SAMPLE_RATE, AudioSource, Service, Transcript
 from ..speech.audio import wav_header
 from .bodies import AudioFile, Fields, form_body
 from .identification import Identification
+from .live import hear_live
 from .other_kinds import denies, wrong_server
 from .parakeet_dialects import OPENAI, ParakeetServer, identify
 from .transport import Reply, Transport
@@ -58,14 +60,76 @@ class Parakeet:
         server, doubt = await self._server_to_ask()
         with self.identification.forgetting():
             try:
+                if server.only_live:
+                    return await self._whole_live(server, audio, language, load_seconds)
                 return await self._transcribe_with_hints(server, audio, hints, load_seconds, language, times=times)
             except SparkError as err:
+                if server.live and not server.has_heard and _may_have_no_offline_model(err):
+                    with suppress(SparkError):
+                        return await self._whole_live(server, audio, language, load_seconds)
                 # A refusal may be this recording's; an answer of another kind means another server, whatever was there.
                 if not denies(err) or (server.is_certain and isinstance(err, Rejected)):
                     raise
                 if known := await wrong_server(self.transport, Service.PARAKEET) or doubt:
                     raise known from err
                 raise
+
+    @property
+    def hears_live(self) -> bool:
+        """Return whether it is known that it may be asked to hear live."""
+        known = self.identification.known
+        return known is not None and known.live is not None
+
+    async def transcribe_live(
+        self,
+        audio: AsyncIterable[bytes],
+        *,
+        language: str | None = None,
+        longest_wait: float | None = None,
+        load_seconds: float = 0.0,
+    ) -> AsyncGenerator[Transcript]:
+        """Yield all words so far while they are spoken, and the whole transcript last.
+
+        `audio` is 16 kHz s16le mono PCM as it comes; once it has ended, the transcript has to come within
+        `longest_wait` seconds, where that is sooner than any transcription. Raises SparkError: Rejected where the
+        server does not hear live, which is remembered.
+        """
+        server = await self.server()
+        if server.live is None:
+            raise Rejected("The server does not hear live.")
+        has_heard = False
+        with self.identification.forgetting():
+            try:
+                pieces = hear_live(
+                    server.live,
+                    self.transport,
+                    audio,
+                    language,
+                    longest_wait=longest_wait,
+                    load_seconds=load_seconds,
+                )
+                async with aclosing(pieces):
+                    async for so_far in pieces:
+                        has_heard = True
+                        yield so_far
+            except Rejected:
+                if not has_heard:
+                    self.identification.learned(server, replace(server, live=None))
+                raise
+
+    async def _whole_live(
+        self, server: ParakeetServer, audio: AudioSource, language: str | None, load_seconds: float
+    ) -> Transcript:
+        """Return the transcript of a whole recording from a server that hears live alone. Raises SparkError."""
+        transcript = Transcript("")
+        async with aclosing(
+            self.transcribe_live(audio.blocks(), language=language, load_seconds=load_seconds)
+        ) as pieces:
+            async for so_far in pieces:
+                transcript = so_far
+        if not server.only_live:
+            self.identification.learned(server, replace(server, has_heard=True, only_live=True))
+        return transcript
 
     async def _server_to_ask(self) -> tuple[ParakeetServer, Unauthorized | None]:
         """Return what the server is; where its pages are kept from us, a guess and how they are.
@@ -127,6 +191,11 @@ class Parakeet:
         deadlines = self.transport.deadlines
         deadline = deadlines.transcription + deadlines.transcription_per_second * audio.seconds
         return await self.transport.post(server.dialect.path, form_body(fields, file), deadline=deadline + load_seconds)
+
+
+def _may_have_no_offline_model(err: SparkError) -> bool:
+    """Return whether a streaming NIM answers like this: it has a route for whole recordings, and no model for them."""
+    return isinstance(err, Rejected) or (isinstance(err, ServerFault) and "offline" in err.message.lower())
 
 
 def _read(server: ParakeetServer, reply: Reply) -> Transcript:

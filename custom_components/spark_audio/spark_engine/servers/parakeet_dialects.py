@@ -11,9 +11,11 @@ from typing import override
 from ..errors import Busy, Rejected, WrongServer
 from ..models import Json, Transcript
 from ..speech.language import base_language, with_region
+from . import live_protocols
 from .bodies import Fields
 from .hints import Hints, as_contexts, as_hotwords, as_keywords, as_prompt, no_hints
 from .identification import Keep
+from .live import LiveProtocol
 from .magpie_readers import LIST_VOICES
 from .parakeet_readers import read_groxaxo, read_openai, read_shadowfita, read_text_alone
 from .probe import (
@@ -88,6 +90,8 @@ class ParakeetDialect:
     """Seconds of audio that one request may hold; None where there is no limit that a window could reach."""
     sleep: SleepPage | None = None
     """Where the server tells that it has unloaded its model; None where it cannot tell, or never does."""
+    live: Callable[[Answers], LiveProtocol | None] = lambda _: None
+    """How it may hear live; whether its model can, shows when it is asked to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,10 @@ class ParakeetServer:
     """Whether it has refused a request with words to expect."""
     has_heard: bool = False
     """Whether it has transcribed anything."""
+    live: LiveProtocol | None = None
+    """How it hears live; None where it cannot, or has refused to."""
+    only_live: bool = False
+    """Whether it has refused a whole recording, and heard it live: its models are all for streaming."""
     keep: Keep = Keep.ALWAYS
     """How long this is remembered: a list of models that has no Parakeet may get one."""
 
@@ -165,6 +173,7 @@ NIM = ParakeetDialect(
     is_certain=False,
     language=LanguageUse.REGION_REQUIRED,
     longest=800.0,
+    live=lambda answers: live_protocols.NIM if answers.posts_to(live_protocols.NIM_SESSIONS) else None,
 )
 """NVIDIA Riva and Speech NIM: text only, no model list, language required, at most 25 MB.
 
@@ -179,6 +188,7 @@ NEMO_SPEECH = ParakeetDialect(
     timed=(_VERBOSE,),
     gives_words=True,
     hints=as_contexts,
+    live=lambda _: live_protocols.NEMO_SPEECH,
 )
 """NVIDIA NeMo-Speech.cpp: WAV only, one model whatever is asked for, words but no segments."""
 
@@ -339,7 +349,7 @@ FAMILIES = (
 _TELLING = (MODELS, "/v1/health/ready", "/health", "/healthz", "/transcribe")
 """Pages that tell families apart: while one of them cannot be read, the server may be of any family."""
 
-PROBED = (*_TELLING, "/", LIST_VOICES, OPENAPI, LOCALAI, LOCALAI_MODELS)
+PROBED = (*_TELLING, "/", LIST_VOICES, OPENAPI, LOCALAI, LOCALAI_MODELS, live_protocols.NIM_SESSIONS)
 
 
 def recognise(answers: Answers) -> ParakeetServer:
@@ -361,7 +371,8 @@ def recognise(answers: Answers) -> ParakeetServer:
     models = dialect.models(answers)
     if not models and dialect.model is not ModelUse.IGNORED:
         answers.settle((MODELS,))
-    return ParakeetServer(dialect, models, answers.version(), keep=_keep(dialect.model, models, answers))
+    keep = _keep(dialect.model, models, answers)
+    return ParakeetServer(dialect, models, answers.version(), live=dialect.live(answers), keep=keep)
 
 
 def _keep(use: ModelUse, models: Sequence[str], answers: Answers) -> Keep:

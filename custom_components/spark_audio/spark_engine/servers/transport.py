@@ -9,8 +9,8 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -24,11 +24,14 @@ from aiohttp import (
     ClientResponse,
     ClientSession,
     ClientTimeout,
+    ClientWebSocketResponse,
     ServerDisconnectedError,
     TraceConfig,
     TraceConnectionCreateEndParams,
     TraceConnectionCreateStartParams,
     TraceConnectionReuseconnParams,
+    WSMsgType,
+    WSServerHandshakeError,
 )
 
 from ..errors import Busy, Rejected, ServerFault, SparkError, TimedOut, Unauthorized, Unreachable
@@ -52,6 +55,9 @@ LONGEST_NAME = 200
 
 _SHORTEST_SECRET = 12
 """Characters of a token that is hidden on pages: a shorter one may be a word that tells what the server is."""
+
+LARGEST_EVENT = 1 << 20
+"""Bytes of one message over a WebSocket."""
 
 _LONGEST_MESSAGE = 200
 
@@ -80,6 +86,60 @@ class Reply:
         except ValueError as err:
             kind = self.content_type if _CONTENT_TYPE.fullmatch(self.content_type) else "something else"
             raise ServerFault(f"The server answered with {kind} where JSON was expected.", status=self.status) from err
+
+
+class Socket:
+    """A WebSocket to a server: events go both ways, and bare bytes to it."""
+
+    def __init__(self, socket: ClientWebSocketResponse) -> None:
+        """Open already; closing it is the transport's."""
+        self._socket = socket
+
+    async def send(self, event: Mapping[str, Json]) -> None:
+        """Send an event. What has closed the connection meanwhile is told by `receive`."""
+        with suppress(ClientError, ConnectionError):
+            await self._socket.send_json(event)
+
+    async def send_bytes(self, data: bytes) -> None:
+        """Send a binary message, as `send` does."""
+        with suppress(ClientError, ConnectionError):
+            await self._socket.send_bytes(data)
+
+    async def receive(self, deadline: float | None = None) -> Mapping[str, Json]:
+        """Return the next event, within `deadline` seconds. Raises SparkError."""
+        try:
+            message = await self._socket.receive(deadline)
+        except TimeoutError as err:
+            raise TimedOut("The server did not answer in time.") from err
+        match message.type:
+            case WSMsgType.TEXT:
+                try:
+                    event = _decoded(message.data.encode())
+                except ValueError:
+                    event = None
+                if isinstance(event, dict):
+                    return event
+                raise ServerFault("The server sent what is no event.")
+            case WSMsgType.CLOSE | WSMsgType.CLOSING | WSMsgType.CLOSED if self._socket.close_code != _CUT:
+                raise ServerFault(f"The server closed the connection (code {self._socket.close_code}).")
+            case WSMsgType.BINARY:
+                raise ServerFault("The server sent what is no event.")
+        raise _cut()
+
+
+_CUT = 1006
+"""The code of a WebSocket that ended without a close, as where the process of a server has ended."""
+
+
+def _refused_handshake(err: WSServerHandshakeError) -> SparkError:
+    message = f"The server opens no WebSocket ({err.status})."
+    if err.status in (401, 403):
+        return Unauthorized(message, status=err.status)
+    if err.status in (429, 503):
+        return Busy(message, status=err.status)
+    if err.status >= 500:
+        return ServerFault(message, status=err.status)
+    return Rejected(message, status=err.status)
 
 
 @dataclass(slots=True)
@@ -186,6 +246,46 @@ class Transport:
             # Closes a cut stream's connection; a finished one is back in the pool already.
             response.close()
 
+    @asynccontextmanager
+    async def socket(self, path: str, protocols: Sequence[str] = ()) -> AsyncGenerator[Socket]:
+        """Open a WebSocket, kept alive with pings. Raises SparkError."""
+        try:
+            with self._translated(_Connection()):
+                async with asyncio.timeout(self.deadlines.connect + self.deadlines.page):
+                    opened = await self._session.ws_connect(
+                        self.base_url + path,
+                        protocols=protocols,
+                        headers=self._headers(),
+                        max_msg_size=LARGEST_EVENT,
+                    )
+        except SparkError as err:
+            # A refused handshake has a status, and no body that can be read.
+            if isinstance(shook := err.__cause__, WSServerHandshakeError):
+                raise _refused_handshake(shook) from err
+            raise
+        async with opened:
+            pings = asyncio.create_task(self._keep_alive(opened), name=f"pings to {self.base_url}")
+            try:
+                yield Socket(opened)
+            finally:
+                pings.cancel()
+                await asyncio.gather(pings, return_exceptions=True)
+
+    async def _keep_alive(self, socket: ClientWebSocketResponse) -> None:
+        """Ping. Whether a pong comes does not count: a session has deadlines of its own."""
+        while True:
+            await asyncio.sleep(self.deadlines.socket_ping)
+            with suppress(ClientError, ConnectionError):
+                await socket.ping()
+
+    def _headers(self) -> dict[str, str]:
+        headers = {}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        if request_id := REQUEST_ID.get():
+            headers["X-Request-ID"] = request_id
+        return headers
+
     async def _whole(self, method: str, path: str, body: Body | None, deadline: float, largest: int) -> Reply:
         connection = _Connection()
         with self._translated(connection):
@@ -250,13 +350,9 @@ class Transport:
             raise _cut() from err
 
     async def _request(self, method: str, path: str, body: Body | None, connection: _Connection) -> ClientResponse:
-        headers = {}
+        headers = self._headers()
         if body:
-            headers = {"Content-Type": body.content_type, "Content-Length": str(body.size)}
-        if self._token:
-            headers["Authorization"] = f"Bearer {self._token}"
-        if request_id := REQUEST_ID.get():
-            headers["X-Request-ID"] = request_id
+            headers |= {"Content-Type": body.content_type, "Content-Length": str(body.size)}
         return await self._session.request(
             method,
             self.base_url + path,

@@ -9,8 +9,9 @@ import time
 from collections.abc import AsyncIterable, Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from ..errors import SparkError, TimedOut
+from ..errors import ServerFault, SparkError, TimedOut
 from ..models import SAMPLE_RATE, SAMPLE_WIDTH, Audio, Transcript
+from .live_turn import HearLive, LiveTurn
 from .turn_end import LONGEST_TURN, Meaning, TurnRule, is_over
 from .voice_activity import FRAME, VoiceActivity, VoiceDetector
 
@@ -49,7 +50,7 @@ class Heard:
     audio: Audio
     transcript: Transcript | None = None
     """None where there was no such request, or it failed at once: the caller asks, and is told what is wrong."""
-    timed_out: TimedOut | None = None
+    failure: TimedOut | ServerFault | None = None
     """Why there is none and the caller need not ask again: it has waited long enough."""
     is_without_speech: bool = False
     """Whether a detector heard all of it, and nothing that could be speech: a recogniser would make words of noise."""
@@ -59,6 +60,7 @@ class Heard:
 class Listening:
     """How one utterance is listened to.
 
+    With `hear_live` the words come while they are spoken, and `transcribe` is asked for nothing before the end.
     Without a detector nothing is transcribed early. `may_ask_early` tells whether the service can bear a request made
     early. `understood` is told each early transcript: all words up to a pause, more may follow. Without a `rule` the
     stream's end is the turn's; `meaning` tells the rule what the home makes of an early transcript. `speech_began` and
@@ -67,6 +69,7 @@ class Listening:
     """
 
     transcribe: Transcribe
+    hear_live: HearLive | None = None
     detector: VoiceDetector | None = None
     may_ask_early: Callable[[], bool] = lambda: True
     understood: Callable[[Transcript], None] = lambda _: None
@@ -92,6 +95,89 @@ class Listening:
             turn.call_off()
 
 
+class EarlyRequests:
+    """Requests for all speech so far, made in pauses: the last one is worth something until more is said.
+
+    Times are frames of a `VoiceActivity`.
+    """
+
+    def __init__(
+        self,
+        transcribe: Transcribe,
+        *,
+        may_ask: Callable[[], bool] = lambda: True,
+        understood: Callable[[Transcript], None] = lambda _: None,
+        meaning: Callable[[str], Awaitable[Meaning]] = without_meaning,
+        most: int = MOST_EARLY_REQUESTS,
+    ) -> None:
+        """`may_ask` is asked before each of at most `most` requests.
+
+        `understood` is told each transcript, and `meaning` what the home makes of it.
+        """
+        self.meaning = Meaning.UNKNOWN
+        """What the home makes of the latest request's transcript."""
+        self._ask = transcribe
+        self._ask_meaning = meaning
+        self._may_ask = may_ask
+        self._understood = understood
+        self._left = most
+        self._request: asyncio.Task[Transcript] | None = None
+        self._covers = 0
+
+    def follow(self, activity: VoiceActivity, silence: float, audio: Callable[[], Audio]) -> None:
+        """Make a request where there is a pause after `silence` seconds, and call one off that lacks newer speech.
+
+        `audio` gives all audio so far.
+        """
+        if self._request is not None and self._covers < activity.speech_end:
+            self.call_off()
+        if self._request is not None or not self._left or silence < PAUSE:
+            return
+        if self._may_ask():
+            self._left -= 1
+            self._covers = activity.frames
+            self.meaning = Meaning.UNKNOWN
+            so_far = audio()
+            self._request = asyncio.ensure_future(self._transcribe(replace(so_far, pcm=so_far.pcm + PADDING)))
+
+    def text(self, speech_end: int) -> str | None:
+        """Return the text of all speech up to that frame, None where it is not known (yet)."""
+        if self._request is None or self._covers < speech_end or not self._request.done():
+            return None
+        failed = self._request.cancelled() or self._request.exception()
+        return None if failed else self._request.result().text
+
+    async def transcript(self, speech_end: int) -> Transcript | None:
+        """Return what the request came to, waited for where it holds all speech up to that frame; None without one.
+
+        Raises TimedOut; any other failure is None: the caller asks again.
+        """
+        if self._request is None or self._covers < speech_end:
+            return None
+        try:
+            return await self._request
+        except TimedOut:
+            raise
+        except SparkError:
+            return None
+
+    def call_off(self) -> None:
+        """Cancel the request that is under way, if any. A service that failed is not asked early again."""
+        request, self._request = self._request, None
+        if request is None:
+            return
+        request.cancel()
+        request.add_done_callback(_retrieve_error)
+        if request.done() and not request.cancelled() and request.exception():
+            self._left = 0
+
+    async def _transcribe(self, audio: Audio) -> Transcript:
+        transcript = await self._ask(audio)
+        self._understood(transcript)
+        self.meaning = await self._ask_meaning(transcript.text)
+        return transcript
+
+
 class _Turn:
     """The audio of one turn so far, and the request that was made early with it."""
 
@@ -102,16 +188,21 @@ class _Turn:
         """Seconds of audio before the newest chunk."""
         self._activity = VoiceActivity(options.detector) if options.detector else None
         self._started = self._sound_at = self._spoken_at = options.clock()
-        self._request: asyncio.Task[Transcript] | None = None
-        self._meaning = Meaning.UNKNOWN
-        self._request_covers = 0
-        self._requests = 0
+        self._live = LiveTurn(options.hear_live, options.understood) if options.hear_live else None
+        self._early = EarlyRequests(
+            options.transcribe,
+            may_ask=options.may_ask_early,
+            understood=options.understood,
+            meaning=options.meaning if options.rule else without_meaning,
+        )
 
     def add(self, chunk: bytes) -> None:
         self.heard_before = _seconds(self._audio)
         self._audio += chunk
         if _seconds(self._audio) > self._options.longest:
             raise TooLong
+        if self._live:
+            self._live.add(chunk)
         if _seconds(chunk) > LONGEST_CHUNK:
             self._activity = None
         if (activity := self._activity) is None:
@@ -125,7 +216,8 @@ class _Turn:
             self._spoken_at = self._sound_at
             if not speech:
                 self._options.speech_began(self.heard_before)
-        self._request_in_a_pause(activity)
+        if not self._live:
+            self._early.follow(activity, self._silence(activity), self.audio)
 
     def is_over(self) -> bool:
         """Return whether the turn ends here, where that is for us to say."""
@@ -134,9 +226,12 @@ class _Turn:
         if min(_seconds(self._audio), self._options.clock() - self._started) >= LONGEST_TURN:
             return True
         silence = self._silence(self._activity)
-        return silence > 0 and is_over(
-            self._options.rule, silence, self._understood(self._activity), self._options.language, self._meaning
-        )
+        if silence <= 0:
+            return False
+        text, meaning = self._early.text(self._activity.speech_end), self._early.meaning
+        if self._live:
+            text, meaning = self._live.text, Meaning.UNKNOWN
+        return is_over(self._options.rule, silence, text, self._options.language, meaning)
 
     def audio(self) -> Audio:
         return Audio(bytes(self._audio[: len(self._audio) // SAMPLE_WIDTH * SAMPLE_WIDTH]), SAMPLE_RATE)
@@ -144,54 +239,26 @@ class _Turn:
     async def result(self) -> Heard:
         """Return what came of it; the early request is waited for where it holds every frame of speech."""
         audio = self.audio()
-        if self._request is None or self._activity is None or self._request_covers < self._activity.speech_end:
-            return Heard(audio, is_without_speech=self._activity is not None and self._activity.is_without_speech)
+        is_without_speech = self._activity is not None and self._activity.is_without_speech
         try:
-            return Heard(audio, await self._request)
-        except TimedOut as err:
-            return Heard(audio, timed_out=err)
-        except SparkError:
-            return Heard(audio)
+            transcript = await self._transcript()
+        except (TimedOut, ServerFault) as err:
+            return Heard(audio, failure=err, is_without_speech=is_without_speech)
+        return Heard(audio, transcript, is_without_speech=is_without_speech)
+
+    async def _transcript(self) -> Transcript | None:
+        if self._live:
+            return await self._live.transcript()
+        return await self._early.transcript(self._activity.speech_end) if self._activity else None
 
     def call_off(self) -> None:
-        request, self._request = self._request, None
-        if request is None:
-            return
-        request.cancel()
-        request.add_done_callback(_retrieve_error)
-        if request.done() and not request.cancelled() and request.exception():
-            # A service that fails or is busy is not asked early again.
-            self._requests = MOST_EARLY_REQUESTS
+        if self._live:
+            self._live.call_off()
+        self._early.call_off()
 
     def _silence(self, activity: VoiceActivity) -> float:
         """Return seconds without speech, by the clock as well: audio may arrive faster than real time."""
         return round(min(activity.silence, self._options.clock() - self._spoken_at), 3)
-
-    def _understood(self, activity: VoiceActivity) -> str | None:
-        """Return the text of all speech so far, None where it is not known."""
-        if self._request is None or self._request_covers < activity.speech_end or not self._request.done():
-            return None
-        failed = self._request.cancelled() or self._request.exception()
-        return None if failed else self._request.result().text
-
-    def _request_in_a_pause(self, activity: VoiceActivity) -> None:
-        if self._request is not None and self._request_covers < activity.speech_end:
-            self.call_off()
-        if self._request is not None or self._requests >= MOST_EARLY_REQUESTS or self._silence(activity) < PAUSE:
-            return
-        if self._options.may_ask_early():
-            self._requests += 1
-            self._request_covers = activity.frames
-            self._meaning = Meaning.UNKNOWN
-            so_far = self.audio()
-            self._request = asyncio.ensure_future(self._transcribe(replace(so_far, pcm=so_far.pcm + PADDING)))
-
-    async def _transcribe(self, audio: Audio) -> Transcript:
-        transcript = await self._options.transcribe(audio)
-        self._options.understood(transcript)
-        if self._options.rule:
-            self._meaning = await self._options.meaning(transcript.text)
-        return transcript
 
 
 def _seconds(samples: bytes | bytearray) -> float:

@@ -43,6 +43,10 @@ GAP = 10
 """Frames of quiet within one sound: the stops in `cooker` are shorter."""
 
 
+LAG = 80
+"""Frames of quiet after which a detector need not listen: by then it has told all that it had to say of a sound."""
+
+
 class VoiceDetector(Protocol):
     """Tells speech from anything else."""
 
@@ -53,25 +57,27 @@ class VoiceDetector(Protocol):
 class VoiceActivity:
     """What one microphone has heard."""
 
-    def __init__(self, detector: VoiceDetector) -> None:
-        """Nothing was heard yet. The detector is stateful, and this stream's own."""
+    def __init__(self, detector: VoiceDetector, threshold: float = SPEECH) -> None:
+        """Nothing was heard yet. The detector is stateful, and this stream's own; above `threshold` it hears speech."""
         self.frames = 0
         """Frames heard."""
         self.speech_end = 0
         """Frames heard up to the last one with speech; 0 where there was none."""
         self.sound_end = 0
         """Frames heard up to the last one with any sound; 0 where there was none."""
+        self.sound_start = 0
+        """The first frame of the latest sound, counted from 1; 0 where there was none."""
         self._likeliest = -1.0
         """The highest probability so far; below 0 while the detector has told none."""
         self._detector = detector
-        self._sound_start = 0
+        self.threshold = threshold
         self._room = LIKELY_ROOM
         self._voice = 0.0
 
     @property
     def silence(self) -> float:
         """Return seconds since the last speech; 0 before the first, and while a sound is not told from speech yet."""
-        is_undecided = self.sound_end > self.speech_end and self.frames - self._sound_start < ONSET
+        is_undecided = self.sound_end > self.speech_end and self.frames - self.sound_start < ONSET
         if is_undecided or not self.speech_end:
             return 0.0
         return (self.frames - self.speech_end) / FRAMES_PER_SECOND
@@ -84,15 +90,21 @@ class VoiceActivity:
     def hear(self, frame: bytes) -> None:
         """Take in 10 ms of 16 kHz s16le mono samples."""
         self.frames += 1
-        probability = self._detector(frame)
-        self._likeliest = max(self._likeliest, probability)
-        is_speech = probability > SPEECH
+        is_speech = self._detects(frame)
         if self._is_loud(frame, is_speech=is_speech):
             if self.frames - self.sound_end > GAP:
-                self._sound_start = self.frames
+                self.sound_start = self.frames
             self.sound_end = self.frames
         if is_speech:
             self.speech_end = self.sound_end
+
+    def _detects(self, frame: bytes) -> bool:
+        """Return whether the detector hears speech. Silence is not shown to it: it costs most of the time."""
+        if self._likeliest >= 0 and self.frames - self.sound_end > LAG:
+            return False
+        probability = self._detector(frame)
+        self._likeliest = max(self._likeliest, probability)
+        return probability > self.threshold
 
     def _is_loud(self, frame: bytes, *, is_speech: bool) -> bool:
         level = sum(map(abs, memoryview(frame).cast("h"))) / (len(frame) // SAMPLE_WIDTH)

@@ -1,0 +1,1 @@
+"""Speech to text while it is spoken: OpenAI's realtime transcription sessions over a WebSocket."""

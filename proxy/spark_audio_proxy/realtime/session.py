@@ -50,7 +50,7 @@ class Session:
         self._id = events.new_id("sess")
         self._settings = SessionSettings(is_beta=is_beta)
         self._decoder = Decoder(self._settings.format)
-        self._buffer = InputBuffer(VoiceActivity(new_detector()))
+        self._buffer = InputBuffer(VoiceActivity(new_detector(), skips_silence=True))
         self._turn = self._new_turn()
         self._last_item: str | None = None
         self._unfinished: set[asyncio.Task[None]] = set()

@@ -121,7 +121,7 @@ def test_a_detector_is_not_shown_long_silence() -> None:
         shown += 1
         return -1.0 if shown < 120 else 0.9
 
-    activity = VoiceActivity(detect)
+    activity = VoiceActivity(detect, skips_silence=True)
     feed(activity, 20, 500)
     assert shown == 120  # until it was warm
     feed(activity, 3000, 50)

@@ -42,7 +42,6 @@ ONSET = 40
 GAP = 10
 """Frames of quiet within one sound: the stops in `cooker` are shorter."""
 
-
 LAG = 80
 """Frames of quiet after which a detector need not listen: by then it has told all that it had to say of a sound."""
 
@@ -57,8 +56,12 @@ class VoiceDetector(Protocol):
 class VoiceActivity:
     """What one microphone has heard."""
 
-    def __init__(self, detector: VoiceDetector, threshold: float = SPEECH) -> None:
-        """Nothing was heard yet. The detector is stateful, and this stream's own; above `threshold` it hears speech."""
+    def __init__(self, detector: VoiceDetector, threshold: float = SPEECH, *, skips_silence: bool = False) -> None:
+        """Nothing was heard yet. The detector is stateful, and this stream's own; above `threshold` it hears speech.
+
+        With `skips_silence` it is not shown long silence, which costs most of its time in a stream without an end, and
+        speech that is hardly louder than the room is missed then.
+        """
         self.frames = 0
         """Frames heard."""
         self.speech_end = 0
@@ -71,6 +74,7 @@ class VoiceActivity:
         """The highest probability so far; below 0 while the detector has told none."""
         self._detector = detector
         self.threshold = threshold
+        self._skips_silence = skips_silence
         self._room = LIKELY_ROOM
         self._voice = 0.0
 
@@ -99,8 +103,8 @@ class VoiceActivity:
             self.speech_end = self.sound_end
 
     def _detects(self, frame: bytes) -> bool:
-        """Return whether the detector hears speech. Silence is not shown to it: it costs most of the time."""
-        if self._likeliest >= 0 and self.frames - self.sound_end > LAG:
+        """Return whether the detector hears speech."""
+        if self._skips_silence and self._likeliest >= 0 and self.frames - self.sound_end > LAG:
             return False
         probability = self._detector(frame)
         self._likeliest = max(self._likeliest, probability)

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from aiohttp import ClientSession
-from homeassistant.const import CONF_API_KEY, CONF_VERIFY_SSL
+from homeassistant.const import CONF_API_KEY, CONF_NAME, CONF_VERIFY_SSL
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
@@ -65,7 +65,9 @@ def read_key(text: str) -> str:
 
 
 def title(data: Mapping[str, Any]) -> str:
-    """Return the hosts: what tells one Spark from another."""
+    """Return what tells one Spark from another: its name, else its hosts."""
+    if name := data.get(CONF_NAME):
+        return str(name)
     urls = [data.get(name) for name in (CONF_PARAKEET_URL, CONF_MAGPIE_URL, CONF_PROXY_URL)]
     return ", ".join(dict.fromkeys(host(url) for url in urls if url))
 
@@ -102,6 +104,11 @@ def may_be_announced(address: IPv4Address | IPv6Address) -> bool:
         or address.is_unspecified
         or address.is_reserved
     )
+
+
+def announced_name(info: ZeroconfServiceInfo) -> str:
+    """Return the name of a proxy that announces itself: that of its machine, where it says so."""
+    return info.name.removesuffix(f".{info.type}").removeprefix("Spark Audio on ")
 
 
 def follows_announcements(url: str | None) -> bool:

@@ -12,7 +12,7 @@ from homeassistant.config_entries import (
     ConfigFlowResult,
     OptionsFlow,
 )
-from homeassistant.const import CONF_API_KEY, CONF_VERIFY_SSL
+from homeassistant.const import CONF_API_KEY, CONF_NAME, CONF_VERIFY_SSL
 from homeassistant.core import callback
 from homeassistant.helpers.selector import BooleanSelector, TextSelector, TextSelectorConfig, TextSelectorType
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
@@ -20,6 +20,7 @@ from homeassistant.helpers.translation import async_get_translations
 from homeassistant.helpers.typing import UNDEFINED
 
 from .addresses import (
+    announced_name,
     announced_url,
     follows_announcements,
     host,
@@ -41,18 +42,20 @@ from .const import (
 )
 from .coordinator import SparkConfigEntry
 from .options_flow import SparkAudioOptionsFlow
+from .same_spark import spark_with_same_server
 
 URL_FIELD = TextSelector(TextSelectorConfig(type=TextSelectorType.URL, autocomplete="url"))
 KEY_FIELD = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off"))
 ACCESS = {vol.Optional(CONF_API_KEY): KEY_FIELD, vol.Required(CONF_VERIFY_SSL, default=True): BooleanSelector()}
+NAME = {vol.Optional(CONF_NAME): TextSelector()}
 DIRECT_SCHEMA = vol.Schema(
-    {vol.Optional(CONF_PARAKEET_URL): URL_FIELD, vol.Optional(CONF_MAGPIE_URL): URL_FIELD, **ACCESS}
+    {vol.Optional(CONF_PARAKEET_URL): URL_FIELD, vol.Optional(CONF_MAGPIE_URL): URL_FIELD, **ACCESS, **NAME}
 )
-PROXY_SCHEMA = vol.Schema({vol.Required(CONF_PROXY_URL): URL_FIELD, **ACCESS})
+PROXY_SCHEMA = vol.Schema({vol.Required(CONF_PROXY_URL): URL_FIELD, **ACCESS, **NAME})
 KEY_SCHEMA = vol.Schema({vol.Required(CONF_API_KEY): KEY_FIELD})
 
 EXAMPLES = {
-    "parakeet_example": "`http://192.168.1.50:9001`",
+    "parakeet_example": "`http://192.168.1.50:8000`",
     "magpie_example": "`http://192.168.1.50:9000`",
     "proxy_example": "`http://192.168.1.50:8600`",
 }
@@ -73,6 +76,7 @@ class SparkAudioConfigFlow(ConfigFlow, domain=DOMAIN):
     """Asks where a Spark is, now and whenever that changes. What was entered is tried out before it is kept."""
 
     _found: Data
+    _announced: str
     _wanted: vol.Schema
     """What a discovered proxy's entry will say, and what has to be asked for."""
     _entered: Mapping[str, Any] | None = None
@@ -133,7 +137,8 @@ class SparkAudioConfigFlow(ConfigFlow, domain=DOMAIN):
         url, wants_key = found
         self._abort_if_unique_id_configured({CONF_PROXY_URL: url})
         self._found, _ = read_data({CONF_CONNECTION: CONNECTION_PROXY, CONF_PROXY_URL: url})
-        self._wanted = KEY_SCHEMA if wants_key else vol.Schema({})
+        self._wanted = KEY_SCHEMA.extend(NAME) if wants_key else vol.Schema(NAME)
+        self._entered = {CONF_NAME: announced_name(discovery_info)}
         self.context["title_placeholders"] = {"name": host(url)}
         return await self.async_step_zeroconf_confirm()
 
@@ -231,20 +236,25 @@ class SparkAudioConfigFlow(ConfigFlow, domain=DOMAIN):
         data = self._tried
         unique_id = self._findings.unique_id or (None if self._changes else self.unique_id)
         known = await self.async_set_unique_id(unique_id, raise_on_progress=False) if unique_id else None
-        if not self._changes:
+        changed = self._entry() if self._changes else None
+        if changed is None:
             self._abort_if_unique_id_configured()
+        elif known and known.entry_id != changed.entry_id:
+            return self.async_abort(reason="already_configured")
+        elif unique_id and changed.unique_id and is_through_proxy(changed.data):
+            self._abort_if_unique_id_mismatch()
+        if other := await spark_with_same_server(self.hass, data, changed):
+            return self.async_abort(reason="same_server", description_placeholders={"title": other.title})
+        if changed is None:
+            if not data.get(CONF_NAME) and self._async_current_entries():
+                data[CONF_NAME] = title(data)
             return self.async_create_entry(
                 title=title(data), data=data, description_placeholders={"voice_assistants": VOICE_ASSISTANTS}
             )
-        entry = self._entry()
-        if known and known.entry_id != entry.entry_id:
-            return self.async_abort(reason="already_configured")
-        if unique_id and entry.unique_id and is_through_proxy(entry.data):
-            self._abort_if_unique_id_mismatch()
         # A title that the user chose stays.
-        new_title = title(data) if entry.title == title(entry.data) else UNDEFINED
+        new_title = title(data) if changed.title == title(changed.data) else UNDEFINED
         new_id = unique_id if unique_id or not is_through_proxy(data) else UNDEFINED
-        return self.async_update_reload_and_abort(entry, unique_id=new_id, title=new_title, data=data)
+        return self.async_update_reload_and_abort(changed, unique_id=new_id, title=new_title, data=data)
 
     @property
     def _changes(self) -> bool:
@@ -268,6 +278,8 @@ def read_data(user_input: Mapping[str, Any]) -> tuple[Data, dict[str, str]]:
             data[name] = read(text) if text else None
         except ValueError:
             errors[name] = error
+    if name := (user_input.get(CONF_NAME) or "").strip():
+        data[CONF_NAME] = name
     if not errors and through_proxy and not data[CONF_PROXY_URL]:
         errors[CONF_PROXY_URL] = "invalid_url"
     elif not errors and not through_proxy and not (data[CONF_PARAKEET_URL] or data[CONF_MAGPIE_URL]):

@@ -29,15 +29,30 @@ CONF_NOISE_REDUCTION: Final = "noise_reduction"
 CONF_TURN_DEADLINE: Final = "turn_deadline"
 CONF_EARLY_TRANSCRIPTION: Final = "early_transcription"
 CONF_TURN_END: Final = "turn_end"
+CONF_HOME_NAMES: Final = "home_names"
+CONF_MORE_NAMES: Final = "more_names"
+CONF_KEEP_CORRECTIONS: Final = "keep_corrections"
 CONF_CANARY_INTERVAL: Final = "canary_interval"
 CONF_AUTOMATIC_RESTART: Final = "automatic_restart"
 CONF_KEEP_WARM: Final = "keep_warm"
 CONF_RESTART_KIND: Final = "restart_kind"
 CONF_FALLBACK_STT: Final = "fallback_stt"
 CONF_FALLBACK_TTS: Final = "fallback_tts"
+CONF_SPEECH_ONLY: Final = "speech_only"
+CONF_SILENCE_BEFORE: Final = "silence_before"
+CONF_SILENCE_BEHIND: Final = "silence_behind"
+CONF_CHIME: Final = "chime"
+CONF_EVEN_LOUDNESS: Final = "even_loudness"
+CONF_REPLACEMENTS: Final = "replacements"
 
 AS_IS: Final = "as_is"
 """No emotion but the voice's own."""
+
+CHIME_NONE: Final = "none"
+CHIME_BUILT_IN: Final = "built_in"
+
+LONGEST_SILENCE: Final = 10.0
+"""Seconds, before and behind speech."""
 
 SLOWEST: Final = 0.5
 FASTEST: Final = 2.0

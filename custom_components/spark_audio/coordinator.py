@@ -14,6 +14,7 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 
 from .const import DOMAIN
 from .errors import translated
+from .home_names import Corrections
 from .spark_engine.errors import SparkError, Unauthorized
 from .spark_engine.healing.health import State
 from .spark_engine.healing.pool import MagpiePool
@@ -51,6 +52,8 @@ class SparkCoordinator(DataUpdateCoordinator[Statuses]):
         """What this Spark's Magpie can say: the last good list. None where there is no Magpie."""
         self.two_owners: frozenset[ServerName] = frozenset()
         """Servers that are restarted from here, and by their own proxy as well."""
+        self.corrections: Corrections | None = None
+        """The names that were put right in transcripts; None where that is switched off, or there is no Parakeet."""
         self._voices_due = 0.0
         self._listing = False
 

@@ -1,4 +1,4 @@
-"""What to attach to a bug report: no key, no hook, no host, nothing that was said."""
+"""What to attach to a bug report: no key, no hook, no host, nothing that was said unless the user wants it there."""
 
 import re
 from collections.abc import Iterable
@@ -14,14 +14,16 @@ from homeassistant.core import HomeAssistant
 from homeassistant.util.dt import utc_from_timestamp
 from yarl import URL
 
-from .const import CONF_MAGPIE_URL, CONF_PARAKEET_URL, CONF_PROXY_URL, restart_option
+from .const import CONF_MAGPIE_URL, CONF_MORE_NAMES, CONF_PARAKEET_URL, CONF_PROXY_URL, restart_option
 from .coordinator import SparkConfigEntry, SparkCoordinator
+from .home_names import Corrections
 from .spark_engine.errors import SparkError
 from .spark_engine.healing.status import ServerStatus
 from .spark_engine.models import Service
 
 TO_REDACT = {
     CONF_API_KEY,
+    CONF_MORE_NAMES,
     *(restart_option(service, what) for service in Service for what in ("url", "token", "docker")),
 }
 
@@ -38,10 +40,19 @@ async def async_get_config_entry_diagnostics(_hass: HomeAssistant, entry: SparkC
         "last_update_success": coordinator.last_update_success,
         "servers": await _servers(coordinator),
         "voices": [voice.name for voice in coordinator.magpie.voices] if coordinator.magpie else None,
+        "names": _names(coordinator.corrections),
         "services": [_readable(asdict(service)) for service in coordinator.data.values()],
     }
     redacted: dict[str, Any] = without(document, pattern(_hosts(entry, coordinator.data.values())))
     return redacted
+
+
+def _names(corrections: Corrections | None) -> dict[str, Any] | None:
+    """Return how often names were put right, and the last ones where the user has switched that on."""
+    if corrections is None:
+        return None
+    last = {"last": [asdict(each) for each in corrections.last]} if corrections.keeps else {}
+    return {"corrected": corrections.count, **last}
 
 
 async def _servers(coordinator: SparkCoordinator) -> dict[str, str]:

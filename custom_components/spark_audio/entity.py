@@ -2,6 +2,7 @@
 
 from typing import override
 
+from homeassistant.const import CONF_NAME
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
@@ -40,7 +41,8 @@ class SparkEntity(Entity):
             identifiers={device_identifier(entry.entry_id, name)},
             # Of the model. Servers are others' work; which one it is, is said once it has answered.
             manufacturer="NVIDIA",
-            name=name.display_name,
+            # The first Spark of a home has no name; others need one, in every picker.
+            name=f"{name.display_name} ({called})" if (called := entry.data.get(CONF_NAME)) else name.display_name,
             via_device_id=dr.async_get_device_id_by_identifier(
                 entry.runtime_data.hass,
                 spark_identifier(entry.entry_id),

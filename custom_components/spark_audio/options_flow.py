@@ -9,15 +9,27 @@ from homeassistant.core import valid_entity_id
 from homeassistant.helpers import entity_registry as er
 
 from .addresses import address_for, is_through_proxy, read_key, session_for
-from .const import CONF_AUTOMATIC_RESTART, CONF_RESTART_KIND, RestartKind, restart_option
-from .options_form import FALLBACK, RESTART_FIELDS, Options, form, shown, stored, target_form
+from .chime import find_media
+from .const import (
+    CHIME_BUILT_IN,
+    CHIME_NONE,
+    CONF_AUTOMATIC_RESTART,
+    CONF_CHIME,
+    CONF_REPLACEMENTS,
+    CONF_RESTART_KIND,
+    RestartKind,
+    restart_option,
+)
+from .options_form import FALLBACK, RESTART_FIELDS, VOICE, Options, form, shown, stored, target_form
+from .other_entities import by_entity_id, by_registry_id
 from .restart_targets import create_target
 from .spark_engine.healing.restart import Trial, parse_docker, parse_hook
 from .spark_engine.models import Service
 from .spark_engine.servers.magpie_dialects import MagpieServer
+from .spark_engine.speech.replacements import BadReplacement, Replacements
 
 EXAMPLES = {
-    "hook_example": "`http://192.168.1.50:9999/restart`",
+    "hook_example": "`http://192.168.1.50:9100/hooks/restart-parakeet`",
     "docker_example": "`http://192.168.1.50:2375#parakeet`",
 }
 """Quoted: a bare URL would become a link that leads nowhere."""
@@ -36,11 +48,11 @@ class SparkAudioOptionsFlow(OptionsFlowWithReload):
 
     async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Ask for everything else."""
-        before = self.config_entry.options
+        before = by_entity_id(self.hass, self.config_entry.options)
         errors: dict[str, str] = {}
         placeholders: dict[str, str] = {}
         if user_input is not None:
-            errors, placeholders = self._unusable(user_input[FALLBACK])
+            errors, placeholders = await self._unusable(user_input)
             if not errors:
                 self._chosen = stored(user_input, self._magpie, before)
                 return await self._ask_for_targets()
@@ -73,7 +85,7 @@ class SparkAudioOptionsFlow(OptionsFlowWithReload):
     async def async_step_untried(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Say that only a restart tells whether the restart targets work."""
         if user_input is not None:
-            return self.async_create_entry(data=self._chosen)
+            return self._save()
         return self.async_show_form(
             step_id="untried", last_step=True, description_placeholders={"reason": "\n\n".join(self._untried)}
         )
@@ -81,7 +93,7 @@ class SparkAudioOptionsFlow(OptionsFlowWithReload):
     async def async_step_nothing_restarts(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Say that automatic restarts are on, and that nothing is chosen that could make one."""
         if user_input is not None:
-            return self.async_create_entry(data=self._chosen)
+            return self._save()
         return self.async_show_form(step_id="nothing_restarts", last_step=True)
 
     async def _ask_for_targets(self) -> ConfigFlowResult:
@@ -96,7 +108,7 @@ class SparkAudioOptionsFlow(OptionsFlowWithReload):
                 return await self.async_step_button()
             case RestartKind.NONE if self._chosen[CONF_AUTOMATIC_RESTART] and self._changes_restarts:
                 return await self.async_step_nothing_restarts()
-        return self.async_create_entry(data=self._chosen)
+        return self._save()
 
     @property
     def _changes_restarts(self) -> bool:
@@ -115,7 +127,8 @@ class SparkAudioOptionsFlow(OptionsFlowWithReload):
             if errors := self._wrong(kind, given):
                 unknown = [given[name] for name, error in errors.items() if error == "unknown_entity"]
             elif given == self._warned_of:
-                return self.async_create_entry(data=self._chosen | given)
+                self._chosen |= given
+                return self._save()
             elif not (reasons := await self._try_out(self._chosen | given)):
                 return await self._save_targets(given)
             else:
@@ -127,7 +140,7 @@ class SparkAudioOptionsFlow(OptionsFlowWithReload):
             for action in actions
         )
         schema = target_form(kind, self._services, actions, self._own_entities)
-        values = self.config_entry.options if user_input is None else user_input
+        values = by_entity_id(self.hass, self.config_entry.options) if user_input is None else user_input
         values = {name: value for name, value in values.items() if not _is_token(name)}
         return self.async_show_form(
             step_id=kind,
@@ -137,11 +150,14 @@ class SparkAudioOptionsFlow(OptionsFlowWithReload):
         )
 
     async def _save_targets(self, given: Mapping[str, str]) -> ConfigFlowResult:
-        is_new = not given.items() <= self.config_entry.options.items()
+        is_new = not given.items() <= by_entity_id(self.hass, self.config_entry.options).items()
         self._chosen |= given
         if is_new and self._untried:
             return await self.async_step_untried()
-        return self.async_create_entry(data=self._chosen)
+        return self._save()
+
+    def _save(self) -> ConfigFlowResult:
+        return self.async_create_entry(data=by_registry_id(self.hass, self._chosen))
 
     async def _try_out(self, options: Options) -> list[str]:
         """Return which restart targets fail, and why; keep which cannot be tried. Nothing is restarted."""
@@ -185,11 +201,21 @@ class SparkAudioOptionsFlow(OptionsFlowWithReload):
             return {"url": "invalid_url", "token": "invalid_key", "docker": "invalid_docker"}[what]
         return None
 
-    def _unusable(self, fallbacks: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-        """Return the first unusable fallback, shown above the section: the frontend shows no errors within one."""
-        for entity_id in fallbacks.values():
+    async def _unusable(self, user_input: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, str], dict[str, str]]:
+        """Return what is unusable, shown above its section: the frontend shows no errors within one."""
+        for entity_id in user_input[FALLBACK].values():
             if error := self._error_of_entity(entity_id):
                 return {FALLBACK: error}, {"entity": entity_id}
+        sound = user_input.get(VOICE, {})
+        try:
+            Replacements.parse(sound.get(CONF_REPLACEMENTS, ""))
+        except BadReplacement as err:
+            return {VOICE: "bad_replacement"}, {"line": str(err.line)}
+        chime = sound.get(CONF_CHIME, CHIME_NONE)
+        if chime in (CHIME_NONE, CHIME_BUILT_IN):
+            return {}, {}
+        if await self.hass.async_add_executor_job(find_media, self.hass, chime) is None:
+            return {VOICE: "unknown_chime"}, {"chime": chime}
         return {}, {}
 
     def _error_of_entity(self, entity_id: str) -> str | None:

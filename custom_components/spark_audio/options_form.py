@@ -27,18 +27,27 @@ from homeassistant.helpers.selector import (
 
 from .const import (
     AS_IS,
+    CHIME_BUILT_IN,
+    CHIME_NONE,
     CONF_AUDIO_PROCESSING,
     CONF_AUTO_GAIN,
     CONF_AUTOMATIC_RESTART,
     CONF_CANARY_INTERVAL,
+    CONF_CHIME,
     CONF_EARLY_TRANSCRIPTION,
     CONF_EMOTION,
-    CONF_FALLBACK_STT,
-    CONF_FALLBACK_TTS,
+    CONF_EVEN_LOUDNESS,
+    CONF_HOME_NAMES,
+    CONF_KEEP_CORRECTIONS,
     CONF_KEEP_WARM,
+    CONF_MORE_NAMES,
     CONF_NOISE_REDUCTION,
+    CONF_REPLACEMENTS,
     CONF_RESTART_KIND,
     CONF_SAMPLE_RATE,
+    CONF_SILENCE_BEFORE,
+    CONF_SILENCE_BEHIND,
+    CONF_SPEECH_ONLY,
     CONF_SPEED,
     CONF_TURN_DEADLINE,
     CONF_TURN_END,
@@ -49,11 +58,13 @@ from .const import (
     DEFAULT_TURN_END,
     FASTEST,
     LEAST_CANARY_INTERVAL,
+    LONGEST_SILENCE,
     SLOWEST,
     RestartKind,
     TurnEnd,
     restart_option,
 )
+from .other_entities import FALLBACK_OPTIONS
 from .spark_engine.models import Service
 from .spark_engine.servers.magpie_dialects import MagpieServer
 from .spark_engine.speech.voices import emotion_label
@@ -74,10 +85,7 @@ RESTART_FIELDS: Mapping[RestartKind, Sequence[str]] = {
 }
 """What each kind has to be told, for each service."""
 
-FALLBACKS: Mapping[Service, tuple[str, Platform]] = {
-    Service.PARAKEET: (CONF_FALLBACK_STT, Platform.STT),
-    Service.MAGPIE: (CONF_FALLBACK_TTS, Platform.TTS),
-}
+FALLBACK_PLATFORMS: Mapping[Service, Platform] = {Service.PARAKEET: Platform.STT, Service.MAGPIE: Platform.TTS}
 
 type Options = dict[str, Any]
 
@@ -93,7 +101,9 @@ def form(services: Sequence[Service], magpie: MagpieServer | None, own: Sequence
     if healing:
         fields[vol.Required(HEALING)] = section(vol.Schema(_HEALING))
     fields[vol.Required(FALLBACK)] = section(
-        vol.Schema({vol.Optional(FALLBACKS[service][0]): _entity(FALLBACKS[service][1], own) for service in services}),
+        vol.Schema(
+            {vol.Optional(FALLBACK_OPTIONS[service]): _entity(FALLBACK_PLATFORMS[service], own) for service in services}
+        ),
         {"collapsed": True},
     )
     return vol.Schema(fields)
@@ -221,12 +231,28 @@ _SOUND = {
             options=list(SAMPLE_RATES), translation_key=CONF_SAMPLE_RATE, mode=SelectSelectorMode.DROPDOWN
         )
     ),
+    vol.Required(CONF_EVEN_LOUDNESS, default=False): BooleanSelector(),
+    vol.Required(CONF_SILENCE_BEFORE, default=0): _seconds(0, LONGEST_SILENCE),
+    vol.Required(CONF_CHIME, default=CHIME_NONE): SelectSelector(
+        SelectSelectorConfig(
+            options=[CHIME_NONE, CHIME_BUILT_IN],
+            custom_value=True,
+            translation_key=CONF_CHIME,
+            mode=SelectSelectorMode.DROPDOWN,
+        )
+    ),
+    vol.Required(CONF_SILENCE_BEHIND, default=0): _seconds(0, LONGEST_SILENCE),
+    vol.Optional(CONF_REPLACEMENTS): TextSelector(TextSelectorConfig(multiline=True)),
 }
 _LISTENING = {
     vol.Required(CONF_TURN_END, default=DEFAULT_TURN_END): SelectSelector(
         SelectSelectorConfig(options=list(TurnEnd), translation_key=CONF_TURN_END, mode=SelectSelectorMode.DROPDOWN)
     ),
     vol.Required(CONF_EARLY_TRANSCRIPTION, default=True): BooleanSelector(),
+    vol.Required(CONF_HOME_NAMES, default=True): BooleanSelector(),
+    vol.Optional(CONF_MORE_NAMES): TextSelector(TextSelectorConfig(multiple=True)),
+    vol.Required(CONF_KEEP_CORRECTIONS, default=False): BooleanSelector(),
+    vol.Required(CONF_SPEECH_ONLY, default=True): BooleanSelector(),
     vol.Required(CONF_TURN_DEADLINE, default=DEFAULT_TURN_DEADLINE): _seconds(1, 60),
     vol.Required(CONF_NOISE_REDUCTION, default=True): BooleanSelector(),
     vol.Required(CONF_AUTO_GAIN, default=True): BooleanSelector(),

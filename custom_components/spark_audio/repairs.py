@@ -1,7 +1,7 @@
 """What a person has to do something about, shown under Repairs until it is done."""
 
-from collections.abc import Iterator
-from typing import override
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, override
 
 from homeassistant.components.repairs import ConfirmRepairFlow, RepairsFlow, RepairsFlowResult
 from homeassistant.config_entries import ConfigEntryState
@@ -12,10 +12,11 @@ from homeassistant.helpers import issue_registry as ir
 from .addresses import is_through_proxy
 from .const import DOCUMENTATION, DOMAIN
 from .coordinator import SparkConfigEntry
+from .other_entities import missing_fallback, missing_restart_target
 from .outages import is_long
 from .spark_engine.healing.health import State
 from .spark_engine.healing.status import ServerStatus
-from .spark_engine.models import ServerName
+from .spark_engine.models import ServerName, Service
 
 GAVE_UP = "gave_up"
 NO_RESTART_TARGET = "no_restart_target"
@@ -25,6 +26,8 @@ UNREACHABLE = "unreachable"
 OUT_OF_MEMORY = "out_of_memory"
 WRONG_SERVER = "wrong_server"
 RESTART_PROBLEM = "restart_problem"
+FALLBACK_GONE = "fallback_gone"
+RESTART_TARGET_GONE = "restart_target_gone"
 
 ISSUES = (
     GAVE_UP,
@@ -36,6 +39,12 @@ ISSUES = (
     WRONG_SERVER,
     RESTART_PROBLEM,
 )
+
+ISSUES_OF_OTHERS: Mapping[str, Callable[[HomeAssistant, Mapping[str, Any], Service], str | None]] = {
+    FALLBACK_GONE: missing_fallback,
+    RESTART_TARGET_GONE: missing_restart_target,
+}
+"""What is missing of others, and how that is found out."""
 
 _SEVERITIES = {GAVE_UP: ir.IssueSeverity.ERROR, WRONG_SERVER: ir.IssueSeverity.ERROR}
 
@@ -69,10 +78,35 @@ def update_issues(hass: HomeAssistant, entry: SparkConfigEntry) -> None:
 
 
 @callback
+def update_issues_of_others(hass: HomeAssistant, entry: SparkConfigEntry) -> None:
+    """Create and delete the issues about entities and actions of others that the options name."""
+    for issue, find_missing in ISSUES_OF_OTHERS.items():
+        for service in {name.service for name in entry.runtime_data.data}:
+            issue_id = _issue_id(issue, entry.entry_id, ServerName(service))
+            missing = find_missing(hass, entry.options, service)
+            if missing is None:
+                ir.async_delete_issue(hass, DOMAIN, issue_id)
+                continue
+            ir.async_create_issue(
+                hass,
+                DOMAIN,
+                issue_id,
+                is_fixable=False,
+                severity=ir.IssueSeverity.WARNING,
+                translation_key=issue,
+                translation_placeholders={
+                    "service": service.display_name,
+                    "title": entry.title,
+                    "missing": f"`{missing}`",
+                },
+            )
+
+
+@callback
 def forget_issues(hass: HomeAssistant, entry: SparkConfigEntry) -> None:
     """Delete all issues: nothing is watched any more, so that nothing is known to be wrong."""
     for name in entry.runtime_data.data:
-        for issue in ISSUES:
+        for issue in (*ISSUES, *ISSUES_OF_OTHERS):
             ir.async_delete_issue(hass, DOMAIN, _issue_id(issue, entry.entry_id, name))
 
 
@@ -90,7 +124,8 @@ def _issues(hass: HomeAssistant, entry: SparkConfigEntry, service: ServerStatus)
             yield UNREACHABLE
         case State.OUT_OF_MEMORY if is_long(service):
             yield OUT_OF_MEMORY
-    if service.restart_problem is not None and service.automatic:
+    is_told = missing_restart_target(hass, entry.options, service.name.service) is not None
+    if service.restart_problem is not None and service.automatic and not is_told:
         yield RESTART_PROBLEM
     wedged = service.state is State.WEDGED or any(change.after is State.WEDGED for change in service.history)
     if wedged and service.automatic and service.restart_target is None:

@@ -13,6 +13,7 @@ from homeassistant.exceptions import HomeAssistantError, ServiceNotFound, Servic
 from homeassistant.helpers.start import async_at_started
 
 from .const import CONF_RESTART_KIND, RestartKind, restart_option
+from .other_entities import current_entity_id
 from .spark_engine.healing.restart import (
     RESTART_DEADLINE,
     Answer,
@@ -82,32 +83,37 @@ class ButtonTarget(RestartTarget):
 
     hass: HomeAssistant
     button: str
-    """Entity id of a `button` or an `input_button`."""
+    """A `button` or an `input_button`, by registry id or entity id."""
     kind: str = RestartKind.BUTTON
 
     @override
     async def restart(self) -> RestartReply:
         # Home Assistant would take the press of a button that is not there for done.
+        button = self._entity_id
         if not self._is_available:
-            return RestartReply(Answer.REFUSED, f"The button {self.button} is not available.")
-        domain, _ = split_entity_id(self.button)
-        data = {ATTR_ENTITY_ID: self.button}
+            return RestartReply(Answer.REFUSED, f"The button {button} is not available.")
+        domain, _ = split_entity_id(button)
+        data = {ATTR_ENTITY_ID: button}
         return await _performed(
             self.hass,
             lambda: self.hass.services.async_call(domain, SERVICE_PRESS, data, blocking=True),
-            f"The button {self.button}",
+            f"The button {button}",
         )
 
     @override
     async def try_out(self) -> TrialResult:
         await _started(self.hass)
         if not self._is_available:
-            return TrialResult(Trial.FAILS, f"The button {self.button} is not available.")
-        return TrialResult(Trial.UNTRIED, f"The button {self.button} is there. Only a restart tells what it does.")
+            return TrialResult(Trial.FAILS, f"The button {self._entity_id} is not available.")
+        return TrialResult(Trial.UNTRIED, f"The button {self._entity_id} is there. Only a restart tells what it does.")
+
+    @property
+    def _entity_id(self) -> str:
+        return current_entity_id(self.hass, self.button)
 
     @property
     def _is_available(self) -> bool:
-        state = self.hass.states.get(self.button)
+        state = self.hass.states.get(self._entity_id)
         return state is not None and state.state != STATE_UNAVAILABLE
 
 

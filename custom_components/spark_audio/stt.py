@@ -30,7 +30,11 @@ from .const import (
     CONF_AUTO_GAIN,
     CONF_EARLY_TRANSCRIPTION,
     CONF_FALLBACK_STT,
+    CONF_HOME_NAMES,
+    CONF_KEEP_CORRECTIONS,
+    CONF_MORE_NAMES,
     CONF_NOISE_REDUCTION,
+    CONF_SPEECH_ONLY,
     CONF_TURN_DEADLINE,
     CONF_TURN_END,
     DEFAULT_TURN_DEADLINE,
@@ -40,13 +44,15 @@ from .const import (
 from .coordinator import SparkConfigEntry
 from .entity import SparkEntity
 from .fallback import FallbackFailed, as_fallback, is_fallback_call, language_of
+from .home_names import HomeNames
+from .other_entities import current_entity_id
 from .spark_engine.errors import Rejected, SparkError, Unauthorized
 from .spark_engine.healing.health import State
 from .spark_engine.healing.pool import MagpiePool, ParakeetPool
 from .spark_engine.models import SAMPLE_RATE, SAMPLE_WIDTH, Audio, ServerName, Service, Transcript
 from .spark_engine.speech.audio import read_wav
 from .spark_engine.speech.language import PARAKEET_LANGUAGES, Spellings
-from .spark_engine.speech.listening import Listening, TooLong
+from .spark_engine.speech.listening import Listening, TooLong, without_meaning
 from .spark_engine.speech.text import is_speakable
 from .spark_engine.speech.turn_end import BALANCED, FAST
 from .spark_engine.speech.voice_activity import VoiceDetector
@@ -104,18 +110,31 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
         super().__init__(entry, ServerName(Service.PARAKEET), "speech_to_text")
         self._entry = entry
         self._parakeet = parakeet
-        self._fallback: str | None = entry.options.get(CONF_FALLBACK_STT)
         self._deadline = float(entry.options.get(CONF_TURN_DEADLINE, DEFAULT_TURN_DEADLINE))
         self._is_early = bool(entry.options.get(CONF_EARLY_TRANSCRIPTION, True))
+        self._is_speech_only = bool(entry.options.get(CONF_SPEECH_ONLY, True))
         # Without a detector there is nothing to tell pauses by.
         self._rule = TURN_RULES[entry.options.get(CONF_TURN_END, DEFAULT_TURN_END)] if new_detector() else None
         self._turn_events = TurnEvents()
+        self.names: HomeNames | None = None
+        """Puts the names of the home right in transcripts; None where that is switched off."""
         wanted = entry.options.get(CONF_AUDIO_PROCESSING, {})
         self._processing = SpeechAudioProcessing(
             requires_external_vad=True,
             prefers_auto_gain_enabled=wanted.get(CONF_AUTO_GAIN, True),
             prefers_noise_reduction_enabled=wanted.get(CONF_NOISE_REDUCTION, True),
         )
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        await super().async_added_to_hass()
+        options = self._entry.options
+        if options.get(CONF_HOME_NAMES, True):
+            keeps = bool(options.get(CONF_KEEP_CORRECTIONS, False))
+            self.names = HomeNames(self.hass, options.get(CONF_MORE_NAMES, ()), keeps=keeps)
+            for unsubscribe in self.names.listen():
+                self.async_on_remove(unsubscribe)
+            self._entry.runtime_data.corrections = self.names.corrections
 
     @property
     @override
@@ -199,7 +218,7 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
         except TooLong:
             LOGGER.warning("Parakeet could not transcribe: The audio is longer than %s s.", LONGEST_SPEECH)
             return SpeechResult(None, SpeechResultState.ERROR)
-        if heard.audio.seconds < SHORTEST_SPEECH:
+        if heard.audio.seconds < SHORTEST_SPEECH or (self._is_speech_only and heard.is_without_speech):
             return SpeechResult("", SpeechResultState.SUCCESS)
         try:
             if heard.timed_out:
@@ -221,12 +240,18 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
         To be called before anything is awaited: it finds the pipeline run that calls.
         """
         rule = self._rule if self._ends_turns() else None
+        names = self.names
+        if names:
+            self._entry.async_create_background_task(
+                self.hass, names.prepare(language), f"read the names of the home for {self.entity_id}"
+            )
         listening = Listening(
             transcribe=partial(self._transcribe, language),
-            detector=new_detector() if self._is_early or rule else None,
+            detector=new_detector() if self._is_early or self._is_speech_only or rule else None,
             may_ask_early=self._may_ask_early,
             understood=understood,
             rule=rule,
+            meaning=partial(names.meaning, language=language) if names else without_meaning,
             language=language,
             longest=LONGEST_SPEECH,
         )
@@ -248,7 +273,11 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
         )
 
     async def _transcribe(self, language: str, audio: Audio) -> Transcript:
-        return await self._parakeet.transcribe(audio, language=language, deadline=self._deadline_for(audio))
+        hints = self.names.known(language) if self.names else ()
+        heard = await self._parakeet.transcribe(
+            audio, language=language, hints=hints, deadline=self._deadline_for(audio)
+        )
+        return replace(heard, text=await self.names.corrected(heard.text, language)) if self.names else heard
 
     def _deadline_for(self, audio: Audio) -> float:
         return max(self._deadline, DEADLINE_PER_SECOND * audio.seconds)
@@ -257,20 +286,24 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
         """Return the fallback's transcript; an error where there is none, or it fails too. Logs one line either way."""
         if isinstance(err, Unauthorized):
             self._entry.async_start_reauth_if_available(self.hass)
-        if self._fallback is None or is_fallback_call():
+        fallback = self._fallback()
+        if fallback is None or is_fallback_call():
             LOGGER.warning("Parakeet could not transcribe: %s", err)
             return SpeechResult(None, SpeechResultState.ERROR)
         try:
             with as_fallback():
                 async with asyncio.timeout(self._deadline_for(audio)):
-                    text = await transcribe_with(self.hass, self._fallback, metadata, audio)
+                    text = await transcribe_with(self.hass, fallback, metadata, audio)
         except FallbackFailed as failed:
-            LOGGER.warning(
-                "Parakeet could not transcribe, and %s could not either: %s; %s", self._fallback, err, failed
-            )
+            LOGGER.warning("Parakeet could not transcribe, and %s could not either: %s; %s", fallback, err, failed)
             return SpeechResult(None, SpeechResultState.ERROR)
-        LOGGER.warning("Parakeet could not transcribe, %s did instead: %s", self._fallback, err)
+        LOGGER.warning("Parakeet could not transcribe, %s did instead: %s", fallback, err)
         return SpeechResult(text, SpeechResultState.SUCCESS)
+
+    def _fallback(self) -> str | None:
+        """Return the entity id of the other engine, as it is now."""
+        kept: str | None = self._entry.options.get(CONF_FALLBACK_STT)
+        return current_entity_id(self.hass, kept) if kept else None
 
 
 async def transcribe_with(hass: HomeAssistant, entity_id: str, metadata: SpeechMetadata, audio: Audio) -> str:

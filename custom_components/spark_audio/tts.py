@@ -4,6 +4,7 @@ import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, closing
 from typing import Any, override
+from zlib import crc32
 
 from homeassistant.components.ffmpeg import get_ffmpeg_manager
 from homeassistant.components.tts import (
@@ -23,11 +24,18 @@ from homeassistant.helpers.restore_state import ExtraStoredData, RestoredExtraDa
 from homeassistant.util.dt import utcnow
 from homeassistant.util.language import matches
 
+from .chime import read_surroundings
 from .const import (
     AS_IS,
+    CHIME_NONE,
+    CONF_CHIME,
     CONF_EMOTION,
+    CONF_EVEN_LOUDNESS,
     CONF_FALLBACK_TTS,
+    CONF_REPLACEMENTS,
     CONF_SAMPLE_RATE,
+    CONF_SILENCE_BEFORE,
+    CONF_SILENCE_BEHIND,
     CONF_SPEED,
     CONF_VOICES,
     DEFAULT_SAMPLE_RATE,
@@ -37,12 +45,17 @@ from .coordinator import SparkConfigEntry
 from .entity import SparkEntity
 from .errors import translated
 from .fallback import FallbackFailed, as_fallback, first_sound_in_time, is_fallback_call, language_of
+from .other_entities import current_entity_id
 from .replayed_text import ReplayedText
 from .spark_engine.errors import ServerFault, SparkError, Unauthorized, Unreachable
 from .spark_engine.models import Audio, ServerName, Service, SpeechStyle
 from .spark_engine.servers.magpie_dialects import MagpieServer
 from .spark_engine.speech.audio import write_wav
 from .spark_engine.speech.language import Spellings, normalize_language
+from .spark_engine.speech.loudness import levelled
+from .spark_engine.speech.replacements import Replacements, Rewrite
+from .spark_engine.speech.surroundings import surrounded
+from .spark_engine.speech.text import spoken_text
 from .stretch import read_speed, stretched
 from .voices import VoiceChoice, offered
 from .wav_output import PREFERRED, as_wished, converted, makeable, resumed
@@ -53,6 +66,9 @@ PARALLEL_UPDATES = 0
 
 TRANSIENT = (ServerFault, Unreachable)
 """Errors that come at once and may be gone at the second try; what takes long, or is meant, is not tried again."""
+
+AROUND = (CONF_SILENCE_BEFORE, CONF_SILENCE_BEHIND, CONF_CHIME)
+"""What is heard around speech: options of an entry, which a call may name as well."""
 
 CACHE_VERSION = "edition"
 """Part of the key under which Home Assistant caches speech, changed each time that the fallback spoke.
@@ -76,11 +92,12 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
         """Speak with this entry's Magpie, in the home's language where callers leave it open."""
         super().__init__(entry, ServerName(Service.MAGPIE), "text_to_speech")
         self._entry = entry
-        self._fallback: str | None = entry.options.get(CONF_FALLBACK_TTS)
+        self._replacements = Replacements.parse(entry.options.get(CONF_REPLACEMENTS, ""))
+        self._is_even = bool(entry.options.get(CONF_EVEN_LOUDNESS, False))
         self._sample_rate = int(entry.options.get(CONF_SAMPLE_RATE, DEFAULT_SAMPLE_RATE))
         self._cache_version: str | None = None
         self._speed = float(entry.options.get(CONF_SPEED, 1.0))
-        self._attr_supported_options = [ATTR_VOICE, CONF_EMOTION, CONF_SPEED, *PREFERRED]
+        self._attr_supported_options = [ATTR_VOICE, CONF_EMOTION, CONF_SPEED, *AROUND, *PREFERRED]
         self._home = (hass.config.language, hass.config.country)
         self._learn(magpie)
 
@@ -137,6 +154,12 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
             defaults[CONF_EMOTION] = emotion
         if chosen := self._choice.chosen:
             defaults[CONF_VOICES] = ", ".join(f"{language}={voice}" for language, voice in sorted(chosen.items()))
+        around = {name: self._entry.options.get(name) for name in AROUND}
+        defaults |= {name: value for name, value in around.items() if value and value != CHIME_NONE}
+        if self._is_even:
+            defaults[CONF_EVEN_LOUDNESS] = True
+        if replacements := self._entry.options.get(CONF_REPLACEMENTS):
+            defaults[CONF_REPLACEMENTS] = f"{crc32(replacements.encode()):08x}"
         if self._cache_version:
             defaults[CACHE_VERSION] = self._cache_version
         self._attr_default_options = defaults
@@ -159,7 +182,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
         ffmpeg = get_ffmpeg_manager(self.hass).binary
         text = ReplayedText(request.message_gen)
         pieces = self._speech(text, request.language, request.options)
-        if self._fallback and not is_fallback_call():
+        if self._fallback() and not is_fallback_call():
             try:
                 first = await anext(pieces)
             except SparkError as err:
@@ -189,6 +212,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
     ) -> None:
         """Refuse invalid options here: later, only the player would see the error."""
         self._chosen(language or self.default_language, options or {})
+        read_surroundings(self.hass, options or {})
         await super().async_speak(media_player_entity_id, message, cache, language, makeable(options or {}))
 
     def _chosen(self, language: str, options: Mapping[str, Any]) -> tuple[SpeechStyle, float]:
@@ -200,8 +224,11 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
 
     def _speech(self, text: str | ReplayedText, language: str, options: Mapping[str, Any]) -> AsyncGenerator[Audio]:
         style, speed = self._chosen(language, options)
+        around = read_surroundings(self.hass, options)
         pieces = self._speak_with_retry(text, style, speed)
-        return pieces if speed == 1 else stretched(get_ffmpeg_manager(self.hass).binary, pieces, speed)
+        if speed != 1:
+            pieces = stretched(get_ffmpeg_manager(self.hass).binary, pieces, speed)
+        return surrounded(levelled(pieces) if self._is_even else pieces, around)
 
     async def _speak_with_retry(
         self, text: str | ReplayedText, style: SpeechStyle, speed: float
@@ -224,9 +251,13 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
 
     async def _speak(self, text: str | ReplayedText, style: SpeechStyle, speed: float) -> AsyncGenerator[Audio]:
         ready = text if isinstance(text, str) else await self._whole_or_replayed(text)
-        async with aclosing(self._entry.runtime_data.spark.speak(ready, style, speed=speed)) as pieces:
+        speech = self._entry.runtime_data.spark.speak(ready, style, speed=speed, rewrite=self._rewrite(style.language))
+        async with aclosing(speech) as pieces:
             async for audio in pieces:
                 yield audio
+
+    def _rewrite(self, language: str | None) -> Rewrite:
+        return self._replacements.for_language(language)
 
     async def _whole_or_replayed(self, text: ReplayedText) -> str | AsyncGenerator[str]:
         """Return the whole text where that costs no time: whole sentences sound better than a first clause."""
@@ -249,31 +280,38 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
 
     async def _ask_fallback(self, err: SparkError, text: ReplayedText, request: TTSAudioRequest) -> TTSAudioResponse:
         """Return the fallback's speech, in its own format. Raises HomeAssistantError where that fails as well."""
-        failure = self._failure(err)
-        if self._fallback is None or is_fallback_call():
+        failure, fallback = self._failure(err), self._fallback()
+        if fallback is None or is_fallback_call():
             raise failure from err
         try:
             with as_fallback():
-                response = await speak_with(self.hass, self._fallback, text, request)
+                rewrite = self._rewrite(self._spoken(request.language))
+                response = await speak_with(self.hass, fallback, text, request, rewrite)
         except FallbackFailed as failed:
             about = {"service": Service.MAGPIE.display_name, "reason": err.quoted}
             raise HomeAssistantError(
                 translation_domain=DOMAIN,
                 translation_key="fallback_failed",
-                translation_placeholders={**about, "fallback": self._fallback, "detail": str(failed)},
+                translation_placeholders={**about, "fallback": fallback, "detail": str(failed)},
             ) from err
-        LOGGER.warning("Magpie could not speak, %s does instead: %s", self._fallback, err)
+        LOGGER.warning("Magpie could not speak, %s does instead: %s", fallback, err)
         self._cache_version = utcnow().isoformat()
         self._set_defaults()
         return response
 
+    def _fallback(self) -> str | None:
+        """Return the entity id of the other engine, as it is now."""
+        kept: str | None = self._entry.options.get(CONF_FALLBACK_TTS)
+        return current_entity_id(self.hass, kept) if kept else None
+
 
 async def speak_with(
-    hass: HomeAssistant, entity_id: str, text: ReplayedText, request: TTSAudioRequest
+    hass: HomeAssistant, entity_id: str, text: ReplayedText, request: TTSAudioRequest, rewrite: Rewrite
 ) -> TTSAudioResponse:
     """Another engine's speech as it speaks by default, in the format that the player wants where it knows of that.
 
-    Its first bytes are made already. Raises FallbackFailed, TimeoutError, and whatever the engine raises.
+    It gets the text that Magpie would have spoken: without Markdown, emoji and thoughts, with words replaced. Its first
+    bytes are made already. Raises FallbackFailed, TimeoutError, and whatever the engine raises.
     """
     engine = hass.data[DATA_COMPONENT].get_entity(entity_id)
     if engine is None:
@@ -283,7 +321,8 @@ async def speak_with(
     known = {name: value for name, value in wanted.items() if name in (engine.supported_options or ())}
     options = {**(engine.default_options or {}), **known}
     async with first_sound_in_time(text) as counted:
-        response = await engine.internal_async_stream_tts_audio(TTSAudioRequest(language, options, counted))
+        clean = spoken_text(counted, rewrite)
+        response = await engine.internal_async_stream_tts_audio(TTSAudioRequest(language, options, clean))
         first = await anext(response.data_gen, b"")
     if not first:
         raise FallbackFailed("it says nothing")

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, ClientSession
-from spark_engine.healing.canary import MagpieCheck, ParakeetCheck, ServerCheck
+from spark_engine.healing.canary import MagpieCheck, ParakeetCheck
 from spark_engine.healing.health import Observation, Outcome
 from spark_engine.servers.deadlines import Deadlines
 from spark_engine.servers.magpie import Magpie
@@ -89,7 +89,9 @@ async def ask(options: CanaryOptions) -> Verdict:
 
     started = time.monotonic()
     async with ClientSession(middlewares=(remember_status,)) as session:
-        server_check = _check(options.service, Transport(session, options.url, options.token))
+        transport = Transport(session, options.url, options.token)
+        server = Parakeet(transport) if options.service == "parakeet" else Magpie(transport)
+        server_check = ParakeetCheck(server) if isinstance(server, Parakeet) else MagpieCheck(server)
         try:
             async with asyncio.timeout(options.deadline):
                 if await server_check.is_asleep():
@@ -98,20 +100,18 @@ async def ask(options: CanaryOptions) -> Verdict:
                     seen = await server_check.canary(None)
         except TimeoutError:
             seen = Observation(Outcome.TIMED_OUT, canary=True, detail=f"No answer within {options.deadline:g} s.")
-    return _judge(options, seen, busy=statuses[-1:] == [_TOO_MANY_REQUESTS], seconds=time.monotonic() - started)
+    known, seconds = server.identification.known, f"{time.monotonic() - started:.2f} s"
+    facts = f"{known.dialect.name}, {seconds}" if known else seconds
+    return _judge(options, seen, busy=statuses[-1:] == [_TOO_MANY_REQUESTS], facts=facts)
 
 
-def _check(service: str, transport: Transport) -> ServerCheck:
-    return ParakeetCheck(Parakeet(transport)) if service == "parakeet" else MagpieCheck(Magpie(transport))
-
-
-def _judge(options: CanaryOptions, seen: Observation, *, busy: bool, seconds: float) -> Verdict:
+def _judge(options: CanaryOptions, seen: Observation, *, busy: bool, facts: str) -> Verdict:
     """Busy is alive, and so is asleep: a server must not be restarted for having much to do, or nothing."""
     name = f"{options.service.capitalize()} at {options.url}"
     if seen.outcome is Outcome.SUCCESS:
-        return Verdict(True, f"{name} is healthy ({seconds:.2f} s): {seen.detail}")
+        return Verdict(True, f"{name} is healthy ({facts}): {seen.detail}")
     if seen.outcome is Outcome.WRONG_ANSWER and options.any_words:
-        return Verdict(True, f"{name} is healthy ({seconds:.2f} s): it heard words, if not the canary's.")
+        return Verdict(True, f"{name} is healthy ({facts}): it heard words, if not the canary's.")
     if seen.outcome is Outcome.ASLEEP:
         return Verdict(True, f"{name} is asleep and was not woken: {seen.detail}")
     if busy and seen.outcome is Outcome.NO_EVIDENCE:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 import voluptuous as vol
+from spark_engine import __version__
 from spark_engine.models import Service
 from yarl import URL
 
@@ -274,6 +275,7 @@ def _parser() -> argparse.ArgumentParser:
         description="OpenAI audio endpoints for Parakeet and Magpie.",
         epilog=f"Every option can also be set in the environment: --parakeet-url is {PREFIX}PARAKEET_URL.",
     )
+    parser.add_argument("--version", action="version", version=__version__)
     switches = {item.name for item in fields(Settings) if item.default is False}
     for name, option in OPTIONS.items():
         flag = f"--{name.replace('_', '-')}"

@@ -82,8 +82,11 @@ async def test_speed_is_that_of_the_listener(session: ClientSession, monkeypatch
     async with running(magpie.nim()) as fake:
         spark = Spark(session, SparkAddress(magpie=(ServerAddress(fake.url),)))
         usual, fast = [
-            [piece async for piece in spark.speak("The light is on.", SpeechStyle(), **chosen)]
-            for chosen in ({}, {"speed": 4.0})
+            [piece async for piece in spoken]
+            for spoken in (
+                spark.speak("The light is on.", SpeechStyle()),
+                spark.speak("The light is on.", SpeechStyle(), speed=4.0),
+            )
         ]
     assert speeds == [1.0, 4.0]
     assert sum(piece.seconds for piece in usual) == sum(piece.seconds for piece in fast)

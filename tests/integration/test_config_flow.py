@@ -4,6 +4,7 @@ import pytest
 from homeassistant.config_entries import SOURCE_USER, ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers import device_registry as dr
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
@@ -65,7 +66,7 @@ async def test_form(hass: HomeAssistant) -> None:
     assert (form["type"], form["step_id"], form["errors"]) == (FlowResultType.FORM, "direct", {})
     schema = form["data_schema"]
     assert schema is not None
-    assert [str(field) for field in schema.schema] == [PARAKEET, MAGPIE, "api_key", "verify_ssl"]
+    assert [str(field) for field in schema.schema] == [PARAKEET, MAGPIE, "api_key", "verify_ssl", "name"]
     assert schema({}) == {"verify_ssl": True}
 
 
@@ -73,15 +74,17 @@ async def test_forms_reach_the_frontend(hass: HomeAssistant, hass_client: Client
     """The forms can be sent to a browser: URLs as such, and the key hidden."""
     assert await async_setup_component(hass, "config", {})
     client = await hass_client()
-    for connection, kinds in (("direct", ["url", "url", "password"]), ("proxy", ["url", "password"])):
+    for connection, kinds in (("direct", ["url", "url", "password", None]), ("proxy", ["url", "password", None])):
         menu = await (await client.post("/api/config/config_entries/flow", json={"handler": DOMAIN})).json()
         response = await client.post(
             f"/api/config/config_entries/flow/{menu['flow_id']}", json={"next_step_id": connection}
         )
         form = await response.json()
         assert response.status == 200
-        assert [field["selector"]["text"]["type"] for field in form["data_schema"][:-1]] == kinds
-        assert "boolean" in form["data_schema"][-1]["selector"]
+        assert [
+            field["selector"]["text"].get("type") for field in form["data_schema"] if "text" in field["selector"]
+        ] == kinds
+        assert "boolean" in form["data_schema"][-2]["selector"]
 
 
 async def test_both_services(hass: HomeAssistant, parakeet: FakeServer, magpie: FakeServer) -> None:
@@ -107,7 +110,7 @@ async def test_one_service(
     result = await submit(hass, **{PARAKEET: parakeet.url, **({MAGPIE: blank} if blank is not None else {})})
     assert result["data"] == direct(parakeet.url, None)
     result = await submit(hass, **{MAGPIE: magpie.url, **({PARAKEET: blank} if blank is not None else {})})
-    assert result["data"] == direct(None, magpie.url)
+    assert result["data"] == direct(None, magpie.url, name="127.0.0.1")
     await hass.async_block_till_done()
 
 
@@ -256,7 +259,7 @@ async def test_entered_urls_stay_in_the_form(hass: HomeAssistant, socket_enabled
     schema = result["data_schema"]
     assert schema is not None
     suggested = {str(field): (field.description or {}).get("suggested_value") for field in schema.schema}
-    assert suggested == {PARAKEET: url, MAGPIE: None, "api_key": None, "verify_ssl": True}
+    assert suggested == {PARAKEET: url, MAGPIE: None, "api_key": None, "verify_ssl": True, "name": None}
 
 
 async def test_duplicate(hass: HomeAssistant, parakeet: FakeServer, magpie: FakeServer) -> None:
@@ -267,9 +270,24 @@ async def test_duplicate(hass: HomeAssistant, parakeet: FakeServer, magpie: Fake
     assert parakeet.asked == magpie.asked == []
 
 
-async def test_other_pair_is_no_duplicate(hass: HomeAssistant, parakeet: FakeServer, magpie: FakeServer) -> None:
-    """One service in common does not make a duplicate."""
-    entry_for(parakeet.url, None).add_to_hass(hass)
+async def test_server_of_another_spark(hass: HomeAssistant, parakeet: FakeServer, magpie: FakeServer) -> None:
+    """One service in common is enough to be refused, however its host is spelled."""
+    entry_for(parakeet.url.replace("127.0.0.1", "localhost"), None).add_to_hass(hass)
     result = await submit(hass, **{PARAKEET: parakeet.url, MAGPIE: magpie.url})
-    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "same_server")
+    assert result["description_placeholders"] == {"title": "127.0.0.1"}
+
+
+async def test_second_spark_has_a_name(hass: HomeAssistant, parakeet: FakeServer, magpie: FakeServer) -> None:
+    """The one that was entered, else its hosts; it is part of the names of its devices, and so of its entities."""
+    entry_for(parakeet.url, None).add_to_hass(hass)
+    result = await submit(hass, **{MAGPIE: magpie.url, "name": " Attic "})
+    assert (result["title"], result["data"]["name"]) == ("Attic", "Attic")
+    await hass.async_block_till_done()
+    devices = dr.async_entries_for_config_entry(dr.async_get(hass), result["result"].entry_id)
+    assert {device.name for device in devices} == {"Spark (Attic)", "Magpie (Attic)"}
+    assert [state.name for state in hass.states.async_all("tts")] == ["Magpie (Attic) Text-to-speech"]
+    assert await hass.config_entries.async_remove(result["result"].entry_id)
+    result = await submit(hass, **{MAGPIE: magpie.url})
+    assert (result["title"], result["data"]["name"]) == ("127.0.0.1", "127.0.0.1")
     await hass.async_block_till_done()

@@ -11,8 +11,8 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from syrupy.assertion import SnapshotAssertion
 
 from custom_components.spark_audio.diagnostics import pattern, without
-from tests.fakes import faults
-from tests.fakes.server import FakeServer
+from tests.fakes import parakeet as parakeets
+from tests.fakes.server import FakeServer, running
 from tests.helpers.documents import at, items, string
 from tests.helpers.integration.watched import (
     BROKEN,
@@ -63,8 +63,9 @@ async def test_nothing_secret(hass: HomeAssistant, hass_client: ClientSessionGen
         "parakeet_restart_token": KEY,
         "magpie_restart_docker": "http://docker.example.org#magpie",
     }
-    entry = watched_entry(faults.refused(), None, **options)
-    await load(hass, entry)
+    async with running(parakeets.openai()) as server:
+        entry = watched_entry(server.url, None, **options)
+        await load(hass, entry)
     await press(hass, CHECK)
     text = json.dumps(await get_diagnostics_for_config_entry(hass, hass_client, entry))
     assert "No connection to **REDACTED**" in text

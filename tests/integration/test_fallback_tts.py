@@ -110,6 +110,43 @@ async def test_text_is_told_again_from_its_beginning(
     assert [text for text, *_ in mouth.asked] == ["The first sentence is complete. The second one follows."]
 
 
+WRITTEN = """<think>They ask for the weather.</think># Weather
+
+It is **21 ℃** 😀 in [Bonn](https://example.com), see `sensor.bonn`.
+
+```yaml
+code: none
+```
+
+- 5 < 6 km/h &amp; rising
+- Done"""
+
+SPOKEN = "Weather. It is 21 °C in Bonn, see sensor.bonn. 5 6 kilometres per hour & rising. Done"
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+async def test_another_gets_the_text_that_magpie_would_have_spoken(
+    hass: HomeAssistant, both: MockConfigEntry, magpie: FakeServer, size: int
+) -> None:
+    """No thoughts, Markdown, code or emoji, whether the text is there or still being written; words are replaced."""
+    hass.config_entries.async_update_entry(
+        both, options={**both.options, "replacements": "km/h -> kilometres per hour"}
+    )
+    assert await hass.config_entries.async_reload(both.entry_id)
+    mouth = OtherMouth(says_wav)
+    await add_mouth(hass, mouth)
+
+    async def writing() -> AsyncGenerator[str]:
+        for at in range(0, len(WRITTEN), size):
+            yield WRITTEN[at : at + size]
+
+    magpie.answers[SPEAK] = CUDA
+    response = await entity_of(hass).async_stream_tts_audio(TTSAudioRequest("en-US", {}, writing()))
+    assert [chunk async for chunk in response.data_gen] == [OTHER_WAV]
+    await entity_of(hass).async_get_tts_audio(WRITTEN, "en-US", {})
+    assert [text for text, *_ in mouth.asked] == [SPOKEN, SPOKEN]
+
+
 async def test_tried_twice_before_the_first_sound(
     hass: HomeAssistant, both: MockConfigEntry, magpie: FakeServer, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -21,7 +21,7 @@ from tests.fakes.proxy import proxy
 from tests.fakes.server import FakeServer, running
 from tests.helpers.integration.config_forms import direct, through_proxy
 from tests.helpers.integration.hearing import SPEECH, warnings
-from tests.helpers.integration.option_forms import DEFAULTS, HEALING, fields, filled_in, start, submit, suggested
+from tests.helpers.integration.option_forms import DEFAULTS, HEALING, SOUND, fields, filled_in, start, submit, suggested
 from tests.helpers.integration.pipeline import STT, TTS, create_pipeline, run_pipeline
 from tests.helpers.integration.set_up import set_up
 from tests.helpers.integration.speaking import ARIA, ARIA_CALM, TEXT, entity_of
@@ -37,7 +37,7 @@ async def test_form(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     assert list(fields(form)) == ["voice", "listening", "healing", "fallback"]
     voices = fields(form, "voice")
     tags = ["de-de", "en-us", "es-us", "fr-fr", "it-it"]
-    assert list(voices) == ["language", *tags, "emotion", "speed", "sample_rate"]
+    assert list(voices) == ["language", *tags, "emotion", "speed", "sample_rate", *SOUND, "replacements"]
     assert voices["language"].config["languages"] == ["de-DE", "en-US", "es-US", "fr-FR", "it-IT"]
     assert [option["value"] for option in voices["emotion"].config["options"]] == ["as_is", "calm", "happy", "neutral"]
     options = voices["de-de"].config["options"]
@@ -74,10 +74,25 @@ async def test_all_is_kept_and_shown_again(hass: HomeAssistant, entry: MockConfi
     """What was chosen stands in the form the next time."""
     other = er.async_get(hass).async_get_or_create("stt", "other", "ears", suggested_object_id="other").entity_id
     chosen: dict[str, dict[str, Any]] = {
-        "voice": {"language": "de-DE", "de-de": LEO, "emotion": "calm", "speed": 1.25, "sample_rate": "22050"},
+        "voice": {
+            "language": "de-DE",
+            "de-de": LEO,
+            "emotion": "calm",
+            "speed": 1.25,
+            "sample_rate": "22050",
+            "even_loudness": True,
+            "silence_before": 0.5,
+            "chime": "built_in",
+            "silence_behind": 1.5,
+            "replacements": "km -> Kilometer",
+        },
         "listening": {
             "turn_end": "fast",
             "early_transcription": False,
+            "home_names": False,
+            "more_names": ["Oskar", "Lina"],
+            "keep_corrections": True,
+            "speech_only": False,
             "turn_deadline": 4.5,
             "noise_reduction": False,
             "auto_gain": False,
@@ -86,21 +101,32 @@ async def test_all_is_kept_and_shown_again(hass: HomeAssistant, entry: MockConfi
         "fallback": {"fallback_stt": other},
     }
     await submit(hass, entry, **chosen)
+    registered = er.async_get(hass).async_get(other)
+    assert registered is not None
     assert entry.options == {
         "language": "de-DE",
         "voices": {"de-DE": LEO},
         "emotion": "calm",
         "speed": 1.25,
         "sample_rate": 22_050,
+        "even_loudness": True,
+        "silence_before": 0.5,
+        "chime": "built_in",
+        "silence_behind": 1.5,
+        "replacements": "km -> Kilometer",
         "turn_end": "fast",
         "early_transcription": False,
+        "home_names": False,
+        "more_names": ["Oskar", "Lina"],
+        "keep_corrections": True,
+        "speech_only": False,
         "turn_deadline": 4.5,
         "audio_processing": {"noise_reduction": False, "auto_gain": False},
         "canary_interval": 60,
         "automatic_restart": False,
         "keep_warm": True,
         "restart_kind": "none",
-        "fallback_stt": other,
+        "fallback_stt": registered.id,
     }
     form = await start(hass, entry)
     for name, values in chosen.items():
@@ -295,8 +321,8 @@ async def test_not_loaded(hass: HomeAssistant) -> None:
     assert not await set_up(hass, entry)
     form = await start(hass, entry)
     assert list(fields(form)) == ["voice", "healing", "fallback"]
-    assert list(fields(form, "voice")) == ["speed", "sample_rate"]
-    answers = {"voice": {"speed": 1, "sample_rate": "44100"}, "healing": HEALING, "fallback": {}}
+    assert list(fields(form, "voice")) == ["speed", "sample_rate", *SOUND, "replacements"]
+    answers = {"voice": {"speed": 1, "sample_rate": "44100", **SOUND}, "healing": HEALING, "fallback": {}}
     result = await hass.config_entries.options.async_configure(form["flow_id"], answers)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     kept = {name: entry.options[name] for name in ("language", "voices", "emotion")}

@@ -8,13 +8,13 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
 from custom_components.spark_audio.const import DOMAIN
-from custom_components.spark_audio.spark_engine.speech.audio import silence
 from tests.fakes import server as fake
 from tests.fakes.magpie import SYNTHESIZE_ONLINE
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.proxy import proxy
 from tests.fakes.server import FakeServer, running
 from tests.helpers.integration.config_forms import KEY, direct, through_proxy
+from tests.helpers.integration.hearing import SPEECH
 from tests.helpers.integration.pipeline import create_pipeline, run_pipeline
 from tests.helpers.integration.set_up import set_up
 from tests.helpers.integration.speaking import TEXT, entity_of
@@ -86,7 +86,7 @@ async def test_refused_while_hearing(
     ws = await hass_ws_client()
     pipeline = await create_pipeline(ws)
     for _ in range(2):
-        run = await run_pipeline(ws, pipeline, silence(1.0, 16_000).pcm)
+        run = await run_pipeline(ws, pipeline, SPEECH)
         assert run.error == "stt-stream-failed"
         await hass.async_block_till_done()
     [flow] = hass.config_entries.flow.async_progress()

@@ -4,7 +4,7 @@ import pytest
 from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
-from custom_components.spark_audio.repairs import ISSUES
+from custom_components.spark_audio.repairs import ISSUES, ISSUES_OF_OTHERS
 from tests.fakes import server as fake
 from tests.fakes.server import FakeServer
 from tests.helpers.documents import at, string
@@ -195,5 +195,5 @@ class TestTwoOwners:
 
 
 def test_every_issue_is_translated() -> None:
-    assert set(TRANSLATIONS["issues"]) == set(ISSUES)
+    assert set(TRANSLATIONS["issues"]) == {*ISSUES, *ISSUES_OF_OTHERS}
     assert set(TRANSLATIONS["issues"]["gave_up"]["fix_flow"]["abort"]) == {"failed", "not_loaded", "not_needed"}

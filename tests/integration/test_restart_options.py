@@ -9,6 +9,7 @@ from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.spark_audio.const import DOMAIN
+from custom_components.spark_audio.other_entities import by_entity_id
 from tests.fakes import faults
 from tests.fakes import server as fake
 from tests.fakes.server import FakeServer
@@ -67,7 +68,7 @@ async def test_restart_targets(
     padded = {name: text if kind == "button" else f" {text} " for name, text in targets.items()}
     result = await confirmed(hass, await hass.config_entries.options.async_configure(form["flow_id"], padded))
     assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert entry.options == {**DEFAULTS, "restart_kind": kind, **targets}
+    assert by_entity_id(hass, entry.options) == {**DEFAULTS, "restart_kind": kind, **targets}
     name = next(iter(targets)).partition("_")[0]
     members = entry.runtime_data.spark.members
     [target] = [member.watchdog.restarter.target for member in members if str(member.name) == name]
@@ -163,7 +164,7 @@ class TestTrials:
         result = await hass.config_entries.options.async_configure(form["flow_id"], given)
         assert result["type"] is FlowResultType.CREATE_ENTRY
         await hass.async_block_till_done()
-        assert given.items() <= entry.options.items()
+        assert given.items() <= by_entity_id(hass, entry.options).items()
         assert restarts(api) == []
 
     async def test_another_one_is_tried_again(
@@ -193,7 +194,7 @@ class TestTrials:
         assert (form["description_placeholders"] or {})["reason"] == f"{service}: {reason}"
         assert entry.options == {}
         await confirmed(hass, form)
-        assert given.items() <= entry.options.items()
+        assert given.items() <= by_entity_id(hass, entry.options).items()
         result = await self.ask(hass, entry, kind, **given)
         assert result["type"] is FlowResultType.CREATE_ENTRY
         assert restarts(api) == []

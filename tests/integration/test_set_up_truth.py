@@ -180,6 +180,7 @@ async def test_back_to_what_was_entered(hass: HomeAssistant) -> None:
         PROXY: url,
         "api_key": None,
         "verify_ssl": True,
+        "name": None,
     }
     async with running(proxy(key="a-key-of-mine-1234")) as server:
         result = await hass.config_entries.flow.async_configure(form["flow_id"], {PROXY: server.url})

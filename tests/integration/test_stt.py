@@ -13,6 +13,7 @@ from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator, WebSocketGenerator
 
+from custom_components.spark_audio.spark_engine.models import Audio
 from custom_components.spark_audio.spark_engine.speech.audio import read_wav, silence, write_wav
 from custom_components.spark_audio.stt import LONGEST_SPEECH, SUPPORTED_LANGUAGES
 from tests.fakes import server as fake
@@ -29,12 +30,11 @@ async def test_speech_becomes_text(
 ) -> None:
     """What was said reaches the pipeline; what Parakeet got is the audio, as a clean WAV."""
     ws = await hass_ws_client()
-    speech = bytes(range(256)) * 200
-    run = await run_pipeline(ws, await create_pipeline(ws), speech)
+    run = await run_pipeline(ws, await create_pipeline(ws), SPEECH)
     assert run.heard == "Turn on the kitchen light."
     [asked] = parakeet.posts(TRANSCRIPTIONS)
     assert asked.file is not None
-    assert read_wav(asked.file).pcm == speech
+    assert read_wav(asked.file).pcm == SPEECH
     assert read_wav(asked.file).sample_rate == 16_000
 
 
@@ -189,7 +189,7 @@ async def test_endless_audio(
     result = await engine_entity(hass).async_process_audio_stream(METADATA, endless())
     assert result.result is SpeechResultState.ERROR
     assert taken == LONGEST_SPEECH / 60 + 1
-    assert parakeet.asked == []
+    assert parakeet.posts(TRANSCRIPTIONS) == []
     [line] = warnings(caplog)
     assert "longer than 300 s" in line.getMessage()
 
@@ -207,8 +207,8 @@ async def test_longest_audio_is_taken(hass: HomeAssistant, entry: MockConfigEntr
 @pytest.mark.parametrize(
     ("body", "text"),
     [
-        (write_wav(silence(1, 16_000)), "Turn on the kitchen light."),
-        (silence(1, 16_000).pcm, "Turn on the kitchen light."),
+        (write_wav(Audio(SPEECH, 16_000)), "Turn on the kitchen light."),
+        (SPEECH, "Turn on the kitchen light."),
         (write_wav(silence(1, 48_000)), None),
         (b"RIFF and then nothing that makes sense", None),
     ],
@@ -223,7 +223,7 @@ async def test_http_view(
     assert response.status == 200
     assert json.loads(await response.text()) == {"text": text, "result": "success" if text else "error"}
     heard = [read_wav(asked.file or b"").pcm for asked in parakeet.posts(TRANSCRIPTIONS)]
-    assert heard == ([silence(1, 16_000).pcm] if text else [])
+    assert heard == ([SPEECH] if text else [])
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ async def test_http_view_refuses_other_audio(
     client = await hass_client()
     response = await client.post(f"/api/stt/{STT}", data=SPEECH, headers={"X-Speech-Content": content(**change)})
     assert response.status == 415
-    assert parakeet.asked == []
+    assert parakeet.posts(TRANSCRIPTIONS) == []
 
 
 def content(**changes: str) -> str:

@@ -192,7 +192,7 @@ class TestThroughTheProxy:
         assert state_of(hass, "sensor.parakeet_restarts_left") == STATE_UNAVAILABLE
         assert state_of(hass, RESTART) == STATE_UNAVAILABLE
         [line] = warnings(caplog)
-        assert "The proxy does not answer as it should. The server failed (502)" in line.getMessage()
+        assert "The proxy does not answer as expected (Bad Gateway)" in line.getMessage()
         proxy.answers[STATUS] = status(service("parakeet"), service("magpie"))
         await poll(hass, entry)
         assert state_of(hass, HEALTH) == "healthy"

@@ -31,6 +31,7 @@ NAMES = {
     "Hindi",
     "Services",
     "Neutral",
+    "Name",
     "Emotion",
     "Fallback",
 }

@@ -21,6 +21,7 @@ from tests.fakes import faults
 from tests.fakes.proxy import proxy
 from tests.fakes.server import FakeServer, running
 from tests.helpers.integration.config_forms import KEY, PROXY, submit, through_proxy
+from tests.helpers.integration.option_forms import suggested
 from tests.helpers.integration.watched import KEY as REAL_KEY
 from tests.helpers.integration.watched import real_proxy
 
@@ -41,7 +42,7 @@ def announcement(addresses: Sequence[str], port: int | None, **properties: Any) 
         port=port,
         hostname="spark.local.",
         type="_spark-audio._tcp.local.",
-        name="Spark Audio._spark-audio._tcp.local.",
+        name="Spark Audio on spark-1._spark-audio._tcp.local.",
         properties={"id": "1234", "version": "0.1.0", "path": "/", **properties},
     )
 
@@ -63,7 +64,7 @@ async def test_found_without_key(hass: HomeAssistant) -> None:
         form = await announce(hass, server.url)
         assert (form["type"], form["step_id"]) == (FlowResultType.FORM, "zeroconf_confirm")
         assert form["data_schema"] is not None
-        assert form["data_schema"].schema == {}
+        assert suggested(form) == {"name": "spark-1"}
         assert form["description_placeholders"] is not None
         assert form["description_placeholders"]["name"] == "127.0.0.1"
         [flow] = hass.config_entries.flow.async_progress()
@@ -80,7 +81,7 @@ async def test_found_with_key(hass: HomeAssistant) -> None:
     async with running(proxy(key=KEY)) as server:
         form = await announce(hass, server.url)
         assert form["data_schema"] is not None
-        assert [str(field) for field in form["data_schema"].schema] == ["api_key"]
+        assert [str(field) for field in form["data_schema"].schema] == ["api_key", "name"]
         configure = hass.config_entries.flow.async_configure
         form = await configure(form["flow_id"], {"api_key": "wrong"})
         assert form["errors"] == {"api_key": "unauthorized"}

@@ -11,7 +11,7 @@ from pathlib import Path
 from tools.stack.command import line
 from tools.stack.command import run as run_command
 
-from . import fuzz, heal, pauses, proxy, scale, soak, turn
+from . import fuzz, heal, hear, pauses, proxy, scale, soak, turn
 from .machine import this_machine
 from .report import Findings, Report, as_json, as_text
 
@@ -21,13 +21,14 @@ class Question:
     """Something that can be measured.
 
     `more` is what takes longer and is left out unless it is asked for; `has_length` where it can take as long as one
-    likes.
+    likes, `has_parakeet` where the user's own can be measured.
     """
 
     asks: str
     answer: Callable[[argparse.Namespace], Awaitable[Findings]]
     more: str | None = None
     has_length: bool = False
+    has_parakeet: bool = False
     has_targets: bool = False
     """Whether it is asked of several things, one of which can be named."""
 
@@ -49,6 +50,11 @@ QUESTIONS: Mapping[str, Question] = {
     ),
     "turn": Question(
         turn.QUESTION, lambda options: turn.measure(turn.plan(quick=options.quick, every=options.all)), turn.MORE
+    ),
+    "hear": Question(
+        hear.QUESTION,
+        lambda options: hear.measure(quick=options.quick, parakeet_url=options.parakeet_url),
+        has_parakeet=True,
     ),
     "fuzz": Question(
         fuzz.QUESTION,
@@ -74,6 +80,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         command.add_argument("--json", metavar="FILE", type=Path, help="write all figures there as well")
         if question.has_length:
             command.add_argument("--minutes", metavar="N", type=_minutes, help="take so long")
+        if question.has_parakeet:
+            command.add_argument("--parakeet-url", metavar="URL", help="hear with your own Parakeet")
         if question.has_targets:
             command.add_argument("--target", metavar="NAME", help="ask of this one alone")
     options = parser.parse_args(arguments)

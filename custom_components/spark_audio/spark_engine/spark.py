@@ -16,6 +16,7 @@ from .servers.magpie import Magpie
 from .servers.parakeet import Parakeet
 from .servers.transport import Transport
 from .speech.audio import silence
+from .speech.replacements import Rewrite, as_written
 from .speech.resample import in_one_rate
 from .speech.speaking import speak
 from .speech.text import utterances
@@ -87,17 +88,23 @@ class Spark:
                     group.create_task(member.watchdog.run(), name=f"watchdog {member.name}")
 
     async def speak(
-        self, text: str | AsyncGenerator[str], style: SpeechStyle, *, speed: float = 1.0
+        self,
+        text: str | AsyncGenerator[str],
+        style: SpeechStyle,
+        *,
+        speed: float = 1.0,
+        rewrite: Rewrite = as_written,
     ) -> AsyncGenerator[Audio]:
         """Speak text that is complete, or that is still being written: the audio begins sooner then.
 
         All pieces have the same sample rate and the voice's own tempo; `speed` tells at how many times that tempo the
-        caller will play them. Text with nothing to say gives a short silence. Raises SparkError.
+        caller will play them. `rewrite` replaces words. Text with nothing to say gives a short silence. Raises
+        SparkError.
         """
         if self.magpie is None:
             raise RuntimeError("this Spark has no Magpie")
         magpie, has_spoken = self.magpie, False
-        speech = speak(utterances(text), lambda piece: magpie.synthesize(piece, style), speed=speed)
+        speech = speak(utterances(text, rewrite), lambda piece: magpie.synthesize(piece, style), speed=speed)
         async with aclosing(in_one_rate(speech)) as pieces:
             async for audio in pieces:
                 has_spoken = True

@@ -1,5 +1,6 @@
 # Adds the canary to the image of a Parakeet (or Magpie) server, with a Python of its own beside the server's:
 #   docker build --build-arg SERVER_IMAGE=... -t registry.example/parakeet-with-canary:1 - < parakeet.Dockerfile
+# Before the first release, write heads/main for the tag in the address below.
 ARG SERVER_IMAGE
 FROM ${SERVER_IMAGE}
 # hadolint ignore=DL3002,DL3066

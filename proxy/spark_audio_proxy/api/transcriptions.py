@@ -1,5 +1,6 @@
 """`POST /v1/audio/transcriptions`: any recording in, its transcript out."""
 
+import asyncio
 import json
 import logging
 import re
@@ -14,8 +15,10 @@ from spark_engine.errors import SparkError
 from spark_engine.healing.pool import ParakeetPool
 from spark_engine.models import SAMPLE_RATE, Audio, AudioSource, Json, Transcript
 from spark_engine.speech.language import read_language
+from spark_engine.speech.names import respelled, vocabulary
 
 from spark_audio_proxy.api import transcript_formats as formats
+from spark_audio_proxy.api.keywords import read_keywords
 from spark_audio_proxy.app_state import DECODERS, HEARING, JOURNAL, SETTINGS, SPARK
 from spark_audio_proxy.config import Settings
 from spark_audio_proxy.journal import AudioPassed
@@ -57,6 +60,8 @@ class TranscriptionRequest:
     as_events: bool
     channels: tuple[Channel | None, ...] = (None,)
     """What is heard one by one: None is all channels mixed."""
+    keywords: tuple[str, ...] = ()
+    """Names that may be in the recording."""
 
     @property
     def times(self) -> bool:
@@ -84,6 +89,7 @@ def read_request(form: Form) -> TranscriptionRequest:
         language=wanted_language(form.first("language")),
         as_events=as_events,
         channels=channels,
+        keywords=read_keywords(form),
     )
 
 
@@ -164,8 +170,9 @@ async def _transcribed(
     async def ask(audio: AudioSource, *, first: bool = True) -> Transcript:
         # A turn for each window: neither a long recording nor one that still arrives makes all others wait.
         async with gate.turn(first=first):
-            return await parakeet.transcribe(audio, language=wanted.language, times=wanted.times)
+            return await parakeet.transcribe(audio, language=wanted.language, times=wanted.times, hints=wanted.keywords)
 
+    names = await asyncio.to_thread(vocabulary, wanted.keywords, wanted.language or "en") if wanted.keywords else None
     longest = await _longest_window(parakeet, request.app[SETTINGS])
     async with aclosing(_windows(request, wanted.upload, longest, channel)) as windows:
         async for window in windows:
@@ -182,6 +189,8 @@ async def _transcribed(
             # Of an unknown server only its answer tells.
             if wants_words and transcript.words is None and transcript.text:
                 raise no_words
+            if names:
+                transcript = await respelled(transcript, names)
             yield formats.Part(start, seconds, transcript, left_out)
 
 

@@ -81,7 +81,7 @@ def _part(container: str, data: memoryview, channel: Channel | None) -> Generato
             with av.open(View(data), "r", format=container, io_open=refuse, options=_OPTIONS) as media:
                 candidates = _audio_tracks(media)
                 tracks = len(candidates)
-                losses = Losses(container, len(data))
+                losses = Losses(container, data)
                 with closing(_track(media, candidates[number], losses, channel)) as blocks:
                     for block in blocks:
                         lost += block.left_out

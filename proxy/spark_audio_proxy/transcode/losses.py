@@ -18,17 +18,33 @@ _NO_PADDING = ("matroska", "flv")
 """Containers of which the bytes behind the last packet were sound, where they do not tell how long they are."""
 
 
+_LARGEST_PAGE = 65_307
+"""Bytes of a page of Ogg, head included (RFC 3533)."""
+
+_LONGEST_PAGE = 60.0
+"""Seconds that may be missing at the end of an Ogg file: more is a damaged number."""
+
+
+def last_granule(data: memoryview) -> int | None:
+    """Return the place that the last page of an Ogg file tells in its head, also where its sound is damaged."""
+    end = bytes(data[-2 * _LARGEST_PAGE :])
+    at = end.rfind(b"OggS")
+    granule = int.from_bytes(end[at + 6 : at + 14], "little", signed=True)
+    return granule if at >= 0 and granule > 0 else None
+
+
 class Losses:
-    """Follows the packets of one track through a file of `size` bytes.
+    """Follows the packets of one track through the bytes of a file.
 
     What a damaged packet held is told by its duration, by a jump of the time stamps, in formats that have none by the
     bytes between two frames, and at the end by the length that the file says it has.
     """
 
-    def __init__(self, container: str, size: int) -> None:
+    def __init__(self, container: str, data: memoryview) -> None:
         """Nothing is lost yet."""
         self._container = container
-        self._size = size
+        self._size = len(data)
+        self._last_granule = last_granule(data) if container == "ogg" else None
         self._read_frame = FRAMES.get(container)
         self._pending = 0.0
         self._left_out = 0.0
@@ -117,8 +133,12 @@ class Losses:
         return passed * self._decoded > gap * self._payload / 2
 
     def _length(self, media: InputContainer, track: av.AudioStream) -> float | None:
-        if self._container in _LENGTH_TOLD and track.duration and track.time_base:
-            return float(track.duration * track.time_base)
+        if self._container in _LENGTH_TOLD and track.time_base:
+            told = float((track.duration or 0) * track.time_base)
+            paged = float((self._last_granule or 0) * track.time_base)
+            if told < paged < told + _LONGEST_PAGE and len(media.streams) == 1:
+                told = paged
+            return told or None
         if self._container == "matroska" and len(media.streams) == 1 and media.duration:
             return media.duration / av.time_base
         return None

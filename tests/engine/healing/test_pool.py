@@ -1,7 +1,7 @@
 """Which server is asked, what moves to the next one, and what callers are told when no server can answer."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
 from typing import override
 
@@ -206,7 +206,13 @@ async def test_a_deadline_of_the_caller_is_a_time_out_of_the_server() -> None:
 
         @override
         async def transcribe(
-            self, audio: AudioSource, *, language: str | None = None, times: bool = False, load_seconds: float = 0.0
+            self,
+            audio: AudioSource,
+            *,
+            language: str | None = None,
+            times: bool = False,
+            hints: Sequence[str] = (),
+            load_seconds: float = 0.0,
         ) -> Transcript:
             await asyncio.Event().wait()
             raise AssertionError

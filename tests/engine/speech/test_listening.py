@@ -279,3 +279,27 @@ async def test_a_time_out_is_told_and_not_waited_for_again() -> None:
     await speaker.end()
     heard = await listener
     assert (heard.transcript, str(heard.timed_out)) == (None, "no answer")
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "without"),
+    [([0.1], True), ([-1.0, 0.02], True), ([0.02, 0.11, 0.02], False), ([-1.0], False), ([0.9], False)],
+)
+async def test_whether_anything_could_be_speech(probabilities: list[float], *, without: bool) -> None:
+    """Of the whole turn; not while the detector warms up, nor where it heard only a part."""
+    told = iter(probabilities)
+
+    async def frames() -> AsyncGenerator[bytes]:
+        for _ in probabilities:
+            yield NOISE
+
+    listening = Listening(transcribe=SlowParakeet().transcribe, detector=lambda _: next(told))
+    assert (await listening.listen(frames())).is_without_speech is without
+
+
+async def test_a_file_is_not_searched_for_speech() -> None:
+    async def file() -> AsyncGenerator[bytes]:
+        yield NOISE * 200
+
+    listening = Listening(transcribe=SlowParakeet().transcribe, detector=lambda _: 0.0)
+    assert not (await listening.listen(file())).is_without_speech

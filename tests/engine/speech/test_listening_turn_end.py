@@ -1,8 +1,10 @@
 """Where a turn ends: by what was said and by silence, on a stream that the test feeds frame by frame."""
 
+import asyncio
+
 import pytest
 from spark_engine.models import Transcript
-from spark_engine.speech.turn_end import LONGEST_TURN
+from spark_engine.speech.turn_end import LONGEST_TURN, Meaning
 from spark_engine.speech.voice_activity import FRAME, ONSET
 
 from tests.helpers.engine.spoken_frames import RULE, SILENT, SLAM, SPOKEN, HowToListen, SlowParakeet, start
@@ -19,6 +21,68 @@ async def test_a_complete_sentence_ends_the_turn() -> None:
     await speaker.say(SILENT, 1)
     assert (await listener).transcript == Transcript("50 frames.")
     assert (speaker.heard, parakeet.asked) == (90, [50])
+
+
+class Home:
+    """What a home makes of sentences, when it is let to."""
+
+    def __init__(self, meaning: Meaning) -> None:
+        self.meaning = meaning
+        self.asked: list[str] = []
+        self.go = asyncio.Event()
+        self.go.set()
+
+    async def __call__(self, transcript: str) -> Meaning:
+        self.asked.append(transcript)
+        await self.go.wait()
+        return self.meaning
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning", "frames"),
+    [
+        ("turn on the light", Meaning.WHOLE, 25),
+        ("turn on the light", Meaning.UNKNOWN, 120),
+        ("Turn on the kitchen.", Meaning.MAY_GO_ON, 120),
+        ("Turn on the kitchen.", Meaning.UNKNOWN, 40),
+    ],
+)
+async def test_what_the_home_makes_of_it_ends_the_turn(text: str, meaning: Meaning, frames: int) -> None:
+    parakeet, home = SlowParakeet(text=text), Home(meaning)
+    parakeet.go.set()
+    speaker, listener = start(parakeet, rule=RULE, meaning=home)
+    await speaker.say(SPOKEN, 50)
+    await speaker.say(SILENT, frames - 1)
+    assert not listener.done()
+    await speaker.say(SILENT, 1)
+    assert (await listener).transcript == Transcript(text)
+    assert (speaker.heard, home.asked) == (50 + frames, [text])
+
+
+async def test_the_meaning_of_what_went_before_is_not_that_of_the_whole() -> None:
+    parakeet, home = SlowParakeet(text="turn on the light"), Home(Meaning.WHOLE)
+    parakeet.go.set()
+    speaker, listener = start(parakeet, rule=RULE, meaning=home)
+    await speaker.say(SPOKEN, 50)
+    await speaker.say(SILENT, 22)
+    parakeet.text, home.meaning = "turn on the light in the", Meaning.UNKNOWN
+    await speaker.say(SPOKEN, 50)
+    await speaker.say(SILENT, 119)
+    assert not listener.done()
+    assert home.asked == ["turn on the light", "turn on the light in the"]
+    await speaker.say(SILENT, 1)
+    await listener
+
+
+async def test_without_a_rule_no_home_is_asked() -> None:
+    parakeet, home = SlowParakeet(), Home(Meaning.WHOLE)
+    parakeet.go.set()
+    speaker, listener = start(parakeet, meaning=home)
+    await speaker.say(SPOKEN, 50)
+    await speaker.say(SILENT, 50)
+    await speaker.end()
+    await listener
+    assert not home.asked
 
 
 async def test_an_unfinished_sentence_gets_more_time() -> None:

@@ -1,7 +1,7 @@
 """Whether a command is finished, by silence and by words."""
 
 import pytest
-from spark_engine.speech.turn_end import BALANCED, FAST, NOTHING_SAID, TurnRule, is_complete, is_over
+from spark_engine.speech.turn_end import BALANCED, FAST, NOTHING_SAID, Meaning, TurnRule, is_complete, is_over
 
 COMPLETE = [
     ("en", "Turn on the kitchen light."),
@@ -63,7 +63,7 @@ def test_words_belong_to_their_language() -> None:
     assert not is_complete("Give me an.", "en")
 
 
-@pytest.mark.parametrize("rule", [BALANCED, FAST, TurnRule(0.1, 0.2)])
+@pytest.mark.parametrize("rule", [BALANCED, FAST, TurnRule(0.1, 0.2, 0.05)])
 def test_the_rule(rule: TurnRule) -> None:
     """Each kind of ending has its own silence."""
     for text, seconds in (
@@ -74,6 +74,21 @@ def test_the_rule(rule: TurnRule) -> None:
     ):
         assert is_over(rule, seconds, text, "en")
         assert not is_over(rule, seconds - 0.01, text, "en")
+
+
+@pytest.mark.parametrize("rule", [BALANCED, FAST])
+def test_what_the_home_makes_of_it_comes_first(rule: TurnRule) -> None:
+    """Recognisers without punctuation gain from it, and a full stop is no proof that nothing follows."""
+    for text, meaning, seconds in (
+        ("turn it on", Meaning.WHOLE, rule.known),
+        ("Turn it on.", Meaning.MAY_GO_ON, rule.unfinished),
+        ("Turn it on.", Meaning.UNKNOWN, rule.complete),
+        ("turn it on", Meaning.UNKNOWN, rule.unfinished),
+        (None, Meaning.WHOLE, rule.unfinished),
+        ("", Meaning.WHOLE, NOTHING_SAID),
+    ):
+        assert is_over(rule, seconds, text, "en", meaning)
+        assert not is_over(rule, seconds - 0.01, text, "en", meaning)
 
 
 def test_finished_sentences_wait_less() -> None:

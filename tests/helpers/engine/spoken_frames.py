@@ -1,19 +1,19 @@
 """A stream that the test feeds frame by frame, and a Parakeet that waits for the test; for the tests of Listening."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypedDict, Unpack
 
 from spark_engine.errors import SparkError
 from spark_engine.models import Audio, Transcript
 from spark_engine.speech.listening import Heard, Listening
-from spark_engine.speech.turn_end import TurnRule
+from spark_engine.speech.turn_end import Meaning, TurnRule
 from spark_engine.speech.voice_activity import FRAME, VoiceDetector
 
 SPOKEN, SILENT = b"\x10\x27" * (FRAME // 2), bytes(FRAME)
 NOISE, SLAM = b"\x05\x00" * (FRAME // 2), b"\x0f\x27" * (FRAME // 2)
-RULE = TurnRule(complete=0.4, unfinished=1.2)
+RULE = TurnRule(complete=0.4, unfinished=1.2, known=0.25)
 
 
 def detector(frame: bytes) -> float:
@@ -87,6 +87,7 @@ class HowToListen(TypedDict, total=False):
     may_ask_early: Callable[[], bool]
     understood: Callable[[Transcript], None]
     rule: TurnRule | None
+    meaning: Callable[[str], Awaitable[Meaning]]
     longest: float
 
 

@@ -1,6 +1,7 @@
 """What the tests of hearing share: speech, the engine that hears it, and what it logs."""
 
 import logging
+from pathlib import Path
 
 import pytest
 from homeassistant.components.stt import (
@@ -14,7 +15,8 @@ from homeassistant.components.stt import (
 )
 from homeassistant.core import HomeAssistant
 
-from custom_components.spark_audio.spark_engine.speech.audio import silence
+from custom_components.spark_audio.spark_engine.healing import canary
+from custom_components.spark_audio.spark_engine.speech.audio import read_wav
 from custom_components.spark_audio.stt import ParakeetEntity
 from tests.fakes.parakeet import TRANSCRIPTIONS
 
@@ -22,7 +24,8 @@ from .pipeline import STT
 
 POST = ("POST", TRANSCRIPTIONS)
 
-SPEECH = silence(1.0, 16_000).pcm
+SPEECH = read_wav(Path(canary.__file__).with_name("canary.wav").read_bytes()).pcm[:32_000]
+"""A second of words: 16 kHz s16le mono."""
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:

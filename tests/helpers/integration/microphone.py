@@ -1,7 +1,7 @@
 """A microphone whose frames are the clock: what the tests of early transcription and of turn ends listen with."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from dataclasses import replace
 from typing import override
 
@@ -12,7 +12,7 @@ from custom_components.spark_audio import stt
 from custom_components.spark_audio.spark_engine.healing.health import State
 from custom_components.spark_audio.spark_engine.models import Audio, Transcript
 from custom_components.spark_audio.spark_engine.speech.listening import Heard, Listening, Transcribe
-from custom_components.spark_audio.spark_engine.speech.turn_end import TurnRule
+from custom_components.spark_audio.spark_engine.speech.turn_end import Meaning, TurnRule
 from custom_components.spark_audio.spark_engine.speech.voice_activity import VoiceDetector
 
 BYTES_PER_SECOND = 32_000
@@ -51,6 +51,7 @@ def listening_by(frames: list[int]) -> Callable[..., Listening]:
         may_ask_early: Callable[[], bool],
         understood: Callable[[Transcript], None],
         rule: TurnRule | None,
+        meaning: Callable[[str], Awaitable[Meaning]],
         language: str,
         longest: float,
     ) -> Listening:
@@ -85,6 +86,7 @@ def listening_by(frames: list[int]) -> Callable[..., Listening]:
             may_ask_early=may_ask_early,
             understood=understood,
             rule=rule,
+            meaning=meaning,
             language=language,
             clock=lambda: sum(taken) / BYTES_PER_SECOND,
             longest=longest,

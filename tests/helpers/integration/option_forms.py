@@ -7,11 +7,15 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, section
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-VOICE = {"emotion": "as_is", "speed": 1, "sample_rate": "44100"}
+SOUND = {"even_loudness": False, "silence_before": 0, "chime": "none", "silence_behind": 0}
+VOICE = {"emotion": "as_is", "speed": 1, "sample_rate": "44100", **SOUND}
 
 LISTENING = {
     "turn_end": "balanced",
     "early_transcription": True,
+    "home_names": True,
+    "keep_corrections": False,
+    "speech_only": True,
     "turn_deadline": 10,
     "noise_reduction": True,
     "auto_gain": True,
@@ -22,9 +26,13 @@ DEFAULTS = {
     "emotion": "as_is",
     "speed": 1,
     "sample_rate": 44_100,
+    **SOUND,
     "voices": {},
     "turn_end": "balanced",
     "early_transcription": True,
+    "home_names": True,
+    "keep_corrections": False,
+    "speech_only": True,
     "turn_deadline": 10,
     "audio_processing": {"noise_reduction": True, "auto_gain": True},
     "canary_interval": 300,

@@ -83,6 +83,11 @@ async def until_told(hass: HomeAssistant, kind: str, entity_id: str = INCIDENT) 
     await _until(hass, entity_id, lambda state: state.attributes.get("event_type") == kind)
 
 
+async def until_problem(hass: HomeAssistant, entity_id: str = HEALTH) -> None:
+    """Wait until the restart target is known not to work."""
+    await _until(hass, entity_id, lambda state: bool(state.attributes.get("restart_problem")))
+
+
 async def _until(hass: HomeAssistant, entity_id: str, is_wanted: Callable[[State], bool]) -> None:
     reached = asyncio.Event()
 

@@ -1,6 +1,7 @@
 """Settings: from where, checked how, and what a wrong one is told."""
 
 import pytest
+import spark_engine
 from spark_audio_proxy.config import SettingsError, is_loopback, read_settings
 
 from tests.helpers.proxy.settings import proxy_settings
@@ -100,6 +101,13 @@ def test_loopback_is_told_from_the_network(host: str, *, expected: bool) -> None
 def test_keys_stay_out_of_what_is_printed() -> None:
     """A settings object may end up in a log."""
     assert "hunter2" not in repr(proxy_settings(magpie_url=URL, api_key=("hunter2",), llm_key="hunter2"))
+
+
+def test_the_version_is_printed_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is what a report of a fault begins with."""
+    with pytest.raises(SystemExit, match=r"^0$"):
+        read_settings(["--version"], {})
+    assert capsys.readouterr().out == f"{spark_engine.__version__}\n"
 
 
 @pytest.mark.parametrize("setting", ["api_key", "admin_key"])

@@ -38,8 +38,14 @@ REASONS = (
 )
 """Why a block is not run, each with more words behind it if they help."""
 
-SAFE = ("curl http://127.0.0.1:8600/", "curl -X POST http://127.0.0.1:8600/", "spark-audio-proxy canary ")
+SAFE = (
+    *(f"curl http://127.0.0.1:{port}/" for port in (8600, 8000, 9000)),
+    "curl -X POST http://127.0.0.1:8600/",
+    "spark-audio-proxy canary ",
+)
 """What a block that is run may consist of."""
+
+FLOWS = [ROOT / f"custom_components/spark_audio/{kind}_flow.py" for kind in ("config", "options")]
 
 SHELL = blocks("sh", "bash", "shell", "console")
 SCRIPT = re.compile(r"scripts/(?P<name>[a-z-]+)(?P<arguments>.*)")
@@ -185,6 +191,29 @@ async def test_links_lead_somewhere(page: Path) -> None:
         if not target.exists() or (anchor and target.suffix == ".md" and anchor not in anchors(target)):
             lost.append(link)
     assert lost == []
+
+
+EXAMPLES = re.compile(r"(?:\w+\.local|192\.168\.\d+\.\d+|host\.docker\.internal|//parakeet|//magpie):(?P<port>\d+)")
+PORTS = {
+    "8000": "Parakeet",
+    "9000": "Magpie",
+    "8600": "the proxy",
+    "9100": "the hook",
+    "2375": "Docker",
+    "2222": "SSH",
+    "11434": "Ollama",
+}
+"""What listens on which port, wherever a reader may copy an address; docs/servers.md says so."""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*PAGES, *(ROOT / "proxy").rglob("*.yaml"), ROOT / "proxy/.env.example", *FLOWS],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+async def test_one_set_of_example_ports(path: Path) -> None:
+    """An address that is copied from one page fits what another page has started."""
+    assert [match[0] for match in EXAMPLES.finditer(path.read_text()) if match["port"] not in PORTS] == []
 
 
 async def test_every_guide_is_in_the_index() -> None:

@@ -121,5 +121,22 @@ def test_what_is_not_ready_is_not_released(changelog: str, tag: str, complaint: 
         notes(changelog, tag, "1.2.0")
 
 
+def test_every_word_that_publishing_makes_wrong_is_listed() -> None:
+    """CONTRIBUTING.md names the files that say that nothing is released, and no others."""
+    unreleased = re.compile(r"first\s+release\b|(released|published|release) yet|\(unreleased\)", re.IGNORECASE)
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z", "*.md", "*.yaml", "*.yml", "*Dockerfile"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("\0")
+    told = {name for name in tracked if name and unreleased.search((ROOT / name).read_text())} - {"CONTRIBUTING.md"}
+    section = (ROOT / "CONTRIBUTING.md").read_text().partition("## On the day of publishing\n")[2]
+    table = section.partition("| not decided")[0]
+    listed = {name for name in re.findall(r"`([^`\s]+)`", table) if (ROOT / name).is_file()}
+    assert listed == told
+
+
 def _files_of(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]

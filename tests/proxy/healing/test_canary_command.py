@@ -36,7 +36,7 @@ class TestProgram:
         async with running(parakeet.openai()) as fake:
             status, output, errors = await run("parakeet", "--url", fake.url)
             assert (status, errors) == (0, "")
-            assert output.startswith(f"Parakeet at {fake.url} is healthy (")
+            assert output.startswith(f"Parakeet at {fake.url} is healthy (openai, ")
             assert output.endswith("): The canary was transcribed right.\n")
             fake.answers["POST", parakeet.TRANSCRIPTIONS] = json({"detail": parakeet.CUDA}, status=500)
             status, output, errors = await run("parakeet", "--url", fake.url)
@@ -49,6 +49,7 @@ class TestProgram:
         async with running(magpie.nim()) as fake:
             status, output, errors = await run("magpie", "--url", fake.url, SPARK_AUDIO_MAGPIE_TOKEN="hunter2\n")
             assert (status, errors) == (0, "")
+            assert output.startswith(f"Magpie at {fake.url} is healthy (nim, ")
             assert output.endswith("): The canary was spoken.\n")
             (asked,) = fake.posts(magpie.SYNTHESIZE_ONLINE)
             assert asked.headers["Authorization"] == "Bearer hunter2"

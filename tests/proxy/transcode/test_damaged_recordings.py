@@ -96,6 +96,17 @@ def test_a_recording_without_its_end_says_so(name: str) -> None:
     assert result.all_seconds == pytest.approx(SECONDS, abs=0.1) or name == "opus"
 
 
+@pytest.mark.parametrize("codec", ["libopus", "flac"])
+def test_a_damaged_last_page_of_ogg_is_counted(codec: str) -> None:
+    """Its head still tells where the recording ends."""
+    whole = recorded("ogg", codec, SECONDS)
+    body = whole.rindex(b"OggS") + 27
+    body += 1 + whole[body - 1]
+    result, expected = decoded(whole[:body] + bytes(len(whole) - body)), decoded(whole).seconds
+    assert (result.left_out > 0.5) is (codec == "flac")
+    assert result.all_seconds == pytest.approx(expected, abs=0.13)
+
+
 def test_a_cluster_of_matroska_is_lost_and_counted() -> None:
     """libav looks for the next one; this file has one."""
     whole = recorded("webm", "libopus", SECONDS)

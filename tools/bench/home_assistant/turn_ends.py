@@ -15,11 +15,14 @@ from aiohttp import ClientSession, FormData
 from homeassistant.components.assist_pipeline.vad import VoiceCommandSegmenter
 from pymicro_vad import MicroVad
 
+from custom_components.spark_audio.home_names import HomeNames
 from custom_components.spark_audio.spark_engine.models import Audio, Transcript
 from custom_components.spark_audio.spark_engine.speech.audio import write_wav
 from custom_components.spark_audio.spark_engine.speech.listening import Listening
-from custom_components.spark_audio.spark_engine.speech.turn_end import BALANCED, FAST, TurnRule
+from custom_components.spark_audio.spark_engine.speech.turn_end import BALANCED, FAST, Meaning, TurnRule
 from custom_components.spark_audio.spark_engine.speech.voice_activity import FRAME, FRAMES_PER_SECOND, VoiceActivity
+
+from .bare_home import Names, bare_home
 
 LATENCY = 30
 """Frames from a request to its answer: 300 ms."""
@@ -28,6 +31,19 @@ RULES: Mapping[str, TurnRule] = {"balanced": BALANCED, "fast": FAST}
 
 READING = "reading"
 """Files whose names begin so hold one speaker who reads on: every end within is one too many."""
+
+HOME = Names(
+    {
+        "light": ("kitchen light", "lamp"),
+        "lock": ("front door",),
+        "cover": ("garage door", "blinds", "curtains"),
+        "switch": ("television", "radio", "vacuum cleaner"),
+        "fan": ("fan",),
+        "climate": ("heating",),
+    },
+    ("kitchen", "bedroom", "bathroom", "living room", "office"),
+)
+"""What the commands speak of."""
 
 LONGEST = 15 * FRAMES_PER_SECOND
 PAUSE = 20
@@ -38,9 +54,10 @@ LEAD = 20
 class Clock:
     """The frame that is heard, and a recogniser whose answers are due at a later one."""
 
-    def __init__(self, session: ClientSession, url: str) -> None:
+    def __init__(self, session: ClientSession, url: str, names: HomeNames) -> None:
         """Frame 0."""
         self.frame = 0
+        self._names = names
         self._session = session
         self._url = url
         self._known: dict[bytes, str] = {}
@@ -54,6 +71,11 @@ class Clock:
         while self.frame <= due:  # noqa: ASYNC110 - time is what `tick` makes it
             await asyncio.sleep(0)
         return Transcript(text)
+
+    async def meaning(self, text: str) -> Meaning:
+        """Return what the home makes of a transcript, within one frame."""
+        async with self._thinking:
+            return await self._names.meaning(text, "en")
 
     async def _ask(self, audio: Audio) -> str:
         form = FormData()
@@ -98,6 +120,7 @@ async def _end_by_rule(clock: Clock, rule: TurnRule, pcm: bytes) -> int:
         transcribe=clock.transcribe,
         detector=MicroVad().Process10ms,
         rule=rule,
+        meaning=clock.meaning,
         language="en",
         clock=lambda: clock.frame / FRAMES_PER_SECOND,
     )
@@ -140,8 +163,10 @@ def _onsets(pcm: bytes) -> tuple[list[int], int]:
 async def main(sounds: Mapping[str, bytes], url: str) -> dict[str, dict[str, int]]:
     """Return the ends of all sounds, by all ways."""
     found = {}
-    async with ClientSession() as session:
-        clock = Clock(session, url)
+    async with bare_home(HOME) as hass, ClientSession() as session:
+        names = HomeNames(hass, (), longest=LONGEST)
+        await names.prepare("en")
+        clock = Clock(session, url, names)
         for name, pcm in sounds.items():
             measure = ends_within if name.startswith(READING) else end
             found[name] = {way: await measure(way, clock, pcm) for way in ("home_assistant", *RULES)}

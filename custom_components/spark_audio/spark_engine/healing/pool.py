@@ -146,6 +146,7 @@ class ParakeetPool(Pool[Parakeet]):
         *,
         language: str | None = None,
         times: bool = False,
+        hints: Sequence[str] = (),
         deadline: float | None = None,
     ) -> Transcript:
         """Transcribe as `Parakeet.transcribe` does, by the best server.
@@ -158,7 +159,9 @@ class ParakeetPool(Pool[Parakeet]):
             limit = None if deadline is None else deadline + load
             try:
                 async with asyncio.timeout(limit):
-                    return await member.client.transcribe(audio, language=language, times=times, load_seconds=load)
+                    return await member.client.transcribe(
+                        audio, language=language, times=times, hints=hints, load_seconds=load
+                    )
             except TimeoutError as err:
                 # Raised in here, so that the watchdog sees it.
                 raise TimedOut(f"The server did not answer within {limit:g} s.") from err

@@ -1,5 +1,6 @@
 """Speech to text: audio to Transcript, in the dialect that the server speaks."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ..errors import Rejected, ServerFault, SparkError, Unauthorized
@@ -37,12 +38,19 @@ class Parakeet:
         return sleep is not None and model is not None and await sleep.is_asleep(self.transport, model)
 
     async def transcribe(
-        self, audio: AudioSource, *, language: str | None = None, times: bool = False, load_seconds: float = 0.0
+        self,
+        audio: AudioSource,
+        *,
+        language: str | None = None,
+        times: bool = False,
+        hints: Sequence[str] = (),
+        load_seconds: float = 0.0,
     ) -> Transcript:
         """Return the transcript of 16 kHz s16le mono audio; `times` asks for segments and words where there are any.
 
         Audio that is still arriving is sent on as it comes: see that it does soon, since the deadline covers that, too.
-        `language` is a BCP-47 tag or None for automatic. `load_seconds` is allowed for the server to load its model.
+        `language` is a BCP-47 tag or None for automatic. `hints` are words to expect, where a server takes them.
+        `load_seconds` is allowed for the server to load its model.
         Raises SparkError, ValueError for any other sample rate.
         """
         if audio.sample_rate != SAMPLE_RATE:
@@ -50,7 +58,7 @@ class Parakeet:
         server, doubt = await self._server_to_ask()
         with self.identification.forgetting():
             try:
-                return await self._transcribe(server, audio, server.ways(language, times=times), load_seconds)
+                return await self._transcribe_with_hints(server, audio, hints, load_seconds, language, times=times)
             except SparkError as err:
                 # A refusal may be this recording's; an answer of another kind means another server, whatever was there.
                 if not denies(err) or (server.is_certain and isinstance(err, Rejected)):
@@ -68,6 +76,29 @@ class Parakeet:
             return await self.server(), None
         except Unauthorized as err:
             return ParakeetServer(OPENAI), err
+
+    async def _transcribe_with_hints(
+        self,
+        server: ParakeetServer,
+        audio: AudioSource,
+        hints: Sequence[str],
+        load_seconds: float,
+        language: str | None,
+        *,
+        times: bool,
+    ) -> Transcript:
+        """Ask without hints where the server refuses them, and remember that."""
+        plain = server.ways(language, times=times)
+        if (hinted := server.ways(language, times=times, hints=hints)) == plain:
+            return await self._transcribe(server, audio, plain, load_seconds)
+        try:
+            return await self._transcribe(server, audio, hinted, load_seconds)
+        except Rejected as err:
+            if err.status not in _REFUSED_FIELDS:
+                raise
+        without = replace(server, refuses_hints=True)
+        self.identification.learned(server, without)
+        return await self._transcribe(without, audio, plain, load_seconds)
 
     async def _transcribe(
         self, server: ParakeetServer, audio: AudioSource, ways: list[Fields], load_seconds: float

@@ -12,6 +12,7 @@ from ..errors import Busy, Rejected, WrongServer
 from ..models import Json, Transcript
 from ..speech.language import base_language, with_region
 from .bodies import Fields
+from .hints import Hints, as_contexts, as_hotwords, as_keywords, as_prompt, no_hints
 from .identification import Keep
 from .magpie_readers import LIST_VOICES
 from .parakeet_readers import read_groxaxo, read_openai, read_shadowfita, read_text_alone
@@ -80,6 +81,8 @@ class ParakeetDialect:
     """Whether words may come with times asked for; where False, they certainly do not."""
     read: Callable[[Json], Transcript] = read_openai
     """The transcript in an answer. Raises KeyError, TypeError or ValueError where there is none."""
+    hints: Hints = no_hints
+    """The fields that tell the server which words to expect."""
     path: str = TRANSCRIPTIONS
     longest: float | None = None
     """Seconds of audio that one request may hold; None where there is no limit that a window could reach."""
@@ -96,6 +99,8 @@ class ParakeetServer:
     version: str | None = None
     refused: int = 0
     """How many of the dialect's ways to ask for times this server has refused."""
+    refuses_hints: bool = False
+    """Whether it has refused a request with words to expect."""
     has_heard: bool = False
     """Whether it has transcribed anything."""
     keep: Keep = Keep.ALWAYS
@@ -115,9 +120,10 @@ class ParakeetServer:
         """Return whether it is known that the server hears."""
         return self.dialect.is_certain or self.has_heard
 
-    def ways(self, language: str | None, *, times: bool) -> list[Fields]:
+    def ways(self, language: str | None, *, times: bool, hints: Sequence[str] = ()) -> list[Fields]:
         """Return the form fields of a transcription, without the file, in the ways to try one after the other.
 
+        `hints` are words to expect, for a server that takes them.
         Raises Busy where the server has no model yet.
         """
         dialect = self.dialect
@@ -135,7 +141,8 @@ class ParakeetServer:
                 # NIM answers 400 without a language; "multi" lets its multilingual model detect it.
                 said["language"] = "multi"
         timed = dialect.timed[self.refused :] if times else ()
-        return [{**fields, **said} for fields in (*timed, dialect.plain)]
+        expected = dialect.hints(hints, self.model) if hints and not self.refuses_hints else {}
+        return [{**fields, **said, **expected} for fields in (*timed, dialect.plain)]
 
 
 SPARK_AUDIO = ParakeetDialect(
@@ -146,6 +153,7 @@ SPARK_AUDIO = ParakeetDialect(
     timed=(_ALL_TIMES, _VERBOSE),
     gives_segments=True,
     gives_words=True,
+    hints=as_keywords,
 )
 """Our own proxy: what comes with a transcript depends on the server behind it."""
 
@@ -170,6 +178,7 @@ NEMO_SPEECH = ParakeetDialect(
     models=lambda answers: ids([model for model in answers.models() if model.get("capability") == "transcription"]),
     timed=(_VERBOSE,),
     gives_words=True,
+    hints=as_contexts,
 )
 """NVIDIA NeMo-Speech.cpp: WAV only, one model whatever is asked for, words but no segments."""
 
@@ -254,6 +263,7 @@ PARAKEET_API = ParakeetDialect(
     name="parakeet-api",
     recognise=lambda answers: answers.document("/").get("message") == "Parakeet API is running",
     read=read_text_alone,
+    hints=as_hotwords,
 )
 """parakeet-api: its words are the text, evenly spread over the recording, so none are asked for."""
 
@@ -265,6 +275,7 @@ CRISPASR = ParakeetDialect(
     timed=(_ALL_TIMES, _VERBOSE),
     gives_segments=True,
     gives_words=True,
+    hints=as_hotwords,
 )
 """CrispASR: one model of any of many kinds, and 404 for the GET of a route for POST."""
 
@@ -315,6 +326,7 @@ OPENAI = ParakeetDialect(
     timed=(_ALL_TIMES, _VERBOSE),
     gives_segments=True,
     gives_words=True,
+    hints=as_prompt,
 )
 """OpenAI's contract as written, for a server that nothing else fits, such as that of parakeet.cpp."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from ..errors import SparkError, TimedOut
 from ..models import SAMPLE_RATE, SAMPLE_WIDTH, Audio, Transcript
-from .turn_end import LONGEST_TURN, TurnRule, is_over
+from .turn_end import LONGEST_TURN, Meaning, TurnRule, is_over
 from .voice_activity import FRAME, VoiceActivity, VoiceDetector
 
 PAUSE = 0.2
@@ -33,6 +33,11 @@ LONGEST_CHUNK = 1.0
 type Transcribe = Callable[[Audio], Awaitable[Transcript]]
 
 
+async def without_meaning(_transcript: str) -> Meaning:
+    """Return that no home knows the sentence."""
+    return Meaning.UNKNOWN
+
+
 class TooLong(Exception):
     """More audio came than is kept in memory."""
 
@@ -46,6 +51,8 @@ class Heard:
     """None where there was no such request, or it failed at once: the caller asks, and is told what is wrong."""
     timed_out: TimedOut | None = None
     """Why there is none and the caller need not ask again: it has waited long enough."""
+    is_without_speech: bool = False
+    """Whether a detector heard all of it, and nothing that could be speech: a recogniser would make words of noise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +61,9 @@ class Listening:
 
     Without a detector nothing is transcribed early. `may_ask_early` tells whether the service can bear a request made
     early. `understood` is told each early transcript: all words up to a pause, more may follow. Without a `rule` the
-    stream's end is the turn's. `speech_began` and `turn_ended` are called once each, with the place in the stream in
-    seconds: at the first speech, and where the rule ends the turn, before the transcript is there. `clock` tells
-    monotonic seconds.
+    stream's end is the turn's; `meaning` tells the rule what the home makes of an early transcript. `speech_began` and
+    `turn_ended` are called once each, with the place in the stream in seconds: at the first speech, and where the rule
+    ends the turn, before the transcript is there. `clock` tells monotonic seconds.
     """
 
     transcribe: Transcribe
@@ -64,6 +71,7 @@ class Listening:
     may_ask_early: Callable[[], bool] = lambda: True
     understood: Callable[[Transcript], None] = lambda _: None
     rule: TurnRule | None = None
+    meaning: Callable[[str], Awaitable[Meaning]] = without_meaning
     speech_began: Callable[[float], None] = lambda _: None
     turn_ended: Callable[[float], None] = lambda _: None
     language: str | None = None
@@ -95,6 +103,7 @@ class _Turn:
         self._activity = VoiceActivity(options.detector) if options.detector else None
         self._started = self._sound_at = self._spoken_at = options.clock()
         self._request: asyncio.Task[Transcript] | None = None
+        self._meaning = Meaning.UNKNOWN
         self._request_covers = 0
         self._requests = 0
 
@@ -126,7 +135,7 @@ class _Turn:
             return True
         silence = self._silence(self._activity)
         return silence > 0 and is_over(
-            self._options.rule, silence, self._understood(self._activity), self._options.language
+            self._options.rule, silence, self._understood(self._activity), self._options.language, self._meaning
         )
 
     def audio(self) -> Audio:
@@ -136,7 +145,7 @@ class _Turn:
         """Return what came of it; the early request is waited for where it holds every frame of speech."""
         audio = self.audio()
         if self._request is None or self._activity is None or self._request_covers < self._activity.speech_end:
-            return Heard(audio)
+            return Heard(audio, is_without_speech=self._activity is not None and self._activity.is_without_speech)
         try:
             return Heard(audio, await self._request)
         except TimedOut as err:
@@ -173,12 +182,15 @@ class _Turn:
         if self._options.may_ask_early():
             self._requests += 1
             self._request_covers = activity.frames
+            self._meaning = Meaning.UNKNOWN
             so_far = self.audio()
             self._request = asyncio.ensure_future(self._transcribe(replace(so_far, pcm=so_far.pcm + PADDING)))
 
     async def _transcribe(self, audio: Audio) -> Transcript:
         transcript = await self._options.transcribe(audio)
         self._options.understood(transcript)
+        if self._options.rule:
+            self._meaning = await self._options.meaning(transcript.text)
         return transcript
 
 

@@ -19,8 +19,7 @@ from time import monotonic
 
 from ..models import Audio
 from .audio import silence
-from .sentences import CLOSERS, STOPS
-from .text import UTTERANCE_AIM
+from .text import UTTERANCE_AIM, gap_behind
 
 type Synthesize = Callable[[str], AsyncGenerator[Audio]]
 
@@ -38,9 +37,6 @@ CAUTION = 2.0
 
 SILENCE = 0.1
 """Seconds of silence at a time: speech that comes meanwhile waits no longer than that."""
-
-_PAUSES = tuple(f"{STOPS},;:-–—，；：、")
-"""Marks that make a voice pause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +74,7 @@ def how_many(waiting: Sequence[str], progress: Progress, now: float) -> int:
 def together(sentences: Sequence[str]) -> str:
     """Return one utterance. What ends without punctuation, a heading for one, gets a full stop in front of the next."""
     *others, last = sentences
-    ended = (text if text.rstrip(CLOSERS).endswith(_PAUSES) else f"{text}." for text in others)
-    return " ".join([*ended, last])
+    return "".join([*(text + gap_behind(text) for text in others), last])
 
 
 async def speak(

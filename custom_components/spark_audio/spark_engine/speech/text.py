@@ -11,7 +11,9 @@ import unicodedata
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 
-from .sentences import SentenceReader, is_closed
+from .characters import folded
+from .replacements import Rewrite, as_written
+from .sentences import CLOSERS, STOPS, SentenceReader, is_closed
 from .thoughts import ThoughtReader
 
 PAUSE = 0.4
@@ -26,6 +28,9 @@ UTTERANCE_LIMIT = 400
 CLAUSE_CHARACTERS = 40
 CLAUSE_WORDS = 8
 """A first clause of so many characters or words covers the time in which the next piece is made."""
+
+PAUSE_MARKS = tuple(f"{STOPS},;:-–—，；：、")
+"""Marks that make a voice pause."""
 
 _FENCE = ("```", "~~~")
 _BLOCK = re.compile(r"#{1,6}\s|[-*+•]\s|\d{1,3}[.)]\s|>|\|")
@@ -48,7 +53,7 @@ _TAG = (
     r"(?:\s+[\w:@.-]+\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'|[^\s\"'<>]+))*\s*/?>"
 )
 
-_INLINE = (
+_MARKUP = (
     # Citations of search tools (【4†source】) and of papers ([1], [2, 3], [^4]).
     (re.compile(r"【[^】]{1,80}】|\s?\[\^?\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\](?!\()"), ""),
     (re.compile(r"\[(?:pause|break|silence)(?:[\s:=]*[\d.]+\s*m?s)?\]", re.IGNORECASE), ", "),
@@ -65,8 +70,12 @@ _INLINE = (
     # Not between digits: 30*40*50 cm.
     (re.compile(r"(?<!\d)(\*\*\*|\*\*|\*|~~|`+)(?=\S)(.+?)(?<=\S)\1(?!\d)"), r"\2"),
     (re.compile(r"_{3,}"), " "),
-    (re.compile(r"(?<=\b[A-Za-z])#(?!\w)"), " sharp"),
     (re.compile(r"(?<!\w)(__|_)(?=\S)(.+?)(?<=\S)\1(?!\w)"), r"\2"),
+)
+"""What is written for the eye. What it stands around is text, in which words may be replaced."""
+
+_SIGNS = (
+    (re.compile(r"(?<=\b[A-Za-z])#(?!\w)"), " sharp"),
     (re.compile(r"^\s*\||\|\s*$"), ""),
     (re.compile(r"\s*\|\s*"), ", "),
     (re.compile(r"[*`{}<>\\^~#]"), " "),
@@ -86,12 +95,6 @@ _CLAUSE_END = re.compile(
     r"(?!(?:(?<=\d[,;:—])|(?<=\d\s[:;–—-]))\s*\d)"
     r"|[，；：、。！？]"
 )
-_JOINERS = "\u00ad\u200b\u200c\u200d\u2060\ufeff\ufe0e\ufe0f\u20e3"
-"""Characters without a width: they shape emoji, or say where a word may be broken."""
-
-_FOLDED = ("<square>", "<font>", "<narrow>", "<compat> 00B0")
-"""Kinds of compatibility characters that stand for ordinary ones: ㎡, 𝐚, ℃."""
-
 _CLAUSE_AHEAD = 40
 """Characters that may change whether a clause ends in front of them: spaces, a digit."""
 
@@ -101,10 +104,16 @@ def is_speakable(text: str) -> bool:
     return any(unicodedata.category(char)[0] in "LN" for char in text)
 
 
-def clean(text: str) -> str:
-    """Return one utterance without Markdown, emoji, tags and long links; what is left is meant to be spoken."""
-    text = unicodedata.normalize("NFC", "".join(map(_spoken_char, _without_entities(text))))
-    for pattern, replacement in _INLINE:
+def clean(text: str, rewrite: Rewrite = as_written) -> str:
+    """Return one utterance without Markdown, emoji, tags and long links; what is left is meant to be spoken.
+
+    `rewrite` gets the text without its markup, but still with signs and emoji: it may have words for them.
+    """
+    text = folded(_without_entities(text))
+    for pattern, replacement in _MARKUP:
+        text = pattern.sub(replacement, text)
+    text = "".join(map(_spoken_char, rewrite(text)))
+    for pattern, replacement in _SIGNS:
         text = pattern.sub(replacement, text)
     return text.strip()
 
@@ -118,14 +127,10 @@ def _without_entities(text: str) -> str:
 
 
 def _spoken_char(char: str) -> str:
-    """Return what to speak for one character: squares (㎡, ℃) as what they hold, pictures and arrows as a gap."""
+    """Return what to speak for one character: a gap for pictures and arrows."""
     if char.isascii():
         return char
     category = unicodedata.category(char)
-    if category in ("Cf", "Mn", "Me") and char in _JOINERS:
-        return ""
-    if unicodedata.decomposition(char).startswith(_FOLDED):
-        return unicodedata.normalize("NFKC", char)
     is_picture = (category == "So" and char not in "°№") or "\u2190" <= char <= "\u21ff" or "🏻" <= char <= "🏿"
     return " " if is_picture or category in ("Cs", "Co") else char
 
@@ -207,17 +212,18 @@ class BlockReader:
         return "\n\n" + start if self._block else start
 
 
-async def utterances(text: str | AsyncGenerator[str]) -> AsyncGenerator[str | None]:
+async def utterances(text: str | AsyncGenerator[str], rewrite: Rewrite = as_written) -> AsyncGenerator[str | None]:
     """Yield what to speak, sentence by sentence, as soon as each is complete: clean, speakable, up to UTTERANCE_LIMIT.
 
     While the text is still being written, the first clause goes ahead, and None tells that the text pauses. Text that
-    is all there has its sentences whole: no word has to be waited for. Closes `text`; raises what it raises.
+    is all there has its sentences whole: no word has to be waited for. `rewrite` replaces words of a sentence. Closes
+    `text`; raises what it raises.
     """
     if isinstance(text, str):
         thoughts, blocks, reader = ThoughtReader(), BlockReader(), SentenceReader()
         heard = thoughts.feed(text) + thoughts.finish()
         for sentence in reader.feed(blocks.feed(heard) + blocks.finish()):
-            for utterance in _spoken(sentence):
+            for utterance in _spoken(sentence, rewrite):
                 yield utterance
         return
     async with aclosing(_sentences(text)) as sentences:
@@ -225,12 +231,30 @@ async def utterances(text: str | AsyncGenerator[str]) -> AsyncGenerator[str | No
             if written is None:
                 yield None
             else:
-                for utterance in _spoken(written):
+                for utterance in _spoken(written, rewrite):
                     yield utterance
 
 
-def _spoken(sentence: str) -> Iterator[str]:
-    return filter(is_speakable, split_long(clean(sentence)))
+async def spoken_text(text: AsyncGenerator[str], rewrite: Rewrite = as_written) -> AsyncGenerator[str]:
+    """Yield what is spoken of `text`, for an engine that reads all signs aloud: utterances, with a gap between them.
+
+    Closes `text`; raises what it raises.
+    """
+    gap = ""
+    async with aclosing(utterances(text, rewrite)) as spoken:
+        async for utterance in spoken:
+            if utterance is not None:
+                yield gap + utterance
+                gap = gap_behind(utterance)
+
+
+def gap_behind(utterance: str) -> str:
+    """Return what parts an utterance from the next one: a full stop as well, behind a heading without punctuation."""
+    return " " if utterance.rstrip(CLOSERS).endswith(PAUSE_MARKS) else ". "
+
+
+def _spoken(sentence: str, rewrite: Rewrite) -> Iterator[str]:
+    return filter(is_speakable, split_long(clean(sentence, rewrite)))
 
 
 async def _sentences(text: AsyncGenerator[str]) -> AsyncGenerator[str | None]:

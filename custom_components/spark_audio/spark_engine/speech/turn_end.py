@@ -5,6 +5,7 @@ is not a command.
 """
 
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from .language import base_language
 from .sentences import CLOSERS, STOPS
@@ -52,27 +53,45 @@ _OPEN_END_WORDS, _NUMBER_WORDS, _DURATION_WORDS = (
 _NONE: frozenset[str] = frozenset()
 
 
+class Meaning(Enum):
+    """What a home makes of a sentence."""
+
+    WHOLE = auto()
+    """A sentence of this home, which needs no full stop to be one."""
+    MAY_GO_ON = auto()
+    """A sentence that a longer name may complete: "turn on the kitchen" where there is a kitchen light."""
+    UNKNOWN = auto()
+    """Not one of the home's sentences: how it reads decides."""
+
+
 @dataclass(frozen=True, slots=True)
 class TurnRule:
-    """Seconds of silence that end a turn: after a complete sentence, and after anything else."""
+    """Seconds of silence that end a turn: after a complete sentence, anything else, and a sentence of the home."""
 
     complete: float
     unfinished: float
+    known: float
 
 
-BALANCED = TurnRule(complete=0.65, unfinished=1.25)
-FAST = TurnRule(complete=0.2, unfinished=0.8)
+BALANCED = TurnRule(complete=0.65, unfinished=1.25, known=0.25)
+FAST = TurnRule(complete=0.2, unfinished=0.8, known=0.2)
 
 
-def is_over(rule: TurnRule, silence: float, transcript: str | None, language: str | None) -> bool:
+def is_over(
+    rule: TurnRule, silence: float, transcript: str | None, language: str | None, meaning: Meaning = Meaning.UNKNOWN
+) -> bool:
     """Return whether the turn is over after so many seconds of silence.
 
-    `transcript` is what was understood of all speech so far, None where that is not known (yet).
+    `transcript` is what was understood of all speech so far, None where that is not known (yet), and `meaning` what the
+    home makes of it.
     """
     if transcript == "":
         return silence >= NOTHING_SAID
-    is_known = transcript is not None and is_complete(transcript, language)
-    return silence >= (rule.complete if is_known else rule.unfinished)
+    if transcript is None or meaning is Meaning.MAY_GO_ON:
+        return silence >= rule.unfinished
+    if meaning is Meaning.WHOLE:
+        return silence >= rule.known
+    return silence >= (rule.complete if is_complete(transcript, language) else rule.unfinished)
 
 
 def is_complete(transcript: str, language: str | None) -> bool:
@@ -91,4 +110,9 @@ def is_complete(transcript: str, language: str | None) -> bool:
     *_, before, last = words
     is_number = last.isdecimal() or last in _NUMBER_WORDS.get(tag, _NONE)
     wants_unit = is_number and before in _DURATION_WORDS.get(tag, _NONE)
-    return last not in _OPEN_END_WORDS.get(tag, _NONE) and not wants_unit
+    return not is_open_end(last, tag) and not wants_unit
+
+
+def is_open_end(word: str, language: str) -> bool:
+    """Return whether no command ends with this word, in small letters."""
+    return word in _OPEN_END_WORDS.get(base_language(language), _NONE)

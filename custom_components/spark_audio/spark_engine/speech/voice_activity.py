@@ -16,6 +16,10 @@ FRAME = SAMPLE_RATE // FRAMES_PER_SECOND * SAMPLE_WIDTH
 SPEECH = 0.5
 """Probability above which a frame is speech: Home Assistant's own threshold."""
 
+NO_SPEECH = 0.1
+"""Probability that no frame of speech stays below: the least of any short, quiet or whispered command was 0.21, and the
+most of steady noise 0.09 (docs/performance.md)."""
+
 ABOVE_ROOM = 2.0
 """How many times louder than the room a sound must be to be speech (6 dB)."""
 
@@ -57,6 +61,8 @@ class VoiceActivity:
         """Frames heard up to the last one with speech; 0 where there was none."""
         self.sound_end = 0
         """Frames heard up to the last one with any sound; 0 where there was none."""
+        self._likeliest = -1.0
+        """The highest probability so far; below 0 while the detector has told none."""
         self._detector = detector
         self._sound_start = 0
         self._room = LIKELY_ROOM
@@ -70,10 +76,17 @@ class VoiceActivity:
             return 0.0
         return (self.frames - self.speech_end) / FRAMES_PER_SECOND
 
+    @property
+    def is_without_speech(self) -> bool:
+        """Return whether nothing that was heard could be speech; False where the detector cannot tell yet."""
+        return 0 <= self._likeliest <= NO_SPEECH
+
     def hear(self, frame: bytes) -> None:
         """Take in 10 ms of 16 kHz s16le mono samples."""
         self.frames += 1
-        is_speech = self._detector(frame) > SPEECH
+        probability = self._detector(frame)
+        self._likeliest = max(self._likeliest, probability)
+        is_speech = probability > SPEECH
         if self._is_loud(frame, is_speech=is_speech):
             if self.frames - self.sound_end > GAP:
                 self._sound_start = self.frames

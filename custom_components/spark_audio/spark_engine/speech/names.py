@@ -1,0 +1,277 @@
+"""Names that a recogniser does not know, put right: "colics lamp" is the "Kallax lamp" of this house.
+
+Finding what a name may have become is easy; the work is restraint. So a name is put in only where a sentence makes no
+sense without it and does with it, which is for a grammar to say; without a grammar, only where next to nothing differs.
+"""
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from operator import attrgetter
+from typing import Protocol
+
+from ..models import Transcript
+from .phonetics import consonants_of, letters_of, sound_of, words_of
+from .turn_end import is_open_end
+
+FARTHEST, FARTHEST_ALONE = 0.6, 0.42
+"""The distance, 0 to 1, beyond which a name is no candidate even where the grammar wants one.
+
+The second is for names of which no word was heard: "weeble heater" may well be the "Wemo heater", and "pantry staples"
+are no "vanity bulbs".
+"""
+
+TINY = 0.14
+"""The distance up to which a name is put in without a grammar."""
+
+FAR = 0.4
+MARGIN, MARGIN_OF_FAR = 0.05, 0.15
+"""By how much a name has to be closer than the next one that fits as well: more where it is itself beyond FAR."""
+
+SHORTEST_WITHOUT_GRAMMAR = 6
+"""Letters of a name that is put in without a grammar: shorter ones sound like too many words."""
+
+MOST_WORDS = 30
+"""Words of a transcript beyond which it is no command to a home."""
+
+MOST_PARSES = 6
+MOST_PAIRS = 3
+"""Sentences with one name, and with two, that the grammar is asked about for one transcript."""
+
+MOST_NAMES = 2_000
+
+_WIDER = 2
+"""How many words more than a name has may stand for it: "Kallax" becomes "call axe"."""
+
+_KEPT = 5
+"""Names that are compared closely for each run of words."""
+
+_FARTHEST_SOUND = 0.6
+
+_SOUND, _CONSONANTS, _LETTERS = 0.45, 0.35, 0.2
+"""What counts how much: recognisers keep consonants best, and spelling least."""
+
+_LOST = 0.1
+"""Added for each article or the like in what was heard: it hardly belongs to a name."""
+
+_WORD = re.compile(r"[\w'’-]*\w")
+
+
+class Grammar(Protocol):
+    """What sentences the home understands, in one language."""
+
+    async def parses(self, text: str) -> bool:
+        """Return whether this is a sentence of the home, with the names as they are spelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A name, and where in a transcript it may have been meant: `start` and `end` count characters."""
+
+    start: int
+    end: int
+    name: str
+    distance: float
+    """0 for the same sound and spelling, 1 for nothing in common."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """One name as it sounds in one language."""
+
+    name: str
+    language: str
+    sound: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The names of a home, as they sound in one language. Made by `vocabulary`, which takes milliseconds."""
+
+    language: str
+    forms: tuple[_Form, ...] = ()
+    beginnings: frozenset[tuple[str, ...]] = frozenset()
+    """The first words of each name that has more."""
+    whole: frozenset[tuple[str, ...]] = frozenset()
+    """All words of each name."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names as they are spelled."""
+        return tuple(dict.fromkeys(form.name for form in self.forms))
+
+    def may_go_on(self, text: str) -> bool:
+        """Return whether a longer name may follow: "turn on the kitchen" where there is a "kitchen light"."""
+        words = tuple(words_of(text))
+        tails = (words[at:] for at in range(max(0, len(words) - 8), len(words)))
+        known = next((tail for tail in tails if tail in self.whole or tail in self.beginnings), ())
+        return known in self.beginnings
+
+    def matches(self, transcript: str) -> Sequence[Match]:
+        """Return what names may have been meant, and where, the closest first. Takes milliseconds."""
+        try:
+            from .closeness import Closeness  # noqa: PLC0415 - where its library is missing, nothing matches
+        except ImportError:
+            return ()
+        words = list(_WORD.finditer(transcript))
+        closeness = Closeness([form.sound for form in self.forms])
+        found: dict[tuple[int, int, str], Match] = {}
+        for start, end in _runs(words, self._widest):
+            said = transcript[start:end]
+            sound = sound_of(said, self.language)
+            for form in (self.forms[at] for at in closeness.closest(sound, _FARTHEST_SOUND, _KEPT)):
+                distance, farthest = _distance_between(words_of(said), form, self.language, closeness.distance)
+                best = found.get((start, end, form.name))
+                if distance <= farthest and (best is None or distance < best.distance):
+                    found[start, end, form.name] = Match(start, end, form.name, distance)
+        return sorted(found.values(), key=attrgetter("distance"))
+
+    @property
+    def _widest(self) -> int:
+        return max((len(words) for words in self.whole), default=0) + _WIDER
+
+
+def vocabulary(names: Iterable[str], language: str) -> Vocabulary:
+    """Return these names as they sound in a language, and as they sound in English: many are brands. Takes a moment."""
+    distinct = {" ".join(name.split()).casefold(): " ".join(name.split()) for name in names if letters_of(name)}
+    spelled = tuple(distinct.values())[:MOST_NAMES]
+    forms = {_Form(name, tag, sound_of(name, tag)): None for name in spelled for tag in (language, "en")}
+    whole = frozenset(tuple(words_of(name)) for name in spelled)
+    beginnings = frozenset(words[:count] for words in whole for count in range(1, len(words)))
+    return Vocabulary(language, tuple(forms), beginnings, whole)
+
+
+async def corrected(transcript: str, names: Vocabulary, grammar: Grammar | None) -> str:
+    """Return the transcript with the names of the home put right, the same where that is not certain.
+
+    Takes as long as the grammar does: give it a deadline.
+    """
+    if not names.forms:
+        return transcript
+    if grammar is None:
+        return put_in(transcript, _certain(await asyncio.to_thread(names.matches, transcript)))
+    if len(words_of(transcript)) > MOST_WORDS or await grammar.parses(transcript):
+        return transcript
+    matches = await asyncio.to_thread(names.matches, transcript)
+    return put_in(transcript, await _fitting(transcript, matches, grammar))
+
+
+async def respelled(transcript: Transcript, names: Vocabulary) -> Transcript:
+    """Return the transcript with the names put in that hardly differ, in its segments as well.
+
+    Words stay as they were heard: each has its own times, and a name may be more or fewer of them.
+    """
+    text = await corrected(transcript.text, names, None)
+    if text == transcript.text or transcript.segments is None:
+        return replace(transcript, text=text)
+    segments = [replace(each, text=await corrected(each.text, names, None)) for each in transcript.segments]
+    return replace(transcript, text=text, segments=tuple(segments))
+
+
+def put_in(transcript: str, matches: Sequence[Match]) -> str:
+    """Return the transcript with these names in it, which do not overlap."""
+    for match in sorted(matches, key=attrgetter("start"), reverse=True):
+        transcript = transcript[: match.start] + match.name + transcript[match.end :]
+    return transcript
+
+
+async def _fitting(transcript: str, matches: Sequence[Match], grammar: Grammar) -> Sequence[Match]:
+    """Return the name, or two, that make a sentence; none where none do, or others are about as close."""
+    singles = [(match,) for match in matches]
+    for proposals, most in ((singles, MOST_PARSES), (_pairs(matches), MOST_PAIRS)):
+        fits = await _parsing(transcript, proposals, most, grammar)
+        if fits:
+            return fits[0] if len(fits) == 1 else ()
+    return ()
+
+
+async def _parsing(
+    transcript: str, proposals: Sequence[Sequence[Match]], most: int, grammar: Grammar
+) -> Sequence[Sequence[Match]]:
+    """Return the closest proposal that makes a sentence, and those about as close that make another one."""
+    fits: list[Sequence[Match]] = []
+    asked: set[str] = set()
+    for proposal in proposals:
+        sentence = put_in(transcript, proposal)
+        if sentence.casefold() in asked:
+            continue
+        if len(asked) == most or (fits and _distance(proposal) > _distance(fits[0]) + _margin(fits[0])):
+            break
+        asked.add(sentence.casefold())
+        if await grammar.parses(sentence):
+            fits.append(proposal)
+    return fits
+
+
+def _pairs(matches: Sequence[Match]) -> Sequence[Sequence[Match]]:
+    """Return two names that may have been meant: the lamp and the room that it is in. The closest pair comes first."""
+    best: dict[str, Match] = {}
+    for match in matches:
+        best.setdefault(match.name, match)
+    apart = (pair for pair in combinations(list(best.values())[:_KEPT], 2) if not _overlap(*pair))
+    return sorted(apart, key=_distance)
+
+
+def _certain(matches: Sequence[Match]) -> Sequence[Match]:
+    """Return the names that hardly differ from what was heard, each where nothing else is about as close."""
+    certain: list[Match] = []
+    for match in matches:
+        rivals = (other for other in matches if other.name != match.name and _is_rival(other, match))
+        if (
+            match.distance <= TINY
+            and len(letters_of(match.name)) >= SHORTEST_WITHOUT_GRAMMAR
+            and all(other.distance > match.distance + MARGIN for other in rivals)
+            and not any(_overlap(match, other) for other in certain)
+        ):
+            certain.append(match)
+    return certain
+
+
+def _distance(proposal: Sequence[Match]) -> float:
+    return max(match.distance for match in proposal)
+
+
+def _margin(proposal: Sequence[Match]) -> float:
+    return MARGIN if _distance(proposal) <= FAR else MARGIN_OF_FAR
+
+
+def _overlap(one: Match, other: Match) -> bool:
+    return one.start < other.end and other.start < one.end
+
+
+def _is_rival(other: Match, match: Match) -> bool:
+    """Return whether the other one would take the place of this one, and not of a part of it."""
+    return _overlap(other, match) and other.end - other.start >= match.end - match.start
+
+
+def _distance_between(
+    heard: Sequence[str], form: _Form, language: str, closeness: Callable[[str, str], float]
+) -> tuple[float, float]:
+    """Return how far what was heard is from a name, 0 to 1, by the words that they do not share, and how far it may be.
+
+    1 where one is a part of the other: a word that was not said is not misheard.
+    """
+    name = words_of(form.name)
+    shared = Counter(heard) & Counter(name)
+    said, meant = (" ".join((Counter(words) - shared).elements()) for words in (heard, name))
+    if not said or not meant:
+        return 1.0, 0.0
+    lost = sum(is_open_end(word, language) for word in heard if word not in name)
+    one, other = sound_of(said, language), sound_of(meant, form.language)
+    distance = (
+        _LOST * lost
+        + _SOUND * closeness(one, other)
+        + _CONSONANTS * closeness(consonants_of(one), consonants_of(other))
+        + _LETTERS * closeness(letters_of(said), letters_of(meant))
+    )
+    return distance, FARTHEST if shared else FARTHEST_ALONE
+
+
+def _runs(words: Sequence[re.Match[str]], widest: int) -> Iterator[tuple[int, int]]:
+    """Yield the start and end, in characters, of each run of words."""
+    for at, first in enumerate(words):
+        for last in words[at : at + widest]:
+            yield first.start(), last.end()

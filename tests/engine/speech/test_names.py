@@ -1,0 +1,161 @@
+"""Names put right in a transcript: what was meant is found, and nothing else is touched."""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+
+import pytest
+from spark_engine.speech.names import MOST_PAIRS, MOST_PARSES, MOST_WORDS, corrected, vocabulary
+
+HOME = (
+    "Kallax lamp",
+    "Ecobee",
+    "Nuki lock",
+    "Friedas Zimmer",
+    "powder room",
+    "Kitchen light",
+    "Kitchen",
+    "Lina's lamp",
+)
+
+
+class Sentences:
+    """A grammar of these sentences with any of these names in them; counts what it is asked."""
+
+    def __init__(self, sentences: Iterable[str], names: Sequence[str] = HOME) -> None:
+        self.asked: list[str] = []
+        self._known = {
+            sentence.format(one, other).casefold() for sentence in sentences for one in names for other in names
+        }
+
+    async def parses(self, text: str) -> bool:
+        self.asked.append(text)
+        return text.rstrip(".?!").casefold() in self._known
+
+
+ENGLISH = ("turn on the {}", "set the {} to 20 degrees", "turn on the {} in the {}", "lock the {}")
+
+
+@pytest.mark.parametrize(
+    ("heard", "meant"),
+    [
+        ("Turn on the colics lamp.", "Turn on the Kallax lamp."),
+        ("turn on the call axe lamp", "turn on the Kallax lamp"),
+        ("Set the eco bee to 20 degrees.", "Set the Ecobee to 20 degrees."),
+        ("lock the new key lock", "lock the Nuki lock"),
+        ("Turn on the powdered room.", "Turn on the powder room."),
+        ("turn on the freed us simmer", "turn on the Friedas Zimmer"),
+        ("Turn on the Leena's lamp.", "Turn on the Lina's lamp."),
+        ("Turn on the colics lamp in the freed us simmer.", "Turn on the Kallax lamp in the Friedas Zimmer."),
+    ],
+)
+async def test_a_misheard_name_is_put_right(heard: str, meant: str) -> None:
+    assert await corrected(heard, vocabulary(HOME, "en-US"), Sentences(ENGLISH)) == meant
+
+
+@pytest.mark.parametrize(
+    "heard",
+    [
+        "Turn on the kitchen light.",
+        "Turn on the",
+        "Turn on the light in the kitchen please and the radio.",
+        "What do you think of the colics lamp?",
+        "",
+        "...",
+        " ".join(["colics lamp"] * MOST_WORDS),
+    ],
+)
+async def test_what_parses_or_never_would_stays(heard: str) -> None:
+    assert await corrected(heard, vocabulary(HOME, "en"), Sentences(ENGLISH)) == heard
+
+
+@pytest.mark.parametrize(
+    "heard", ["turn on the kitchen l", "turn on the light", "turn on the lamp", "turn on the room"]
+)
+async def test_a_word_that_was_not_said_is_not_put_in(heard: str) -> None:
+    """Within a turn, more of the name may follow; and people leave words out."""
+    home = ("Kitchen light", "Kallax lamp", "Powder room")
+    assert await corrected(heard, vocabulary(home, "en"), Sentences(ENGLISH, home)) in {
+        heard,
+        "turn on the Kitchen light",
+    }
+
+
+async def test_of_two_names_that_are_close_neither_is_put_in() -> None:
+    home = ("Lena's lamp", "Lina's lamp")
+    assert await corrected("turn on the Lana's lamp", vocabulary(home, "en"), Sentences(ENGLISH, home)) == (
+        "turn on the Lana's lamp"
+    )
+
+
+async def test_a_close_name_that_makes_no_sense_does_not_stand_in_the_way() -> None:
+    grammar = Sentences(["turn on the {}"], ["Lena's lamp"])
+    names = vocabulary(("Lena's lamp", "Lina's lamp"), "en")
+    assert await corrected("turn on the Lana's lamp", names, grammar) == "turn on the Lena's lamp"
+
+
+async def test_the_grammar_is_asked_only_so_often() -> None:
+    grammar = Sentences([])
+    names = vocabulary([f"{first}olics lamp" for first in "bcdfghklmnprst"], "en")
+    assert await corrected("turn on the colix lamp", names, grammar) == "turn on the colix lamp"
+    assert MOST_PARSES < len(grammar.asked) <= 1 + MOST_PARSES + MOST_PAIRS
+
+
+LANGUAGES: Mapping[str, tuple[tuple[str, ...], str, str]] = {
+    "de": (("Küchenlicht", "Friedas Zimmer", "Kallax"), "schalte das friedes zimmer ein", "schalte das {} ein"),
+    "es": (("luz de la cocina", "habitación de Inés"), "enciende la habitacion de y nes", "enciende la {}"),
+    "fr": (("chambre d'amis", "lampe Ikea"), "allume la lampe i quéa", "allume la {}"),
+    "it": (("luce del soggiorno", "lampada Tradfri"), "accendi la lampada trad fri", "accendi la {}"),
+    "nl": (("Kallax lamp", "bijkeuken"), "zet de kalaks lamp aan", "zet de {} aan"),
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_each_language_has_its_sounds(language: str) -> None:
+    home, heard, sentence = LANGUAGES[language]
+    meant = await corrected(heard, vocabulary(home, language), Sentences([sentence], home))
+    assert meant in {sentence.format(name) for name in home}
+
+
+@pytest.mark.parametrize(
+    ("heard", "meant"),
+    [
+        ("I bought a Kalax lamp, and an Eco Bee.", "I bought a Kallax lamp, and an Ecobee."),
+        ("The colics lamp is nice.", "The colics lamp is nice."),
+        ("Call the new key lock.", "Call the Nuki lock."),
+        ("They lock it.", "They lock it."),
+    ],
+)
+async def test_without_a_grammar_only_what_hardly_differs_is_put_in(heard: str, meant: str) -> None:
+    assert await corrected(heard, vocabulary((*HOME, "Loc"), "en"), None) == meant
+
+
+async def test_without_names_nothing_is_asked() -> None:
+    grammar = Sentences(ENGLISH)
+    assert await corrected("turn on the light", vocabulary((), "en"), grammar) == "turn on the light"
+    assert not grammar.asked
+
+
+async def test_without_the_library_transcripts_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "spark_engine.speech.closeness", None)
+    heard = "turn on the colics lamp"
+    assert await corrected(heard, vocabulary(HOME, "en"), Sentences(ENGLISH)) == heard
+
+
+@pytest.mark.parametrize(
+    ("text", "more"),
+    [
+        ("Turn on the kitchen", True),
+        ("turn on the kitchen light", False),
+        ("turn on the kitchen ceiling", True),
+        ("turn on the living room", False),
+        ("good night", False),
+        ("", False),
+    ],
+)
+def test_a_longer_name_may_follow(text: str, more: bool) -> None:  # noqa: FBT001
+    names = vocabulary(("Kitchen", "Kitchen light", "Kitchen ceiling light", "Light strip", "Living room"), "en")
+    assert names.may_go_on(text) is more
+
+
+def test_names_are_kept_as_they_are_spelled_and_once() -> None:
+    assert vocabulary(["Kallax  lamp", "kallax lamp", "", "!?", "Küche"], "de").names == ("kallax lamp", "Küche")

@@ -12,14 +12,12 @@ be made and kept meanwhile, for as long as Home Assistant runs. No tool that an 
 
 
 class ReplayedText:
-    """Text that can be read again from its beginning, even while it is still being written. One reader at a time.
+    """Text that can be read again from its beginning, even while it is still being written. One reader at a time."""
 
-    It ends where it does not go on for LONGEST_PAUSE.
-    """
-
-    def __init__(self, text: AsyncGenerator[str]) -> None:
-        """Nothing is read yet."""
+    def __init__(self, text: AsyncGenerator[str], longest_pause: float = LONGEST_PAUSE) -> None:
+        """Nothing is read yet. The text ends where it does not go on for `longest_pause` seconds."""
         self._text = text
+        self._longest_pause = longest_pause
         self._read: list[str] = []
         self._ended = False
         self._reading: asyncio.Task[None] | None = None
@@ -66,7 +64,7 @@ class ReplayedText:
 
     async def _read_piece(self) -> None:
         try:
-            async with asyncio.timeout(LONGEST_PAUSE) as pause:
+            async with asyncio.timeout(self._longest_pause) as pause:
                 async for piece in self._text:
                     self._read.append(piece)
                     return

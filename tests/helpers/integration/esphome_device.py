@@ -6,13 +6,13 @@ https://github.com/esphome/esphome/blob/2026.10.0/esphome/components/voice_assis
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Protocol, cast
 from urllib.parse import urlsplit
 
 from aioesphomeapi import MediaPlayerFormatPurpose, VoiceAssistantEventType, VoiceAssistantFeature
 from aioesphomeapi.core import MESSAGE_TYPE_TO_PROTO
-from google.protobuf.message import Message
 
 from .loopback import serving
 from .microphone import frame_by_frame
@@ -30,6 +30,26 @@ SPEAKER = PLAYER | VoiceAssistantFeature.SPEAKER
 
 WANTED = {"format": "flac", "sample_rate": 48_000, "num_channels": 1, "sample_bytes": 2}
 """What Voice PE's media player asks for."""
+
+
+class Samples(Protocol):
+    """A message `VoiceAssistantAudio`: 16 kHz s16le mono."""
+
+    data: bytes
+
+
+class Detail(Protocol):
+    """What an event tells."""
+
+    name: str
+    value: str
+
+
+class PipelineEvent(Protocol):
+    """A message `VoiceAssistantEventResponse`."""
+
+    event_type: int
+    data: Sequence[Detail]
 
 
 class Device:
@@ -56,7 +76,9 @@ class Device:
         """
         self._enter(LISTENING)
         self.send("VoiceAssistantRequest", start=True)
-        async for frame in frame_by_frame(spoken, taken, lambda: self.states[-1] == LISTENING):
+        # Once there are words nothing is taken any more, although the microphone of a device may still be on.
+        is_on = lambda: self.states[-1] == LISTENING and "STT_END" not in self.events  # noqa: E731
+        async for frame in frame_by_frame(spoken, taken, is_on):
             self.send("VoiceAssistantAudio", data=frame)
 
     def stop(self) -> None:
@@ -70,11 +92,10 @@ class Device:
         while self.states[-1] != state:
             await self._changed.wait()
 
-    def unplug(self) -> None:
-        """Lose the connection, and whatever is played."""
-        assert self._writer is not None
-        self._stop_playing()
-        self._writer.close()
+    async def told(self, event: str) -> None:
+        """Wait until Home Assistant has told of that event."""
+        while event not in self.events:
+            await self._changed.wait()
 
     def send(self, name: str, /, **fields: object) -> None:
         """Send a message of the native API."""
@@ -85,14 +106,13 @@ class Device:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one connection of Home Assistant's."""
         self._writer = writer
-        with suppress(asyncio.IncompleteReadError, ConnectionError):
-            while await reader.readexactly(1) == b"\0":
-                length, number = await _varint(reader), await _varint(reader)
-                message = MESSAGE_TYPE_TO_PROTO[number]()
-                message.ParseFromString(await reader.readexactly(length))
-                self._answer(type(message).__name__, message)
+        while await reader.readexactly(1) == b"\0":
+            length, number = await _varint(reader), await _varint(reader)
+            message = MESSAGE_TYPE_TO_PROTO[number]()
+            message.ParseFromString(await reader.readexactly(length))
+            self._answer(type(message).__name__, message)
 
-    def _answer(self, name: str, message: Message) -> None:
+    def _answer(self, name: str, message: object) -> None:
         match name:
             case "HelloRequest":
                 self.send("HelloResponse", api_version_major=1, api_version_minor=12, name="kitchen", server_info="")
@@ -113,13 +133,15 @@ class Device:
             case "SubscribeVoiceAssistantRequest":
                 self.is_subscribed.set()
             case "VoiceAssistantAudio":
-                self.heard += message.data
+                self.heard += cast("Samples", message).data
             case "VoiceAssistantEventResponse":
-                event = VoiceAssistantEventType(message.event_type).name.removeprefix("VOICE_ASSISTANT_")
-                self._on_event(event, {each.name: each.value for each in message.data})
+                told = cast("PipelineEvent", message)
+                event = VoiceAssistantEventType(told.event_type).name.removeprefix("VOICE_ASSISTANT_")
+                self._on_event(event, {each.name: each.value for each in told.data})
 
     def _on_event(self, event: str, data: dict[str, str]) -> None:
         self.events.append(event)
+        self._change()
         match event:
             case "RUN_START":
                 self._url = data.get("url", "")
@@ -153,6 +175,9 @@ class Device:
 
     def _enter(self, state: str) -> None:
         self.states.append(state)
+        self._change()
+
+    def _change(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
 

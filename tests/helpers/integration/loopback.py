@@ -3,7 +3,7 @@
 import asyncio
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 HOST = "127.0.0.1"
 
@@ -14,10 +14,15 @@ async def serving(answer: Callable[[StreamReader, StreamWriter], Awaitable[None]
     connections: list[asyncio.Future[None]] = []
 
     def accept(reader: StreamReader, writer: StreamWriter) -> None:
-        connection = asyncio.ensure_future(answer(reader, writer))
+        connection = asyncio.ensure_future(answered(reader, writer))
         connection.add_done_callback(ended)
         connection.add_done_callback(lambda _: writer.close())
         connections.append(connection)
+
+    async def answered(reader: StreamReader, writer: StreamWriter) -> None:
+        # The other side may go at any time.
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            await answer(reader, writer)
 
     def ended(connection: asyncio.Future[None]) -> None:
         if not connection.cancelled():

@@ -72,10 +72,17 @@ class ThinkingAgent(SlowAgent):
 
     _attr_name = "Thinker"
     entity_id = "conversation.thinker"
+    says: tuple[str, ...] = (f"{BEGINNING} ", REST)
 
     @override
     async def _answer(self) -> AsyncGenerator[AssistantContentDeltaDict]:
         yield {"role": "assistant"}
         await self.heard.wait()
-        yield {"content": f"{BEGINNING} "}
-        yield {"content": REST}
+        for words in self.says:
+            yield {"content": words}
+
+
+class BriefAgent(ThinkingAgent):
+    """Says only FINDING, once `heard` is set."""
+
+    says = (FINDING,)

@@ -54,16 +54,24 @@ class Phone(RtpDatagramProtocol):
             self._sound.set()
 
 
+class Line(VoipDatagramProtocol):
+    """The line of the caller."""
+
+    @override
+    def answer(self, call_info: CallInfo, server_rtp_port: int) -> None:
+        """Send nothing: a caller that answers, as voip-utils 0.4 does, begins another call."""
+
+
 def address(port: int) -> str:
     """Return the name by which Home Assistant knows a telephone at this port of the loopback."""
-    return str(get_sip_endpoint(HOST, port=port, username=NAME).uri)
+    return get_sip_endpoint(HOST, port=port, username=NAME).uri
 
 
 @asynccontextmanager
 async def calling(port: int, home_assistant: int) -> AsyncGenerator[Phone]:
     """Call Home Assistant at its SIP port, from another; yield the receiver once the call is taken."""
     taken: asyncio.Future[Phone] = asyncio.get_running_loop().create_future()
-    line = VoipDatagramProtocol(SdpInfo(NAME, 1, "call", "1"), lambda call, rtcp: Phone(call, rtcp, taken))
+    line = Line(SdpInfo(NAME, 1, "call", "1"), lambda call, rtcp: Phone(call, rtcp, taken))
     transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: line, (HOST, port))
     here = get_sip_endpoint(HOST, port=port, username=NAME)
     there = get_sip_endpoint(HOST, port=home_assistant, username="home")
@@ -72,6 +80,7 @@ async def calling(port: int, home_assistant: int) -> AsyncGenerator[Phone]:
         yield await taken
     finally:
         # The line is dead: Home Assistant notices that no more packets come.
+        taken.result().disconnect()
         line.on_hangup(call)
         transport.close()
         await asyncio.wait([task for task in asyncio.all_tasks() if "_output_loop" in str(task.get_coro())])

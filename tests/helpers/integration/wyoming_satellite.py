@@ -30,6 +30,7 @@ class Satellite:
         """What its lights are told."""
         self.heard: list[str] = []
         """What its loudspeaker is told."""
+        self.program: asyncio.subprocess.Process | None = None
         self._spoken = b""
         self._taken = taken
         self._is_streaming = asyncio.Event()
@@ -41,6 +42,11 @@ class Satellite:
         """Say the wake word and this (16 kHz s16le mono), and be silent then."""
         self._spoken = spoken
         self._wake.put_nowait("spark")
+
+    def unplug(self) -> None:
+        """End the program, as where its power is gone."""
+        assert self.program is not None
+        self.program.kill()
 
     async def told(self, event: str) -> None:
         """Wait until its lights were told this."""
@@ -92,7 +98,7 @@ async def running(taken: list[int]) -> AsyncGenerator[tuple[Satellite, int]]:
         for name, service in services.items():
             at = await stack.enter_async_context(serving(service))
             arguments += [f"--{name}-uri", f"tcp://{HOST}:{at}"]
-        program = await asyncio.create_subprocess_exec(PYTHON, *arguments)
+        program = satellite.program = await asyncio.create_subprocess_exec(PYTHON, *arguments)
         try:
             # It listens before it connects to any of the services.
             await satellite.is_connected.wait()

@@ -26,7 +26,7 @@ BALANCED = f"{OURS}, balanced"
 class Hearing:
     """One way to hear: milliseconds of each round.
 
-    `asked_after` and `after_noticed` only where Home Assistant's own detector ends the turn.
+    `asked_after` and `after_noticed` only where the pipeline says that the turn has ended.
     """
 
     way: str

@@ -223,7 +223,9 @@ async def test_listener_goes_away(hass: HomeAssistant, assist: None, socket_enab
 
     async with faults.serving(hold) as url:
         assert await set_up(hass, entry_for(magpie_url=url))
-        response = await entity_of(hass).async_stream_tts_audio(TTSAudioRequest("en-US", {}, _text()))
+        response = await entity_of(hass).async_stream_tts_audio(
+            TTSAudioRequest("en-US", {"preferred_format": "wav"}, _text())
+        )
         assert (await anext(response.data_gen)).startswith(b"RIFF")
         await response.data_gen.aclose()
         await gone.wait()
@@ -242,7 +244,9 @@ async def test_text_of_a_cancelled_turn_is_not_waited_for(hass: HomeAssistant, e
         finally:
             let_go.set()
 
-    response = await entity_of(hass).async_stream_tts_audio(TTSAudioRequest("en-US", {}, writing()))
+    response = await entity_of(hass).async_stream_tts_audio(
+        TTSAudioRequest("en-US", {"preferred_format": "wav"}, writing())
+    )
     assert (await anext(response.data_gen)).startswith(b"RIFF")
     await waiting.wait()
     await response.data_gen.aclose()

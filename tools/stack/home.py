@@ -103,7 +103,10 @@ class Home:
         """Set options of Spark Audio; all others stay as shipped. Raises ToolError."""
         flow = await self.client.request("POST", OPTIONS, {"handler": entry})
         answers = fill_in(items(flow, "data_schema"), options)
-        flow = await self.client.request("POST", f"{OPTIONS}/{text(flow, 'flow_id')}", answers)
+        while pick(flow, "type") == "form" and not pick(flow, "errors"):
+            # What follows the options is a question that needs no answer.
+            flow = await self.client.request("POST", f"{OPTIONS}/{text(flow, 'flow_id')}", answers)
+            answers = {}
         if pick(flow, "type") != "create_entry":
             raise ToolError(f"Spark Audio refuses the options {options}: {pick(flow, 'errors')}", HOME_ASSISTANT)
 

@@ -139,7 +139,7 @@ async def test_a_service_that_is_off_is_shown(start_proxy: StartProxy) -> None:
     proxy = await start_proxy(magpie_url=faults.refused())
     async with proxy.client.post(f"{proxy.url}/v1/audio/speech", json=SENTENCE) as response:
         assert int(response.headers["Retry-After"]) > 0
-        assert (await shown(response)).startswith('External: 503, message="No connection to 127.0.0.1:')
+        assert (await shown(response)).startswith("External: 503, message='No connection to 127.0.0.1:")
 
 
 async def test_half_a_sentence_is_never_cached(start_proxy: StartProxy) -> None:

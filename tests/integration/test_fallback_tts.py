@@ -18,6 +18,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.spark_audio import fallback
 from custom_components.spark_audio.replayed_text import ReplayedText
+from custom_components.spark_audio.spark_engine.models import Audio
 from custom_components.spark_audio.spark_engine.speech.audio import read_wav, silence, write_wav
 from tests.fakes import server as fake
 from tests.fakes.magpie import SYNTHESIZE_ONLINE, in_pieces, spoken, stream_pcm
@@ -25,7 +26,7 @@ from tests.fakes.server import FakeServer
 from tests.helpers.integration.hearing import warnings
 from tests.helpers.integration.other_engines import CUDA, MOUTH, SPEAK, OtherMouth, add_mouth
 from tests.helpers.integration.pipeline import TTS
-from tests.helpers.integration.player import decode
+from tests.helpers.integration.player import decode, probe
 from tests.helpers.integration.speaking import RATE, TEXT, entity_of
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
@@ -330,13 +331,32 @@ async def test_another_may_hesitate_after_its_first_sound(
 async def test_another_hears_what_the_player_wants(
     hass: HomeAssistant, both: MockConfigEntry, magpie: FakeServer
 ) -> None:
-    """As far as it knows of that; the rest is Home Assistant's to convert."""
+    """As far as it knows of that; the rest is converted."""
     mouth = SlowMouth(_speaks)
     await add_mouth(hass, mouth)
     magpie.answers[SPEAK] = CUDA
     wanted = {"preferred_format": "wav", "preferred_sample_rate": 16_000, "speed": 2, "voice": "Aria"}
     await entity_of(hass).async_stream_tts_audio(TTSAudioRequest("en-US", wanted, _text()))
     assert mouth.options == {"voice": "Otto", "preferred_format": "wav"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({"preferred_sample_rate": 16_000, "preferred_sample_channels": 2}, "pcm_s16le,16000,2"),
+        ({"preferred_format": "flac", "preferred_sample_rate": 48_000}, "flac,48000,1"),
+        ({"preferred_format": "aac"}, "aac,22050,1"),
+    ],
+)
+async def test_a_player_gets_the_form_that_it_asks_for(
+    hass: HomeAssistant, both: MockConfigEntry, magpie: FakeServer, wanted: dict[str, Any], found: str
+) -> None:
+    """Although the other engine knows of no forms."""
+    audio = Audio(spoken(TEXT, 22_050), 22_050)
+    await add_mouth(hass, OtherMouth(lambda _: ("wav", write_wav(audio))))
+    magpie.answers[SPEAK] = CUDA
+    assert await probe(await _heard(hass, **wanted), "codec_name,sample_rate,channels") == found
+    await hass.async_block_till_done(wait_background_tasks=True)
 
 
 async def _text() -> AsyncGenerator[str]:

@@ -47,7 +47,8 @@ def test_manifest() -> None:
         *("domain", "name", "codeowners", "config_flow", "documentation", "integration_type", "iot_class"),
         *("issue_tracker", "requirements", "version", "zeroconf", "after_dependencies", "dependencies"),
     }
-    assert MANIFEST["after_dependencies"] == ["assist_pipeline"], "it brings the voice detector"
+    # They bring the voice detector, and the agent that knows the names of the home.
+    assert MANIFEST["after_dependencies"] == ["assist_pipeline", "conversation"]
     assert MANIFEST["integration_type"] == "service"
     assert MANIFEST["iot_class"] == "local_polling"
     assert MANIFEST["config_flow"] is True
@@ -61,16 +62,17 @@ def test_one_version() -> None:
     assert MANIFEST["version"] == __version__
 
 
-def test_nothing_is_installed() -> None:
-    """The engine imports Python's own modules and what Home Assistant itself needs, so nothing is asked for."""
-    assert MANIFEST["requirements"] == []
+def test_little_is_installed() -> None:
+    """The engine imports Python's own modules, what Home Assistant itself needs, and what compares names."""
+    [compares_names] = MANIFEST["requirements"]
+    assert compares_names.startswith("rapidfuzz==")
     third_party = {
         name.partition(".")[0]
         for path, tree in SOURCES.items()
         for name in _imports(tree)
         if "spark_engine" in path.parts
     } - sys.stdlib_module_names
-    assert third_party == {"aiohttp", "yarl"}
+    assert third_party == {"aiohttp", "rapidfuzz", "yarl"}
 
 
 def test_dependencies() -> None:
@@ -82,7 +84,7 @@ def test_dependencies() -> None:
         if (match := re.match(r"homeassistant\.components\.(\w+)", name))
     }
     named = {*MANIFEST["dependencies"], *MANIFEST["after_dependencies"]}
-    assert imported <= {*map(str, Platform), *named, "diagnostics", "repairs", "system_health"}
+    assert imported <= {*map(str, Platform), *named, "diagnostics", "homeassistant", "repairs", "system_health"}
     assert set(MANIFEST["dependencies"]) <= imported
 
 

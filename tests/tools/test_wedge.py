@@ -230,6 +230,7 @@ async def test_one_wedge_with_real_processes() -> None:
     assert [(row[1], row[2], row[-1]) for row in measured.rows] == [("parakeet", "503", 1), ("magpie", "503", 1)]
     for row in measured.rows:
         detected, requested, _, served, lost, waited, _ = [cell for cell in row[3:] if isinstance(cell, int | float)]
-        assert 0 < detected <= requested < served
+        # A canary may see it before a caller does.
+        assert detected <= requested < served
         assert lost > 0
         assert waited > 0

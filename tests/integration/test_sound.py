@@ -160,6 +160,24 @@ async def test_chime_that_cannot_be_played(
     assert warnings(caplog)[0].getMessage() == "The chime broken.wav cannot be played"
 
 
+async def test_chime_that_takes_too_long(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    media: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A decoder that never ends is ended, and our own chime is played."""
+    program = media / "endless"
+    program.write_text("#!/bin/sh\nexec tail -f /dev/null\n")
+    program.chmod(0o755)
+    hass.data["ffmpeg"]._bin = str(program)  # noqa: SLF001 - Home Assistant's setting
+    monkeypatch.setattr("custom_components.spark_audio.chime.DECODING_DEADLINE", 0.0)
+    own = await own_chime(RATE)
+    assert (await heard(hass, chime="chimes/ding.wav")).pcm.startswith(own.pcm)
+    assert warnings(caplog)[0].getMessage() == "The chime chimes/ding.wav cannot be played"
+
+
 async def test_even_loudness(hass: HomeAssistant, entry: MockConfigEntry, magpie: FakeServer) -> None:
     """A quiet voice and a loud one are as loud as each other."""
     await submit(hass, entry, voice={"even_loudness": True})

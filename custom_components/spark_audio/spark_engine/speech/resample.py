@@ -1,7 +1,7 @@
 """Change the sample rate of speech that goes on in another one: band-limited interpolation, without dependencies.
 
-A second of audio takes 0.08 to 0.15 s of one core (AMD EPYC), which is enough for what it is for: another server goes on
-within a text, and a player takes one rate for all of it.
+A second of audio takes 0.08 to 0.15 s of one core (AMD EPYC), which is enough for what it is for: another server goes
+on within a text, and a player takes one rate for all of it.
 """
 
 from array import array

@@ -208,7 +208,7 @@ async def _explained(session: ClientSession, url: str, err: SparkError) -> Probl
 
 
 async def _is_spoken(session: ClientSession, url: str) -> bool:
-    """Return whether anything answers with an HTTP status there; or with a certificate, whoever issued it."""
+    """Return whether anything answers with an HTTP status there; or with a certificate of any issuer."""
     try:
         await Transport(session, url, deadlines=DEADLINES).get("/", deadline=DEADLINES.page)
     except SparkError as err:

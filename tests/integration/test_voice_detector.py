@@ -51,7 +51,7 @@ def hiss(level: float) -> bytes:
 @pytest.mark.usefixtures("assist")
 @pytest.mark.parametrize("options", [{}, {"early_transcription": False, "turn_end": "home_assistant"}])
 @pytest.mark.parametrize("sound", [hiss(60), hiss(1000), silence(4, 16_000).pcm], ids=["quiet hiss", "hiss", "silence"])
-async def test_nothing_is_heard_where_nobody_spoke(
+async def test_nothing_is_heard_where_there_is_no_speech(
     hass: HomeAssistant,
     hass_ws_client: WebSocketGenerator,
     parakeet: FakeServer,

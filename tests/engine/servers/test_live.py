@@ -73,7 +73,7 @@ async def test_words_come_while_they_are_spoken(family: Family) -> None:
 
 
 async def test_the_settings_of_a_nim() -> None:
-    """Its own ones with ours in them, and the token of the session, which nobody else may have."""
+    """Its own ones with ours in them, and the token of the session, which is for this server alone."""
     live = Live()
     async with client_of(live_parakeet.streaming_nim(live)) as client:
         assert [text async for text in client.transcribe_live(spoken(), language="de")][-1].text == TEXT

@@ -109,7 +109,7 @@ async def test_a_caller_that_hangs_up_kills_the_decoder(start_proxy: StartProxy)
 
 
 async def test_a_process_that_was_killed_is_started_anew(decoders: Decoders, caplog: pytest.LogCaptureFixture) -> None:
-    """Whoever killed it; the log says so."""
+    """Whatever killed it; the log says so."""
     decoders.start()
     os.kill(decoders.process_id, signal.SIGKILL)
     await ended(decoders.process_id)

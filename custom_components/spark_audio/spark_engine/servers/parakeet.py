@@ -153,7 +153,7 @@ class Parakeet:
     ) -> Transcript:
         """Ask without hints where the server refuses them, and remember that."""
         plain = server.ways(language, times=times)
-        if (hinted := server.ways(language, times=times, hints=hints)) == plain:
+        if not hints or (hinted := server.ways(language, times=times, hints=hints)) == plain:
             return await self._transcribe(server, audio, plain, load_seconds)
         try:
             return await self._transcribe(server, audio, hinted, load_seconds)

@@ -202,7 +202,7 @@ class Sentences:
 
     def _input(self, text: str, place: Mapping[str, str]) -> ConversationInput:
         from homeassistant.components.conversation import ConversationInput  # noqa: PLC0415 - optional
-        from homeassistant.components.conversation.const import HOME_ASSISTANT_AGENT  # noqa: PLC0415
+        from homeassistant.components.conversation.const import HOME_ASSISTANT_AGENT  # noqa: PLC0415 - optional
 
         return ConversationInput(
             text=text,
@@ -227,7 +227,7 @@ def names_of(hass: HomeAssistant) -> Iterator[str]:
     """Yield what people may call something in this home: exposed entities, areas, floors, sentences of their own."""
     if CONVERSATION not in hass.config.components:
         return
-    from homeassistant.components.homeassistant.exposed_entities import async_should_expose  # noqa: PLC0415
+    from homeassistant.components.homeassistant.exposed_entities import async_should_expose  # noqa: PLC0415 - loads much
 
     entities = er.async_get(hass)
     for state in hass.states.async_all():
@@ -265,7 +265,7 @@ def _agent(hass: HomeAssistant) -> DefaultAgent | None:
     if CONVERSATION not in hass.config.components:
         return None
     from homeassistant.components.conversation.agent_manager import async_get_agent  # noqa: PLC0415 - optional
-    from homeassistant.components.conversation.default_agent import DefaultAgent  # noqa: PLC0415
+    from homeassistant.components.conversation.default_agent import DefaultAgent  # noqa: PLC0415 - optional
 
     agent = async_get_agent(hass)
     return agent if isinstance(agent, DefaultAgent) else None

@@ -23,7 +23,8 @@ from spark_engine.healing.status import from_json, to_json
 from spark_engine.models import Segment, Transcript, Word
 from spark_engine.servers import magpie_dialects, parakeet_dialects, parakeet_readers
 from spark_engine.servers.probe import MOST_NAMES, Answers
-from spark_engine.servers.transport import LONGEST_NAME, Reply, error_for, hiding
+from spark_engine.servers.refusals import error_for, hiding
+from spark_engine.servers.transport import LONGEST_NAME, Reply
 from spark_engine.speech.audio import WavReader, wav_header
 from spark_engine.speech.language import read_language
 from spark_engine.speech.voices import find_voice

@@ -11,7 +11,8 @@ from multidict import CIMultiDict
 from spark_engine.errors import ServerFault
 from spark_engine.servers.documents import read_json
 from spark_engine.servers.probe import MOST_NAMES, as_name, items
-from spark_engine.servers.transport import Hide, hiding, read_bounded
+from spark_engine.servers.refusals import Hide, hiding
+from spark_engine.servers.transport import read_bounded
 
 from spark_audio_proxy.app_state import SESSION, SETTINGS
 from spark_audio_proxy.problems import Problem

@@ -11,7 +11,8 @@ from spark_engine.models import SpeechStyle, Voice
 from spark_engine.servers.magpie import LARGEST_SPEECH, Magpie
 from spark_engine.servers.magpie_readers import DEFAULT_VOICE, read_nim, read_openai, read_pipecat
 from spark_engine.servers.probe import MOST_NAMES, Answers, as_name, names
-from spark_engine.servers.transport import LARGEST_PAGE, LONGEST_NAME, Reply, Transport, hiding
+from spark_engine.servers.refusals import hiding
+from spark_engine.servers.transport import LARGEST_PAGE, LONGEST_NAME, Reply, Transport
 from spark_engine.speech.audio import wav_header
 
 from tests.fakes import magpie

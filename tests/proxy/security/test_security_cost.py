@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from spark_audio_proxy.problems import Problem
 from spark_audio_proxy.uploads.form import read_form_in_json, read_json
 from spark_audio_proxy.uploads.multipart_reader import FormReader
-from spark_engine.servers.transport import error_for, hiding
+from spark_engine.servers.refusals import error_for, hiding
 from spark_engine.speech.text import utterances
 
 from tests.fuzz.mutation import TOKENS

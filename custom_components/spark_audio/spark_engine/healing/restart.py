@@ -22,7 +22,7 @@ from aiohttp import (
 )
 from yarl import URL
 
-from ..servers.transport import phrase
+from ..servers.refusals import phrase
 
 STOP_GRACE = 10
 """Seconds that Docker gives a container to stop before it kills it."""

@@ -1,6 +1,7 @@
 """JSON of others, within bounds: reading it costs time and memory in proportion to its bytes, whatever is in it."""
 
 import json
+import re
 from itertools import accumulate
 
 from ..models import Json
@@ -15,6 +16,9 @@ _QUOTES = 8 * MOST_VALUES
 """Quotation marks in a document: four for a name and its value, and as many within texts."""
 
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
+"""Half of a pair in JSON, escaped or as bytes; the other half may follow."""
 
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
@@ -32,6 +36,14 @@ def read_json(data: bytes | bytearray) -> Json:
         raise ValueError(f"It is not valid JSON: see line {err.lineno}, column {err.colno}.") from err
     except ValueError as err:
         raise ValueError("It is not valid JSON.") from err
+    return document
+
+
+def read_answer(data: bytes) -> Json:
+    """Return a JSON document, lone surrogates in it replaced: no text can be sent on with one. Raises ValueError."""
+    document = read_json(data)
+    if _SURROGATE.search(data):
+        document = read_json(json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"))
     return document
 
 

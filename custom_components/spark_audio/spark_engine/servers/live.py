@@ -12,7 +12,8 @@ from typing import Protocol
 from ..errors import Rejected, SparkError, TimedOut
 from ..models import SAMPLE_RATE, SAMPLE_WIDTH, Json, Transcript
 from .faults import gpu_fault
-from .transport import Socket, Transport
+from .transport import Transport
+from .websocket import Socket
 
 _SIMILAR = 0.6
 """Share of equal letters above which two beginnings are readings of the same words."""

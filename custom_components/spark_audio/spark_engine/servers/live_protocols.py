@@ -13,7 +13,8 @@ from ..models import SAMPLE_RATE, Json
 from ..speech.language import with_region
 from .bodies import json_body
 from .live import LiveProtocol, refusal
-from .transport import Socket, Transport
+from .transport import Transport
+from .websocket import Socket
 
 NIM_SESSIONS = "/v1/realtime/transcription_sessions"
 NIM_REALTIME = "/v1/realtime?intent=transcription"

@@ -6,14 +6,12 @@ that before it read anything.
 """
 
 import asyncio
-import json
 import os
 import re
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from types import SimpleNamespace
 from typing import override
 
@@ -30,16 +28,16 @@ from aiohttp import (
     TraceConnectionCreateEndParams,
     TraceConnectionCreateStartParams,
     TraceConnectionReuseconnParams,
-    WSMsgType,
     WSServerHandshakeError,
 )
 
-from ..errors import Busy, Rejected, ServerFault, SparkError, TimedOut, Unauthorized, Unreachable
+from ..errors import ServerFault, SparkError, TimedOut, Unreachable
 from ..models import Json
 from .bodies import Body
 from .deadlines import Deadlines
-from .documents import read_json
-from .faults import gpu_fault
+from .documents import read_answer
+from .refusals import error_for, hiding
+from .websocket import LARGEST_EVENT, Socket, cut_off, refused_handshake
 
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request that is being served; sent along, so that the logs of all parts can be read together."""
@@ -56,18 +54,6 @@ LONGEST_NAME = 200
 _SHORTEST_SECRET = 12
 """Characters of a token that is hidden on pages: a shorter one may be a word that tells what the server is."""
 
-LARGEST_EVENT = 1 << 20
-"""Bytes of one message over a WebSocket."""
-
-_LONGEST_MESSAGE = 200
-
-_LONGEST_WAIT = 86_400.0
-"""Seconds that a server may ask for before it is tried again; more is no promise."""
-
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
-"""Half of a pair in JSON, escaped or as bytes; the other half may follow."""
-
-
 _CONTENT_TYPE = re.compile(r"(application|audio|image|multipart|text|video)/[a-z0-9.+-]{1,40}")
 
 
@@ -82,64 +68,10 @@ class Reply:
     def json(self) -> Json:
         """Return the decoded body. Raises ServerFault where it is no JSON."""
         try:
-            return _decoded(self.data)
+            return read_answer(self.data)
         except ValueError as err:
             kind = self.content_type if _CONTENT_TYPE.fullmatch(self.content_type) else "something else"
             raise ServerFault(f"The server answered with {kind} where JSON was expected.", status=self.status) from err
-
-
-class Socket:
-    """A WebSocket to a server: events go both ways, and bare bytes to it."""
-
-    def __init__(self, socket: ClientWebSocketResponse) -> None:
-        """Open already; closing it is the transport's."""
-        self._socket = socket
-
-    async def send(self, event: Mapping[str, Json]) -> None:
-        """Send an event. What has closed the connection meanwhile is told by `receive`."""
-        with suppress(ClientError, ConnectionError):
-            await self._socket.send_json(event)
-
-    async def send_bytes(self, data: bytes) -> None:
-        """Send a binary message, as `send` does."""
-        with suppress(ClientError, ConnectionError):
-            await self._socket.send_bytes(data)
-
-    async def receive(self, deadline: float | None = None) -> Mapping[str, Json]:
-        """Return the next event, within `deadline` seconds. Raises SparkError."""
-        try:
-            message = await self._socket.receive(deadline)
-        except TimeoutError as err:
-            raise TimedOut("The server did not answer in time.") from err
-        match message.type:
-            case WSMsgType.TEXT:
-                try:
-                    event = _decoded(message.data.encode())
-                except ValueError:
-                    event = None
-                if isinstance(event, dict):
-                    return event
-                raise ServerFault("The server sent what is no event.")
-            case WSMsgType.CLOSE | WSMsgType.CLOSING | WSMsgType.CLOSED if self._socket.close_code != _CUT:
-                raise ServerFault(f"The server closed the connection (code {self._socket.close_code}).")
-            case WSMsgType.BINARY:
-                raise ServerFault("The server sent what is no event.")
-        raise _cut()
-
-
-_CUT = 1006
-"""The code of a WebSocket that ended without a close, as where the process of a server has ended."""
-
-
-def _refused_handshake(err: WSServerHandshakeError) -> SparkError:
-    message = f"The server opens no WebSocket ({err.status})."
-    if err.status in (401, 403):
-        return Unauthorized(message, status=err.status)
-    if err.status in (429, 503):
-        return Busy(message, status=err.status)
-    if err.status >= 500:
-        return ServerFault(message, status=err.status)
-    return Rejected(message, status=err.status)
 
 
 @dataclass(slots=True)
@@ -261,7 +193,7 @@ class Transport:
         except SparkError as err:
             # A refused handshake has a status, and no body that can be read.
             if isinstance(shook := err.__cause__, WSServerHandshakeError):
-                raise _refused_handshake(shook) from err
+                raise refused_handshake(shook) from err
             raise
         async with opened:
             pings = asyncio.create_task(self._keep_alive(opened), name=f"pings to {self.base_url}")
@@ -334,7 +266,7 @@ class Transport:
             raise
         except (ServerDisconnectedError, ClientOSError) as err:
             if not connection.is_reused or idle < self.deadlines.stale_after:
-                raise _cut() from err
+                raise cut_off() from err
             response = await self._request_again(method, path, body, connection)
         self._last_answer = asyncio.get_running_loop().time()
         return response
@@ -347,7 +279,7 @@ class Transport:
         except ClientConnectorError:
             raise
         except (ServerDisconnectedError, ClientOSError) as err:
-            raise _cut() from err
+            raise cut_off() from err
 
     async def _request(self, method: str, path: str, body: Body | None, connection: _Connection) -> ClientResponse:
         headers = self._headers()
@@ -373,96 +305,3 @@ async def read_bounded(response: ClientResponse, largest: int) -> bytes:
             raise ServerFault(f"The server's answer exceeds {largest >> 20} MiB.", status=response.status)
         pieces.append(piece)
     return b"".join(pieces)
-
-
-type Hide = Callable[[str], str]
-"""Takes a secret out of a text that is shown to people, or logged."""
-
-
-def hiding(secret: str | None) -> Hide:
-    """Return what puts `...` for a secret, however it is spelt: some servers repeat the token that they refuse."""
-    if not secret:
-        return lambda text: text
-    pattern = re.compile("".join(map(_spellings, secret)), re.IGNORECASE)
-    return lambda text: pattern.sub("...", text)
-
-
-def _spellings(char: str) -> str:
-    """Return a pattern for a character as it is, and as it stands in JSON and in URLs."""
-    encoded = "".join(f"%{byte:02x}" for byte in char.encode())
-    return rf"(?:\\?{re.escape(char)}|\\u{ord(char):04x}|{encoded})"
-
-
-def _cut() -> ServerFault:
-    return ServerFault("The server closed the connection without an answer.", killed=True)
-
-
-def _decoded(data: bytes) -> Json:
-    """Return a JSON document, lone surrogates in it replaced: no text can be sent on with one. Raises ValueError."""
-    document = read_json(data)
-    if _SURROGATE.search(data):
-        document = read_json(json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"))
-    return document
-
-
-def error_for(status: int, retry_after: str, data: bytes, hide: Hide, location: str = "") -> SparkError:
-    """Return the error that an answer of status 300 or more stands for; `hide` takes the token out of its text.
-
-    `retry_after` is the header as it came. The reason phrase tells nothing that the status does not.
-    """
-    seconds = _seconds(retry_after)
-    text = data[: 1 << 16].decode("utf-8", "replace")
-    try:
-        document = _decoded(text.encode())
-    except ValueError:
-        document = None if text.lstrip().startswith("<") else text
-    said = _said(hide(_message(document))) or phrase(status) or "no reason given"
-    # A validation error repeats the caller's own words, which may be about anything.
-    if fault := gpu_fault(said if _is_validation(document) else text, said, status, seconds):
-        return fault
-    if status in (401, 403):
-        return Unauthorized(f"The server refuses the key ({status}): {said}", status=status, said=said)
-    if status in (429, 503):
-        message = f"The server is busy ({status}): {said}"
-        return Busy(message, status=status, said=said, retry_after=seconds)
-    if status >= 500:
-        return ServerFault(f"The server failed ({status}): {said}", status=status, said=said)
-    if status < 400:
-        message = f"The server redirects ({status}); give the URL that it redirects to."
-        return Rejected(message, status=status, said=hide(location)[:_LONGEST_MESSAGE])
-    return Rejected(f"The server refuses the request ({status}): {said}", status=status, said=said)
-
-
-def _is_validation(document: Json) -> bool:
-    """Return whether FastAPI refuses the request itself: it lists what is wrong, with the input."""
-    match document:
-        case {"detail": [{"loc": _}, *_]}:
-            return True
-    return False
-
-
-def _seconds(value: str) -> float | None:
-    seconds = float(value) if value.isdecimal() else None
-    return seconds if seconds is not None and seconds <= _LONGEST_WAIT else None
-
-
-def phrase(status: int) -> str:
-    """Return what a status means, empty for one that is in no standard."""
-    return HTTPStatus(status).phrase if status in HTTPStatus else ""
-
-
-def _said(message: str) -> str:
-    """Return the server's own sentence on one line."""
-    return " ".join(message.split())[:_LONGEST_MESSAGE]
-
-
-def _message(document: Json) -> str:
-    """Return the server's own text, from any of the shapes that servers use."""
-    match document:
-        case str():
-            return document
-        case {"error": {"message": str(message)}} | {"detail": str(message)} | {"error": str(message)}:
-            return message
-        case {"message": str(message)} | {"detail": [{"msg": str(message)}, *_]}:
-            return message
-    return ""

@@ -10,7 +10,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.spark_audio import stt
 from custom_components.spark_audio.spark_engine.healing.health import State
-from custom_components.spark_audio.spark_engine.models import Audio, Transcript
+from custom_components.spark_audio.spark_engine.models import Transcript
 from custom_components.spark_audio.spark_engine.speech.listening import Heard, Listening, Transcribe
 from custom_components.spark_audio.spark_engine.speech.live_turn import HearLive
 from custom_components.spark_audio.spark_engine.speech.turn_end import Meaning, TurnRule
@@ -39,20 +39,19 @@ async def frame_by_frame(spoken: bytes, taken: list[int], is_on: Callable[[], bo
 
 
 class Options(TypedDict):
-    """What the entity says of how it listens, beside how it transcribes."""
+    """What the entity says of how it listens, beside what it asks of others."""
 
     hear_live: HearLive | None
     detector: VoiceDetector | None
     may_ask_early: Callable[[], bool]
     understood: Callable[[Transcript], None]
     rule: TurnRule | None
-    meaning: Callable[[str], Awaitable[Meaning]]
     language: str
     longest: float
 
 
 def listening_by(frames: list[int]) -> Callable[..., Listening]:
-    """What makes a Listening by the clock of the stream itself: while Parakeet is asked, no frame comes.
+    """What makes a Listening by the clock of the stream itself: while Parakeet or the home is asked, no frame comes.
 
     `frames` gets the bytes that are taken, frame by frame.
     """
@@ -61,6 +60,7 @@ def listening_by(frames: list[int]) -> Callable[..., Listening]:
     def listening(
         *,
         transcribe: Transcribe,
+        meaning: Callable[[str], Awaitable[Meaning]],
         **options: Unpack[Options],
     ) -> Listening:
         taken: list[int] = []
@@ -74,22 +74,28 @@ def listening_by(frames: list[int]) -> Callable[..., Listening]:
                         frames.append(len(chunk))
                         yield chunk
                         await asyncio.sleep(0)
-                        for answered in list(asking):
-                            await answered.wait()
+                        while asking:
+                            await next(iter(asking)).wait()
 
                 return await super().listen(paced())
 
-        async def ask(audio: Audio) -> Transcript:
-            answered = asyncio.Event()
-            asking.add(answered)
-            try:
-                return await transcribe(audio)
-            finally:
-                asking.discard(answered)
-                answered.set()
+        def holding[Asked, Answer](ask: Callable[[Asked], Awaitable[Answer]]) -> Callable[[Asked], Awaitable[Answer]]:
+            """Return what asks the same, with no frame before the answer."""
+
+            async def asked(question: Asked) -> Answer:
+                answered = asyncio.Event()
+                asking.add(answered)
+                try:
+                    return await ask(question)
+                finally:
+                    asking.discard(answered)
+                    answered.set()
+
+            return asked
 
         return Microphone(
-            transcribe=ask,
+            transcribe=holding(transcribe),
+            meaning=holding(meaning),
             clock=lambda: sum(taken) / BYTES_PER_SECOND,
             **options,
         )

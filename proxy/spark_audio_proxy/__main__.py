@@ -46,11 +46,11 @@ def main() -> None:
     except SettingsError as err:
         sys.exit(f"spark-audio-proxy: {err}")
     except OSError as err:
-        sys.exit(f"spark-audio-proxy: cannot listen on {settings.host}:{settings.port}: {err.strerror}")
+        sys.exit(f"spark-audio-proxy: cannot start: {err}")
 
 
 async def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT. Raises OSError where the port cannot be had."""
+    """Serve until SIGTERM or SIGINT. Raises SettingsError where the port cannot be had."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -72,7 +72,10 @@ async def serve(settings: Settings) -> None:
         app[DECODERS].start()
         # What is there now stays; looking through it for garbage again and again finds none.
         gc.freeze()
-        await web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG).start()
+        try:
+            await web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG).start()
+        except OSError as err:
+            raise SettingsError(f"cannot listen on {settings.host}:{settings.port}: {err.strerror}") from err
         host, port = runner.addresses[0][:2]
         print(f"Spark Audio proxy listening on http://{host}:{port}", flush=True)  # noqa: T201 - what a caller waits for
         if settings.announced and PROXY_ID in app:

@@ -65,6 +65,8 @@ def problem_for(error: SparkError) -> Problem:
             return Problem(503, error.message, code="out_of_memory", retry_after=wait)
         case Busy(retry_after=wait):
             return Problem(429, error.message, code="busy", retry_after=wait or BUSY_RETRY)
+        case ServerFault(retry_after=wait):
+            return Problem(503, error.message, code="upstream_fault", retry_after=wait or FAULT_RETRY)
     status, code, retry_after = _UPSTREAM[type(error)]
     return Problem(status, error.message, code=code, retry_after=retry_after)
 
@@ -74,7 +76,6 @@ _UPSTREAM: Mapping[type[SparkError], tuple[int, str, float | None]] = {
     Unauthorized: (502, "upstream_unauthorized", None),
     TimedOut: (504, "upstream_timeout", None),
     Unreachable: (503, "upstream_unreachable", UNREACHABLE_RETRY),
-    ServerFault: (503, "upstream_fault", FAULT_RETRY),
     WrongServer: (502, "wrong_server", None),
 }
 

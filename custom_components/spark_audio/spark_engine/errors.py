@@ -55,7 +55,7 @@ class ServerFault(SparkError):
 
     `signature` is the text that gives a broken CUDA context away, None where there is none; `ambiguous` that a lack of
     memory has the same text. `killed`: the connection was cut after the request was sent, which may have ended the
-    process; it must not be sent to another server.
+    process; it must not be sent to another server. `retry_after` is in seconds, set by a pool that watches the server.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class ServerFault(SparkError):
         self.signature = signature
         self.ambiguous = ambiguous
         self.killed = killed
+        self.retry_after: float | None = None
 
 
 class OutOfMemory(SparkError):

@@ -41,7 +41,7 @@ wrong_answer    traffic hea hea sus sus  .   .   .   .  sus sus  .
 timed_out       canary  sus  .  sus sus  .   .   .   .  sta sus  .
 timed_out       traffic sus  .  sus sus  .   .   .   .  sta sus  .
 out_of_memory   canary  mem mem mem mem mem  .  mem  .  mem mem mem
-out_of_memory   traffic sus sus sus sus  .   .   .   .  sus sus  .
+out_of_memory   traffic sus sus  .  sus  .   .   .   .  sus sus  .
 unreachable     canary  awa awa awa awa awa awa awa  .   .  awa  .
 unreachable     traffic awa awa awa awa awa awa awa  .   .  awa  .
 loading         canary  sta  .  sta sta sta sta sta  .  sta sta  .
@@ -77,7 +77,7 @@ wrong_answer    traffic hea hea sus sus  .  sus  .  wed sus sus  .
 timed_out       canary  sus sus sus sus  .  sus  .  wed sta sus  .
 timed_out       traffic sus sus sus sus  .  sus  .  wed sta sus  .
 out_of_memory   canary  mem mem mem mem mem wed mem mem mem mem mem
-out_of_memory   traffic sus sus sus sus  .   .   .   .  sus sus  .
+out_of_memory   traffic sus sus  .  sus  .   .   .   .  sus sus  .
 unreachable     canary  awa awa awa awa awa awa awa awa  .  awa  .
 unreachable     traffic awa awa awa awa awa awa awa awa  .  awa  .
 loading         canary  sta  .  sta sta sta sta sta sta sta sta  .

@@ -266,6 +266,45 @@ class TestMemory:
 
         run(live())
 
+    def test_where_only_canaries_fit_it_stays_suspect(self) -> None:
+        """A short clip proves nothing about longer ones; callers are let through, as a short command may fit, too."""
+
+        async def live() -> None:
+            async with world() as it:
+                await asyncio.sleep(30)
+                await become(it, Mode.TIGHT, 600)
+                assert states(it)[1:] == [State.SUSPECT]
+                assert not it.held
+                it.server.become(Mode.WORKS)
+                await it.until(State.HEALTHY, 3.3 + 1)
+                assert it.server.restarts == []
+
+        run(live())
+
+    def test_without_callers_the_canary_clears_it(self) -> None:
+        async def live() -> None:
+            async with world() as it:
+                await asyncio.sleep(30)
+                await become(it, Mode.TIGHT, 60)
+                assert it.watchdog.health.state is State.SUSPECT
+                it.callers = Callers.NONE
+                await it.until(State.HEALTHY, POLICY.memory_fades + POLICY.suspect_interval + 1)
+
+        run(live())
+
+    def test_a_recording_that_does_not_fit_changes_nothing(self) -> None:
+        """Others do, and so does the canary."""
+
+        async def live() -> None:
+            async with world() as it:
+                await asyncio.sleep(30)
+                before = len(it.watchdog.canaries)
+                await become(it, Mode.TIGHT_AT_TIMES, 600)
+                assert states(it) == [State.HEALTHY]
+                assert 0 < len(it.watchdog.canaries) - before <= 600 / POLICY.suspect_interval
+
+        run(live())
+
     @pytest.mark.parametrize("mode", [Mode.FAULT, Mode.GARBAGE, Mode.HANGS, Mode.CUDA])
     def test_what_breaks_meanwhile_is_restarted(self, mode: Mode) -> None:
         """The memory is free again, and the server was broken by it: nothing speaks of memory any more."""

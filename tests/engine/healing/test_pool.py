@@ -8,9 +8,11 @@ from typing import override
 import pytest
 from aiohttp import ClientSession
 from spark_engine.errors import Busy, Held, Rejected, ServerFault, SparkError, TimedOut, Unreachable
+from spark_engine.healing.budget import Budget, Ledger
 from spark_engine.healing.health import State
 from spark_engine.healing.held import GAVE_UP_RETRY, RECOVERY
 from spark_engine.healing.pool import ParakeetPool, Pool, PoolMember
+from spark_engine.healing.restarter import Restarter
 from spark_engine.healing.watchdog import Watchdog
 from spark_engine.models import Audio, AudioSource, Transcript
 from spark_engine.servers.parakeet import Parakeet
@@ -157,6 +159,42 @@ async def test_the_soonest_of_all_is_promised() -> None:
     with pytest.raises(Held) as caught:
         await it.ask(answer)
     assert caught.value.retry_after == 9.0
+
+
+async def wedged_again(*, seconds_ago: float, recovery: float | None) -> PoolMember[Client]:
+    """A server that was restarted so long ago, and is wedged."""
+    it = member(Client("parakeet", ServerFault("broken", status=500)), State.WEDGED, recovery)
+    assert it.watchdog is not None
+    store = MemoryStore(Ledger((it.watchdog.clock.time() - seconds_ago,), (recovery,) if recovery else ()))
+    it.watchdog.restarter = Restarter(
+        "parakeet",
+        FakeTarget(FakeServer(), store),
+        store,
+        Budget(),
+        it.watchdog.clock,
+        answered=lambda _: None,
+        tried=lambda _: None,
+    )
+    await it.watchdog.restarter.load()
+    return it
+
+
+@pytest.mark.parametrize(("recovery", "wait"), [(None, RECOVERY), (20.0, 20.0)])
+async def test_the_wait_for_the_next_restart_is_told(recovery: float | None, wait: float) -> None:
+    """Restarts are a minute apart: a recovery that begins in 40 s ends no sooner."""
+    it = await wedged_again(seconds_ago=20, recovery=recovery)
+    with pytest.raises(Held) as caught:
+        await service(it).ask(answer)
+    assert caught.value.retry_after == 40 + wait
+
+
+async def test_the_first_failure_tells_it_as_well() -> None:
+    it = await wedged_again(seconds_ago=300, recovery=20.0)
+    assert it.watchdog is not None
+    it.watchdog.health = replace(it.watchdog.health, state=State.HEALTHY)
+    with pytest.raises(ServerFault) as caught:
+        await service(it).ask(answer)
+    assert caught.value.retry_after == 20.0
 
 
 type Speak = Callable[[Client], AsyncGenerator[Audio]]

@@ -43,6 +43,10 @@ class Mode(Enum):
     """Every canary fails, and every second request."""
     HANGS = auto()
     MEMORY = auto()
+    TIGHT = auto()
+    """Memory suffices for canaries, and for no request."""
+    TIGHT_AT_TIMES = auto()
+    """Memory suffices for canaries, and for every second request."""
     AWAY = auto()
     LOADING = auto()
     ASLEEP = auto()
@@ -106,6 +110,8 @@ class SimulatedServer(ServerCheck, RestartTarget, LedgerStore):
     served: list[float] = field(default_factory=list)
     """When a request of real traffic was served."""
     asked: int = 0
+    requests: int = 0
+    """Of real traffic."""
     boots: int = 0
     processes: int = 0
     """That were ended by a restart."""
@@ -119,6 +125,7 @@ class SimulatedServer(ServerCheck, RestartTarget, LedgerStore):
     async def work(self, *, canary: bool) -> None:
         """Answer one request. Raises SparkError."""
         self.asked += 1
+        self.requests += not canary
         process = self.processes
         match self.mode:
             case Mode.ASLEEP:
@@ -155,6 +162,10 @@ class SimulatedServer(ServerCheck, RestartTarget, LedgerStore):
                 return None
             case Mode.OTHER_LANGUAGE_CUDA if not canary:
                 return _ERRORS[Mode.CUDA]()
+            case Mode.TIGHT if not canary:
+                return _ERRORS[Mode.MEMORY]()
+            case Mode.TIGHT_AT_TIMES if not canary and self.requests % 2:
+                return _ERRORS[Mode.MEMORY]()
             case Mode.HALF if not canary and self.asked % 2 == 0:
                 return None
         error = _ERRORS.get(self.mode)

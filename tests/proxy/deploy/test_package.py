@@ -91,6 +91,16 @@ def test_what_is_wrong_at_the_start_is_one_sentence(arguments: list[str], messag
     assert "Traceback" not in done.stderr
 
 
+def test_what_else_keeps_it_from_starting_is_named() -> None:
+    """A Python that cannot be run again, say: the port is not at fault."""
+    program = "import sys; sys.executable = '/gone/python'; from spark_audio_proxy.__main__ import main; main()"
+    arguments = ["--port", "0", "--magpie-url", "http://127.0.0.1:9"]
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last == "spark-audio-proxy: cannot start: [Errno 2] No such file or directory: '/gone/python'"
+
+
 def test_it_says_where_it_listens_and_stops_when_told() -> None:
     """On a free port, with nothing behind it yet."""
     with started(PROGRAM) as url:

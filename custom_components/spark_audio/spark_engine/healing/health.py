@@ -160,7 +160,7 @@ class Policy:
     killed_patience: float = 15.0
     """For which a server may be away that died of a request, before it is restarted: a supervisor may be faster."""
     memory_fades: float = 45.0
-    """After the last lack of memory from which faults count again that name none: three canaries."""
+    """After the last lack of memory from which it is over where nothing speaks of it any more: three canaries."""
     memory_recent: float = 300.0
     """After a lack of memory within which an ambiguous fault is taken for another one."""
     memory_patience: float = 900.0
@@ -201,6 +201,8 @@ class Health:
     memory_since: float | None = None
     last_memory: float | None = None
     memory_restarted: bool = False
+    memory_failures: int = 0
+    """Requests of real traffic in a row that failed for a lack of memory."""
     killed_at: float | None = None
     restarted_at: float | None = None
     restarts_in_vain: int = 0

@@ -1,5 +1,7 @@
 """Why a request is not sent at all: a sentence for the caller, and when to come back."""
 
+from math import isfinite
+
 from ..errors import Held, OutOfMemory, SparkError, WrongServer
 from .health import State
 from .watchdog import Watchdog
@@ -22,6 +24,13 @@ def held(watchdog: Watchdog) -> SparkError:
     return Held(sentence, retry_after=_seconds(watchdog), state=health.state)
 
 
+def expected_recovery(watchdog: Watchdog) -> float:
+    """Return the seconds from now to the end of a recovery that begins with the next restart."""
+    usual = watchdog.restarter.ledger.expected_recovery
+    wait = watchdog.restarter.wait() if watchdog.restarts_automatically else None
+    return (RECOVERY if usual is None else usual) + (wait if wait is not None and isfinite(wait) else 0.0)
+
+
 def retry_after(error: SparkError) -> float:
     """Return the seconds after which to come back, infinity where that does not help."""
     return error.retry_after if isinstance(error, Held | OutOfMemory) else float("inf")
@@ -41,10 +50,11 @@ def _sentence(watchdog: Watchdog, service: str) -> str:
 
 
 def _seconds(watchdog: Watchdog) -> float:
-    """Return the seconds to the expected end, from how long earlier recoveries took."""
-    if watchdog.health.state is State.GAVE_UP:
-        return GAVE_UP_RETRY
+    """Return the seconds to the expected end: the next restart may have to wait, and a recovery takes its time."""
+    match watchdog.health.state:
+        case State.GAVE_UP:
+            return GAVE_UP_RETRY
+        case State.WEDGED:
+            return expected_recovery(watchdog)
     usual = watchdog.restarter.ledger.expected_recovery
-    if usual is None or (watchdog.health.state is State.WEDGED and not watchdog.restarts_automatically):
-        return RECOVERY
-    return max(1.0, usual - (watchdog.clock.monotonic() - watchdog.health.since))
+    return RECOVERY if usual is None else max(1.0, usual - (watchdog.clock.monotonic() - watchdog.health.since))

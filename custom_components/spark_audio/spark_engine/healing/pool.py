@@ -24,7 +24,7 @@ from ..servers.parakeet import Parakeet
 from ..servers.parakeet_dialects import ParakeetServer
 from ..servers.transport import Transport
 from .health import State
-from .held import held, retry_after
+from .held import expected_recovery, held, retry_after
 from .traffic import Request
 from .watchdog import Watchdog
 
@@ -82,7 +82,7 @@ class Pool[ClientT: Client[object]]:
                 with member.watching(language):
                     return await call(member)
             except _ELSEWHERE as err:
-                _raise_if_fatal(err)
+                _look_at(err, member.watchdog)
                 error = err
         raise error or self._held()
 
@@ -102,7 +102,7 @@ class Pool[ClientT: Client[object]]:
                                 request.begun()
                             yield audio
             except _ELSEWHERE as err:
-                _raise_if_fatal(err)
+                _look_at(err, member.watchdog)
                 if has_begun:
                     raise
                 error = err
@@ -137,9 +137,13 @@ class Pool[ClientT: Client[object]]:
         return min((held(member.watchdog) for member in self.members if member.watchdog), key=retry_after)
 
 
-def _raise_if_fatal(error: SparkError) -> None:
-    """What may have killed one server must not be sent to the next one."""
-    if isinstance(error, ServerFault) and error.killed:
+def _look_at(error: SparkError, watchdog: Watchdog | None) -> None:
+    """Tell when to come back to a broken server. What may have killed it must not be sent to the next one: raised."""
+    if not isinstance(error, ServerFault):
+        return
+    if watchdog:
+        error.retry_after = expected_recovery(watchdog)
+    if error.killed:
         raise error
 
 

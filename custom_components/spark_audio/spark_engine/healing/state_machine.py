@@ -25,6 +25,9 @@ TIMEOUTS = 3
 POSTPONED = 4
 """Intervals by which real traffic may postpone the canary: a wedged GPU can answer 200 with garbage."""
 
+UNFIT = 2
+"""Requests in a row that lack memory while canaries do not: one alone may be a long recording."""
+
 SIGNED_FAILURES = 2
 FAILURES = 3
 """Failed requests of real traffic that make a wedge where canaries give no evidence, with and without a signature."""
@@ -130,13 +133,15 @@ def _answered(health: Health, seen: Observation, now: float, policy: Policy) -> 
     return health
 
 
-def _succeeded(health: Health, seen: Observation, now: float, _: Policy) -> Health:
+def _succeeded(health: Health, seen: Observation, now: float, policy: Policy) -> Health:
     health = replace(health, last_success=now, timeouts=0, failures=0, signed_failures=0, failing_since=None)
     if not seen.canary:
+        health = replace(health, memory_failures=0)
         if health.failed_canaries and _canary_counts(health):
             return health
         if health.state in (State.WEDGED, State.GAVE_UP, State.OUT_OF_MEMORY) and not health.blind:
             return health
+    is_unfit = health.memory_failures >= UNFIT and _is_recent(health.last_memory, now, policy.memory_fades)
     cleared = replace(
         health,
         seen_since=now if health.seen_since is None else health.seen_since,
@@ -153,7 +158,8 @@ def _succeeded(health: Health, seen: Observation, now: float, _: Policy) -> Heal
         restarted_at=None,
         restarts_in_vain=0,
     )
-    return _to(cleared, State.HEALTHY, now, seen.detail)
+    # A canary is short: that it fits says nothing about requests that do not.
+    return cleared if is_unfit and health.state is State.SUSPECT else _to(cleared, State.HEALTHY, now, seen.detail)
 
 
 def _unreachable(health: Health, seen: Observation, now: float, policy: Policy) -> Health:
@@ -212,9 +218,18 @@ def _ambiguous(health: Health, seen: Observation, now: float, policy: Policy) ->
 def _out_of_memory(health: Health, seen: Observation, now: float, policy: Policy) -> Health:
     """Memory passes, and a restart makes it worse: the model may not load again."""
     since = now if health.memory_since is None else health.memory_since
-    health = replace(health, memory_since=since, last_memory=now, failures=health.failures + (not seen.canary))
+    before = health.memory_failures if _is_recent(health.last_memory, now, policy.memory_fades) else 0
+    health = replace(
+        health,
+        memory_since=since,
+        last_memory=now,
+        memory_failures=before + (not seen.canary),
+        failures=health.failures + (not seen.canary),
+    )
     if not seen.canary and not (health.blind and health.failures >= SIGNED_FAILURES):
-        # One large request may not fit where all others do: the canary tells.
+        if health.state is State.HEALTHY and health.memory_failures < UNFIT:
+            # One large request may not fit where all others do: the canary tells.
+            return replace(health, doubted=True)
         return _to(health, State.SUSPECT, now, seen.detail) if health.state in _AT_REST else health
     if health.state is State.RESTARTING and now - health.since < policy.still_wedged_after:
         return health

@@ -59,15 +59,9 @@ def problem_for(error: SparkError) -> Problem:
             return Problem(refused, error.message)
         case Rejected(status=400 | 422):
             return Problem(400, error.message)
-        case Held(retry_after=wait):
-            return Problem(503, error.message, code="service_held", retry_after=wait)
-        case OutOfMemory(retry_after=wait):
-            return Problem(503, error.message, code="out_of_memory", retry_after=wait)
-        case Busy(retry_after=wait):
-            return Problem(429, error.message, code="busy", retry_after=wait or BUSY_RETRY)
-        case ServerFault(retry_after=wait):
-            return Problem(503, error.message, code="upstream_fault", retry_after=wait or FAULT_RETRY)
     status, code, retry_after = _UPSTREAM[type(error)]
+    if isinstance(error, Held | OutOfMemory | Busy | ServerFault):
+        retry_after = error.retry_after or retry_after
     return Problem(status, error.message, code=code, retry_after=retry_after)
 
 
@@ -76,8 +70,13 @@ _UPSTREAM: Mapping[type[SparkError], tuple[int, str, float | None]] = {
     Unauthorized: (502, "upstream_unauthorized", None),
     TimedOut: (504, "upstream_timeout", None),
     Unreachable: (503, "upstream_unreachable", UNREACHABLE_RETRY),
+    ServerFault: (503, "upstream_fault", FAULT_RETRY),
     WrongServer: (502, "wrong_server", None),
+    OutOfMemory: (503, "out_of_memory", None),
+    Held: (503, "service_held", None),
+    Busy: (429, "busy", BUSY_RETRY),
 }
+"""Status, code, and the seconds to wait where the error itself tells none."""
 
 
 def error_object(problem: Problem) -> dict[str, object]:

@@ -5,6 +5,7 @@ import { askForKey, onKey } from "./key.js";
 import { startListening } from "./listen.js";
 import { follow } from "./live.js";
 import { createCard } from "./service.js";
+import { addRequest, listRequests, showRequests } from "./requests.js";
 import { shape } from "./shapes.js";
 import { showSnippets } from "./snippets.js";
 import { startSpeaking } from "./speak.js";
@@ -57,6 +58,8 @@ const lower = (label) => (language === "en" ? label.toLowerCase() : label);
 const rank = (service) => WORST_FIRST.indexOf(service.state ?? "unknown");
 
 function showLink(how, problem) {
+  if (how === "live") listRequests(null);
+  if (how !== "connecting" && how !== "lost") showRequests(how === "live");
   find("link").dataset.link = how;
   say(find("link"), LINKS[how]);
   const note = find("services-note");
@@ -75,5 +78,7 @@ startListening();
 follow({
   status: (document_) => showServices(document_.services, document_),
   states: (states) => showServices(Object.entries(states).map(([name, state]) => ({ name, state })), null),
+  requests: listRequests,
+  request: addRequest,
   link: showLink,
 });

@@ -36,10 +36,11 @@ export function createCard(name) {
   };
   part.more = h("details", { class: "more" }, h("summary", {}, t`Earlier`), part.older);
   part.facts.classList.add("in-details");
+  part.usable = h("figure", {}, h("div", { class: "label" }, t`Usable`), part.strip, part.uptime);
   part.overview = h(
     "div",
     { class: "details" },
-    h("figure", {}, h("div", { class: "label" }, t`Usable`), part.strip, part.uptime),
+    part.usable,
     h("div", { class: "budget" }, h("div", { class: "label" }, t`Automatic restarts left`), h("p", {}, part.pips, part.restarts)),
   );
   part.watched = h(
@@ -89,6 +90,7 @@ function update(element, part, service, all) {
   part.check.disabled = Boolean(all) && !watched;
   part.restart.disabled = Boolean(all) && (!watched || !service.restart_target);
   if (!all) return;
+  part.usable.hidden = !service.availability;
   if (service.availability) drawStrip(part.strip, part.uptime, service.availability);
   drawChart(part.chart, part.caption, service.canaries ?? []);
   showBudget(part, service, all);

@@ -93,6 +93,7 @@ export const TEXTS = {
   "Segments, in seconds": "Abschnitte, in Sekunden",
   "Server": "Server",
   "Services": "Dienste",
+  "Show when each word was said": "Zeigen, wann jedes Wort gesagt wurde",
   "Skip to the playground": "Zum Ausprobieren springen",
   "Something else answers at its address.": "An seiner Adresse antwortet etwas anderes.",
   "Something failed. A canary is finding out whether it still works.": "Etwas ist fehlgeschlagen. Eine Prüfung klärt, ob er noch funktioniert.",

@@ -93,6 +93,7 @@ export const TEXTS = {
   "Segments, in seconds": "Segmentos, en segundos",
   "Server": "Servidor",
   "Services": "Servicios",
+  "Show when each word was said": "Mostrar cuándo se dijo cada palabra",
   "Skip to the playground": "Ir a la prueba",
   "Something else answers at its address.": "En su dirección responde otra cosa.",
   "Something failed. A canary is finding out whether it still works.": "Algo falló. Una comprobación averigua si aún funciona.",

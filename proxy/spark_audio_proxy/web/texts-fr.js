@@ -93,6 +93,7 @@ export const TEXTS = {
   "Segments, in seconds": "Segments, en secondes",
   "Server": "Serveur",
   "Services": "Services",
+  "Show when each word was said": "Montrer quand chaque mot a été dit",
   "Skip to the playground": "Aller à l'essai",
   "Something else answers at its address.": "Autre chose répond à son adresse.",
   "Something failed. A canary is finding out whether it still works.": "Quelque chose a échoué. Une vérification établit s'il fonctionne encore.",

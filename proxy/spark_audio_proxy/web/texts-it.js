@@ -93,6 +93,7 @@ export const TEXTS = {
   "Segments, in seconds": "Segmenti, in secondi",
   "Server": "Server",
   "Services": "Servizi",
+  "Show when each word was said": "Mostra quando è stata detta ogni parola",
   "Skip to the playground": "Vai alla prova",
   "Something else answers at its address.": "Al suo indirizzo risponde qualcos'altro.",
   "Something failed. A canary is finding out whether it still works.": "Qualcosa non è riuscito. Un controllo verifica se funziona ancora.",

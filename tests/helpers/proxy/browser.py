@@ -27,8 +27,9 @@ class Visit:
     errors: list[str] = field(default_factory=list)
 
     def console(self, message: ConsoleMessage) -> None:
-        """Keep errors; that an answer is a 401 or a 503 is what some tests are about."""
-        if message.type in ("error", "warning") and not message.text.startswith("Failed to load resource"):
+        """Keep errors; that an answer is a 401 or a 503, or a WebSocket refused, is what some tests are about."""
+        is_answer = message.text.startswith(("Failed to load resource", "WebSocket connection to"))
+        if message.type in ("error", "warning") and not is_answer:
             self.errors.append(message.text)
 
 

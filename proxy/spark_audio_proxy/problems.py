@@ -59,13 +59,13 @@ def problem_for(error: SparkError) -> Problem:
             return Problem(refused, error.message)
         case Rejected(status=400 | 422):
             return Problem(400, error.message)
-    status, code, retry_after = _UPSTREAM[type(error)]
+    status, code, retry_after = UPSTREAM[type(error)]
     if isinstance(error, Held | OutOfMemory | Busy | ServerFault):
         retry_after = error.retry_after or retry_after
     return Problem(status, error.message, code=code, retry_after=retry_after)
 
 
-_UPSTREAM: Mapping[type[SparkError], tuple[int, str, float | None]] = {
+UPSTREAM: Mapping[type[SparkError], tuple[int, str, float | None]] = {
     Rejected: (502, "wrong_upstream", None),
     Unauthorized: (502, "upstream_unauthorized", None),
     TimedOut: (504, "upstream_timeout", None),

@@ -1,10 +1,11 @@
 // Puts the page together.
 
-import { find, h, say } from "./dom.js";
+import { find, h, say, showProblem } from "./dom.js";
 import { askForKey, onKey } from "./key.js";
 import { startListening } from "./listen.js";
 import { follow } from "./live.js";
 import { createCard } from "./service.js";
+import { Problem } from "./problems.js";
 import { addRequest, listRequests, showRequests } from "./requests.js";
 import { shape } from "./shapes.js";
 import { showSnippets } from "./snippets.js";
@@ -62,9 +63,8 @@ function showLink(how, problem) {
   if (how !== "connecting" && how !== "lost") showRequests(how === "live");
   find("link").dataset.link = how;
   say(find("link"), LINKS[how]);
-  const note = find("services-note");
-  note.hidden = !(how === "locked" || how === "refused" || (how === "lost" && problem));
-  say(note, how === "locked" ? t`Enter the API key to see details, history and canary results.` : problem ? problem.message : "");
+  const locked = new Problem(t`Enter the API key to see details, history and canary results.`);
+  showProblem(find("services-note"), how === "locked" ? locked : problem);
 }
 
 for (const button of document.querySelectorAll("[data-close]")) {

@@ -7,7 +7,7 @@ import { LiveTurn } from "./live-turn.js";
 import { Recorder } from "./recorder.js";
 import { t } from "./texts.js";
 import { startWave } from "./wave.js";
-import { seconds } from "./words.js";
+import { number, seconds } from "./words.js";
 
 const HOLD = 350; // ms; a shorter press begins a recording that the next press ends
 
@@ -199,7 +199,7 @@ function showTimes(heard) {
   say(find("times-title"), heard.words?.length ? t`Words, in seconds` : t`Segments, in seconds`);
   find("times-title").hidden = !times.length;
   find("times").replaceChildren(...times.map((item) =>
-    h("li", {}, h("span", {}, item.word ?? item.text), h("small", {}, `${item.start.toFixed(2)}–${item.end.toFixed(2)}`))));
+    h("li", {}, h("span", {}, item.word ?? item.text), h("small", {}, `${number(item.start, 2)}–${number(item.end, 2)}`))));
 }
 
 function markCurrent(event) {

@@ -1,7 +1,7 @@
 // Words while they are spoken: one turn of OpenAI's realtime transcription, over a WebSocket of the proxy.
 
-import { Problem } from "./api.js";
 import { currentKey } from "./key.js";
+import { problemOf } from "./problems.js";
 
 const PATH = "v1/realtime?intent=transcription";
 const RATES = [8000, 16000, 24000, 48000]; // Hz that the proxy takes
@@ -75,7 +75,7 @@ export class LiveTurn {
         this.#ended.resolve({ text: event.transcript, duration: event.usage.seconds });
         break;
       case `${TRANSCRIPTION}.failed`:
-        this.#ended.reject(new Problem(event.error.message, 0, event.error.code));
+        this.#ended.reject(problemOf(event.error));
         break;
       case "error":
         this.#giveUp();

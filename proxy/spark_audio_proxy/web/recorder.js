@@ -1,7 +1,7 @@
 // Records the microphone in a format that the browser can write; the proxy reads all of them.
 
-import { Problem } from "./api.js";
 import { listenTo } from "./microphone.js";
+import { Problem } from "./problems.js";
 import { t } from "./texts.js";
 
 const KINDS = [["audio/webm;codecs=opus", "webm"], ["audio/mp4", "m4a"], ["audio/ogg;codecs=opus", "ogg"]];

@@ -1,7 +1,7 @@
 // Every request of this page: with the key if there is one, and with errors as sentences.
 
 import { askForKey, currentKey } from "./key.js";
-import { Problem, problemOf } from "./problems.js";
+import { Problem, problemIn } from "./problems.js";
 import { t } from "./texts.js";
 
 // Returns the response if its status is below 400, else throws a Problem. `quiet` never asks for the key.
@@ -25,18 +25,4 @@ async function send(path, options) {
     if (error.name === "AbortError") throw error;
     throw new Problem(t`The proxy cannot be reached. Is it still running?`);
   }
-}
-
-async function problemIn(response) {
-  let error = null;
-  try {
-    error = (await response.json()).error ?? null;
-  } catch {
-    // A server between the page and the proxy answered, without an error object.
-  }
-  const { status, statusText } = response;
-  const problem = error ? problemOf(error, status) : new Problem(t`The proxy answered ${status} ${statusText}.`, { status });
-  const wait = Number(response.headers.get("Retry-After"));
-  if (wait) problem.message = t`${problem.message} Try again in about ${wait} s.`;
-  return problem;
 }

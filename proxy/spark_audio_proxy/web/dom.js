@@ -22,19 +22,15 @@ function filled(element, attributes, children) {
   return element;
 }
 
-// What is not translated: a screen reader reads it as what it is.
-export const english = (text) => h("span", { lang: "en" }, text);
-
 // Changes the text only if it differs: a screen reader reads a live region again on every change.
 export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-// A Problem; the server's own words are marked as English.
+// A Problem; the server's own words are marked as English, so that a screen reader reads them as that.
 export function showProblem(element, problem) {
   element.hidden = !problem;
-  const parts = [problem?.message, problem?.words && english(problem.words)].filter(Boolean);
-  if (element.textContent !== parts.map((part) => part.textContent ?? part).join(" ")) {
-    element.replaceChildren(...parts.flatMap((part, n) => (n ? [" ", part] : [part])));
-  }
+  const { message = "", words = null } = problem ?? {};
+  if (element.textContent === (words ? `${message} ${words}` : message)) return;
+  element.replaceChildren(message, ...(words ? [" ", h("span", { lang: "en" }, words)] : []));
 }

@@ -1,7 +1,7 @@
 // The proxy's key: entered once, kept for this tab.
 
 import { find, say, showProblem } from "./dom.js";
-import { problemOf } from "./problems.js";
+import { problemIn } from "./problems.js";
 import { t } from "./texts.js";
 
 const PLACE = "spark-audio-key";
@@ -53,8 +53,7 @@ async function refusal(typed) {
   try {
     const headers = { Authorization: `Bearer ${typed}` };
     const response = await fetch("api/status", { headers, cache: "no-store", credentials: "omit" });
-    if (response.status !== 401) return null;
-    return problemOf((await response.json()).error, response.status);
+    return response.status === 401 ? await problemIn(response) : null;
   } catch {
     return null;
   }

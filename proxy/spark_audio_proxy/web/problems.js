@@ -57,3 +57,18 @@ export function problemOf({ message, code = null }, status = 0) {
   if (code in WHOLE) return new Problem(WHOLE[code], { status, code });
   return new Problem(BEGINNINGS[code] ?? t`The proxy says:`, { status, code, words: message });
 }
+
+// Returns the Problem of a response that is one.
+export async function problemIn(response) {
+  let error = null;
+  try {
+    ({ error } = await response.json());
+  } catch {
+    // A server between the page and the proxy answered, without an error object.
+  }
+  const { status, statusText } = response;
+  const problem = error?.message ? problemOf(error, status) : new Problem(t`The proxy answered ${status} ${statusText}.`, { status });
+  const wait = Number(response.headers.get("Retry-After"));
+  if (wait) problem.message = t`${problem.message} Try again in about ${wait} s.`;
+  return problem;
+}

@@ -168,3 +168,18 @@ async def test_the_page_speaks_the_readers_language(
         shown = {line.strip() for line in (await page.locator("body").inner_text()).splitlines()}
         assert shown & english == set()
         await expect(page.locator(state(page, "magpie"))).to_be_visible()
+
+
+@pytest.mark.browser
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("body", ['"Gone"', '{"error": "Gone"}', "<html>"], ids=["text", "string", "page"])
+async def test_an_answer_that_is_not_the_proxys_is_a_sentence(browser: Browser, speaks: FakeServer, body: str) -> None:
+    """Such as that of a reverse proxy in front."""
+    async with (
+        serving(magpie_url=speaks.url, watch=False) as url,
+        visiting(browser, url, locale="de-DE") as visit,
+    ):
+        page = visit.page
+        await page.route("**/v1/audio/speech", lambda route: route.fulfill(status=502, body=body))
+        await page.locator("#speak-button").click()
+        await expect(page.locator("#speak-problem")).to_have_text("Der Proxy antwortete 502 Bad Gateway.")

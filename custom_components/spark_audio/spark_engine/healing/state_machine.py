@@ -26,11 +26,17 @@ POSTPONED = 4
 """Intervals by which real traffic may postpone the canary: a wedged GPU can answer 200 with garbage."""
 
 UNFIT = 2
-"""Requests in a row that lack memory while canaries do not: one alone may be a long recording."""
+"""Requests in a row that fail while canaries do not: one alone may be a long recording."""
 
 SIGNED_FAILURES = 2
 FAILURES = 3
 """Failed requests of real traffic that make a wedge where canaries give no evidence, with and without a signature."""
+
+_FAILURES = (*FAULTS, Outcome.TIMED_OUT, Outcome.OUT_OF_MEMORY)
+"""Outcomes of a request that the server did not answer as it has to."""
+
+_SILENT = (Outcome.UNREACHABLE, Outcome.KILLED, Outcome.TIMED_OUT, Outcome.ABANDONED, Outcome.QUEUED)
+"""Outcomes that do not show that a process is there."""
 
 _NEVER_EXCUSED = (Outcome.SIGNED_FAULT, Outcome.WRONG_ANSWER)
 """Failures that no load of a model explains."""
@@ -52,8 +58,13 @@ def observe(health: Health, seen: Observation, now: float, policy: Policy) -> He
         return health
     if seen.canary:
         health = replace(health, last_canary=now, doubted=False, blind=seen.outcome in BLIND)
+    elif seen.outcome in _FAILURES:
+        before = health.failed_requests if _is_recent(health.last_failed_request, now, policy.requests_fade) else 0
+        health = replace(health, failed_requests=before + 1, last_failed_request=now)
     if seen.outcome not in (Outcome.UNREACHABLE, Outcome.ABANDONED, Outcome.QUEUED) and health.seen_since is None:
         health = replace(health, seen_since=now)
+    if seen.outcome not in _SILENT:
+        health = replace(health, killed_at=None)
     return _RULES.get(seen.outcome, _failed)(health, seen, now, policy)
 
 
@@ -120,7 +131,7 @@ def canary_due(health: Health, now: float, policy: Policy) -> float:
 
 def _answered(health: Health, seen: Observation, now: float, policy: Policy) -> Health:
     """It answers, and that is all: the request's own fault, or a key that is refused."""
-    health = replace(health, timeouts=0, killed_at=None)
+    health = replace(health, timeouts=0)
     waited = now - health.since
     match health.state:
         case State.UNREACHABLE | State.STARTING | State.WRONG_SERVER:
@@ -136,12 +147,12 @@ def _answered(health: Health, seen: Observation, now: float, policy: Policy) -> 
 def _succeeded(health: Health, seen: Observation, now: float, policy: Policy) -> Health:
     health = replace(health, last_success=now, timeouts=0, failures=0, signed_failures=0, failing_since=None)
     if not seen.canary:
-        health = replace(health, memory_failures=0)
+        health = replace(health, failed_requests=0)
         if health.failed_canaries and _canary_counts(health):
             return health
         if health.state in (State.WEDGED, State.GAVE_UP, State.OUT_OF_MEMORY) and not health.blind:
             return health
-    is_unfit = health.memory_failures >= UNFIT and _is_recent(health.last_memory, now, policy.memory_fades)
+    is_recent = _is_recent(health.last_failed_request, now, policy.requests_fade)
     cleared = replace(
         health,
         seen_since=now if health.seen_since is None else health.seen_since,
@@ -154,12 +165,13 @@ def _succeeded(health: Health, seen: Observation, now: float, policy: Policy) ->
         loading_since=None,
         memory_since=None,
         memory_restarted=False,
-        killed_at=None,
         restarted_at=None,
         restarts_in_vain=0,
     )
-    # A canary is short: that it fits says nothing about requests that do not.
-    return cleared if is_unfit and health.state is State.SUSPECT else _to(cleared, State.HEALTHY, now, seen.detail)
+    if health.state is State.SUSPECT and health.failed_requests >= UNFIT and is_recent:
+        # A canary is short: that it succeeds says nothing about requests that do not.
+        return cleared
+    return _to(cleared, State.HEALTHY, now, seen.detail)
 
 
 def _unreachable(health: Health, seen: Observation, now: float, policy: Policy) -> Health:
@@ -168,7 +180,7 @@ def _unreachable(health: Health, seen: Observation, now: float, policy: Policy) 
     if health.killed_at is not None and now - health.killed_at >= policy.killed_patience:
         died = replace(health, killed_at=None)
         return _to(died, State.WEDGED, now, "The process ended on a request and was not started again.")
-    away = replace(health, seen_since=None, well_since_seen=False, blind=False, timeouts=0)
+    away = replace(health, seen_since=None, well_since_seen=False, blind=False, timeouts=0, memory_since=None)
     return _to(away, State.UNREACHABLE, now, seen.detail)
 
 
@@ -218,16 +230,14 @@ def _ambiguous(health: Health, seen: Observation, now: float, policy: Policy) ->
 def _out_of_memory(health: Health, seen: Observation, now: float, policy: Policy) -> Health:
     """Memory passes, and a restart makes it worse: the model may not load again."""
     since = now if health.memory_since is None else health.memory_since
-    before = health.memory_failures if _is_recent(health.last_memory, now, policy.memory_fades) else 0
     health = replace(
         health,
         memory_since=since,
         last_memory=now,
-        memory_failures=before + (not seen.canary),
         failures=health.failures + (not seen.canary),
     )
     if not seen.canary and not (health.blind and health.failures >= SIGNED_FAILURES):
-        if health.state is State.HEALTHY and health.memory_failures < UNFIT:
+        if health.state is State.HEALTHY and health.failed_requests < UNFIT:
             # One large request may not fit where all others do: the canary tells.
             return replace(health, doubted=True)
         return _to(health, State.SUSPECT, now, seen.detail) if health.state in _AT_REST else health

@@ -194,3 +194,66 @@ class TestClock:
                 assert len(it.server.restarts) == 3
 
         run(live())
+
+
+class TestCanariesThatAreRefused:
+    """As real requests may be, or not."""
+
+    @pytest.mark.parametrize("callers", [Callers.NONE, Callers.STEADY])
+    @pytest.mark.parametrize("mode", [Mode.REFUSES, Mode.WRONG_KEY])
+    def test_a_server_that_refuses_everything_is_not_healthy(self, mode: Mode, callers: Callers) -> None:
+        """A key that was changed, or an image that was: the evidence says what it answers."""
+
+        async def live() -> None:
+            async with world(callers=callers) as it:
+                await asyncio.sleep(30)
+                await it.become(mode, 4 * POLICY.interval)
+                assert it.watchdog.health.state is State.UNKNOWN
+                assert it.watchdog.health.evidence in ("Unprocessable Entity", "No.")
+                assert (it.held, it.server.restarts) == ([], [])
+                it.callers = Callers.NONE
+                it.server.become(Mode.WORKS)
+                await it.until(State.HEALTHY, POLICY.gave_up_interval + 1)
+
+        run(live())
+
+    def test_where_requests_are_served_it_stays_healthy(self) -> None:
+        """The model has changed to one that knows other languages."""
+
+        async def live() -> None:
+            async with world() as it:
+                await asyncio.sleep(30)
+                await it.become(Mode.OTHER_LANGUAGE, 3600)
+                assert it.states == [State.HEALTHY]
+
+        run(live())
+
+    def test_giving_up_is_said_once(self) -> None:
+        """A caller's request is let through every minute, since no canary tells; it changes nothing where it fails."""
+
+        async def live() -> None:
+            async with world(Mode.OTHER_LANGUAGE, cure=Cure.NOTHING) as it:
+                await asyncio.sleep(30)
+                await it.become(Mode.OTHER_LANGUAGE_CUDA, 1800)
+                assert it.states.count(State.GAVE_UP) == 1
+                assert it.watchdog.health.state is State.GAVE_UP
+                before = len(it.failed)
+                await asyncio.sleep(600)
+                assert 8 <= len(it.failed) - before <= 4 * 10
+                it.server.become(Mode.OTHER_LANGUAGE)
+                await it.until(State.HEALTHY, POLICY.gave_up_interval + 5)
+
+        run(live())
+
+    def test_one_that_was_wedged_before_is_not_suspect_for_ever(self) -> None:
+        """The person who restarted it chose a model of another language."""
+
+        async def live() -> None:
+            async with world(cure=Cure.REFUSED) as it:
+                await asyncio.sleep(30)
+                await it.become(Mode.FAULT, 60)
+                assert it.watchdog.health.state is State.WEDGED
+                it.server.become(Mode.OTHER_LANGUAGE)
+                await it.until(State.HEALTHY, 3 * POLICY.gave_up_interval)
+
+        run(live())

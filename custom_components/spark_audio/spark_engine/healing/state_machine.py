@@ -47,8 +47,13 @@ _AT_REST = (State.UNKNOWN, State.HEALTHY, State.ASLEEP, State.STARTING, State.UN
 
 def holds(health: Health, now: float, policy: Policy) -> bool:
     """Return whether callers fail fast. While suspect, requests go through: one bad recording must lock no one out."""
-    if health.state is State.STARTING:
-        return now - health.since < policy.start_grace
+    match health.state:
+        case State.STARTING:
+            return now - health.since < policy.start_grace
+        case State.WEDGED | State.GAVE_UP | State.OUT_OF_MEMORY if health.blind:
+            # No canary will ever tell: a caller's request has to, every now and then.
+            last = max(health.since, health.last_failed_request or health.since)
+            return now - last < policy.gave_up_interval
     return health.state in (State.WEDGED, State.RESTARTING, State.GAVE_UP, State.OUT_OF_MEMORY, State.WRONG_SERVER)
 
 
@@ -133,14 +138,15 @@ def _answered(health: Health, seen: Observation, now: float, policy: Policy) -> 
     """It answers, and that is all: the request's own fault, or a key that is refused."""
     health = replace(health, timeouts=0)
     waited = now - health.since
+    is_served = _is_recent(health.last_success, now, policy.interval)
     match health.state:
         case State.UNREACHABLE | State.STARTING | State.WRONG_SERVER:
             return _to(replace(health, seen_since=now), State.UNKNOWN, now, seen.detail)
         case State.RESTARTING if waited >= policy.still_wedged_after:
             return _to(health, State.UNKNOWN, now, seen.detail)
-        case State.WEDGED | State.GAVE_UP | State.OUT_OF_MEMORY if health.blind and waited >= policy.gave_up_interval:
-            # No canary will ever tell: a caller's request has to.
-            return _to(replace(health, failures=0, signed_failures=0), State.SUSPECT, now, seen.detail)
+        case State.HEALTHY if health.blind and health.canary_answered and not is_served:
+            # Canaries were answered before: what is said of a canary may be said of every request.
+            return _to(health, State.UNKNOWN, now, seen.detail)
     return health
 
 
@@ -148,7 +154,7 @@ def _succeeded(health: Health, seen: Observation, now: float, policy: Policy) ->
     health = replace(health, last_success=now, timeouts=0, failures=0, signed_failures=0, failing_since=None)
     if not seen.canary:
         health = replace(health, failed_requests=0)
-        if health.failed_canaries and _canary_counts(health):
+        if health.failed_canaries and _canary_counts(health) and not health.blind:
             return health
         if health.state in (State.WEDGED, State.GAVE_UP, State.OUT_OF_MEMORY) and not health.blind:
             return health

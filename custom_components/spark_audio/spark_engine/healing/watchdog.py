@@ -285,7 +285,7 @@ class Watchdog:
         if self.restarter.was_damaged:
             return f"The record of restarts was damaged, and counts as {restarts}."
         restarts = f"{restarts} in {budget.window / 60:.0f} min"
-        if self.health.restarts_in_vain < budget.limit:
+        if self.health.ever_well and self.health.restarts_in_vain < budget.limit:
             return f"It has broken down again after {restarts}."
         detail = f"{restarts} did not help."
         return detail if last is None or last.answer is Answer.ACCEPTED else f"{detail} {last.detail}"

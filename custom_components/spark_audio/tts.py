@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing, closing
+from contextlib import ExitStack, aclosing, closing
 from typing import Any, override
 from zlib import crc32
 
@@ -179,14 +179,24 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
 
         With a fallback, it is waited for the first sound: from then on the format is given away.
         """
-        ffmpeg = get_ffmpeg_manager(self.hass).binary
         text = ReplayedText(request.message_gen)
+        with ExitStack() as failing:
+            failing.callback(text.close)
+            response = await self._stream(text, request)
+            # From now on the stream closes it.
+            failing.pop_all()
+        return response
+
+    async def _stream(self, text: ReplayedText, request: TTSAudioRequest) -> TTSAudioResponse:
+        ffmpeg = get_ffmpeg_manager(self.hass).binary
         pieces = self._speech(text, request.language, request.options)
         if self._fallback() and not is_fallback_call():
             try:
                 first = await anext(pieces)
             except SparkError as err:
-                return converted(ffmpeg, await self._ask_fallback(err, text, request), request.options)
+                other = await self._ask_fallback(err, text, request)
+                closing_text = TTSAudioResponse(other.extension, _with_text(other.data_gen, text))
+                return converted(ffmpeg, closing_text, request.options)
             pieces = resumed(first, pieces)
         return as_wished(ffmpeg, self._with_translated_errors(pieces, text), request.options)
 
@@ -327,6 +337,14 @@ async def speak_with(
     if not first:
         raise FallbackFailed("it says nothing")
     return TTSAudioResponse(response.extension, resumed(first, response.data_gen))
+
+
+async def _with_text(stream: AsyncGenerator[bytes], text: ReplayedText) -> AsyncGenerator[bytes]:
+    """Yield the stream, and stop waiting for more text whatever ends it."""
+    with closing(text):
+        async with aclosing(stream):
+            async for data in stream:
+                yield data
 
 
 async def _once(message: str) -> AsyncGenerator[str]:

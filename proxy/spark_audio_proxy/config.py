@@ -164,9 +164,7 @@ def _replacements(file: str) -> Replacements:
         with Path(file).open("rb") as stream:
             content = stream.read(LARGEST_LIST + 1)
         if len(content) > LARGEST_LIST:
-            raise vol.Invalid(
-                f"{file} has more than {LARGEST_LIST >> 20} MiB; it is a list with one rule on a line"
-            )
+            raise vol.Invalid(f"{file} has more than {LARGEST_LIST >> 20} MiB; it is a list with one rule on a line")
         return Replacements.parse(content.decode("utf-8-sig"))
     except UnicodeDecodeError as err:
         line = content[: err.start].count(b"\n") + 1

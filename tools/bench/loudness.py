@@ -86,8 +86,8 @@ def levelled(audio: Audio) -> Levelled:
     leveller, size, out, fed = Leveller(audio.sample_rate), round(PIECE * audio.sample_rate) * SAMPLE_WIDTH, b"", 0.0
     begun = time.process_time()
     for at in range(0, audio.size, size):
+        fed = fed if out else at / SAMPLE_WIDTH / audio.sample_rate + PIECE
         out += leveller.feed(audio.pcm[at : at + size])
-        fed = fed if out and fed else at / SAMPLE_WIDTH / audio.sample_rate + PIECE
     out += leveller.finish()
     return Levelled(Audio(out, audio.sample_rate), fed, time.process_time() - begun)
 

@@ -261,13 +261,11 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
 
     async def _speak(self, text: str | ReplayedText, style: SpeechStyle, speed: float) -> AsyncGenerator[Audio]:
         ready = text if isinstance(text, str) else await self._whole_or_replayed(text)
-        speech = self._entry.runtime_data.spark.speak(ready, style, speed=speed, rewrite=self._rewrite(style.language))
+        spark = self._entry.runtime_data.spark
+        speech = spark.speak(ready, style, speed=speed, replacements=self._replacements)
         async with aclosing(speech) as pieces:
             async for audio in pieces:
                 yield audio
-
-    def _rewrite(self, language: str | None) -> Rewrite:
-        return self._replacements.for_language(language)
 
     async def _whole_or_replayed(self, text: ReplayedText) -> str | AsyncGenerator[str]:
         """Return the whole text where that costs no time: whole sentences sound better than a first clause."""
@@ -295,7 +293,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
             raise failure from err
         try:
             with as_fallback():
-                rewrite = self._rewrite(self._spoken(request.language))
+                rewrite = self._replacements.for_language(self._spoken(request.language))
                 response = await speak_with(self.hass, fallback, text, request, rewrite)
         except FallbackFailed as failed:
             about = {"service": Service.MAGPIE.display_name, "reason": err.quoted}

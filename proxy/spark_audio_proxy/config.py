@@ -4,11 +4,13 @@ import argparse
 import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Literal
 
 import voluptuous as vol
 from spark_engine import __version__
 from spark_engine.models import Service
+from spark_engine.speech.replacements import BadReplacement, Replacements
 from yarl import URL
 
 PREFIX = "SPARK_AUDIO_"
@@ -58,6 +60,8 @@ class Settings:
     cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     unknown_voice: str = "default"
+    replacements: Replacements | None = None
+    even_loudness: bool = False
     max_characters: int = 32_768
     max_upload: int = 100 << 20
     bytes_in_flight: int = 128 << 20
@@ -151,6 +155,27 @@ def _size(value: str) -> int:
     return int(number) * scale
 
 
+LARGEST_LIST = 1 << 20
+"""Bytes of a file of replacements."""
+
+
+def _replacements(file: str) -> Replacements:
+    """Return the replacements that a file lists."""
+    try:
+        with Path(file).open("rb") as stream:
+            content = stream.read(LARGEST_LIST + 1)
+        if len(content) > LARGEST_LIST:
+            raise vol.Invalid(f"{file} has more than {LARGEST_LIST >> 20} MiB; it is a list with one rule on a line")
+        return Replacements.parse(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as err:
+        line = content[: err.start].count(b"\n") + 1
+        raise vol.Invalid(f"{file}, line {line} is not UTF-8") from err
+    except BadReplacement as err:
+        raise vol.Invalid(f"{file}, {err}") from err
+    except (OSError, ValueError) as err:
+        raise vol.Invalid(f"{file} cannot be read: {getattr(err, 'strerror', None) or err}") from err
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """How one setting is read and explained."""
@@ -187,6 +212,8 @@ OPTIONS: Mapping[str, Option] = {
         "public names by which a proxy without a key may be asked, comma separated, or *", _hosts, "NAMES"
     ),
     "unknown_voice": Option("what an unknown voice gets: default or reject", vol.In(("default", "reject"))),
+    "replacements": Option("file of words that are spoken otherwise than they are written", _replacements, "FILE"),
+    "even_loudness": Option("speak with all voices and in all languages at one loudness", vol.Boolean()),
     "max_characters": Option("longest text to speak, in characters", _whole_number(1, 10_000_000)),
     "max_upload": Option("largest upload", _size, "SIZE"),
     "bytes_in_flight": Option("largest sum of uploads in memory; others wait for room", _size, "SIZE"),

@@ -3,6 +3,7 @@
 import struct
 from array import array
 from collections.abc import Mapping
+from xml.etree import ElementTree as ET
 
 from aiohttp import web
 
@@ -231,14 +232,43 @@ def openai() -> FakeServer:
 async def stream_pcm(request: web.Request) -> web.StreamResponse:
     """The text as PCM, in chunks of an odd number of bytes as real ones may be."""
     form = await request.post()
-    pcm = spoken(str(form["text"]), int(str(form["sample_rate_hz"])))
+    words = nim_words(str(form["text"]))
+    if words is None:
+        return json_error(MAPPING_FAILED)
+    pcm = spoken(words, int(str(form["sample_rate_hz"])))
     return await _send(request, web.StreamResponse(), pcm)
 
 
 async def whole_wav(request: web.Request) -> web.Response:
     """The text of a form as a complete WAV file."""
     form = await request.post()
-    return _wav(str(form["text"]), int(str(form["sample_rate_hz"])))
+    words = nim_words(str(form["text"]))
+    if words is None:
+        return json_error(MAPPING_FAILED)
+    return _wav(words, int(str(form["sample_rate_hz"])))
+
+
+MAPPING_FAILED = "Mapping failed. Check that all pronunciations are specified properly."
+
+
+def json_error(detail: str) -> web.Response:
+    """What a NIM answers to a request that is at fault."""
+    return web.json_response({"detail": detail}, status=400)
+
+
+def nim_words(text: str) -> str | None:
+    """What a NIM speaks: the text of SSML, anything else as it is; None where a pronunciation is none."""
+    try:
+        document = ET.fromstring(text)
+    except ET.ParseError:
+        return text
+    if document.tag != "speak":
+        return text
+    for phoneme in document.iter("phoneme"):
+        sounds = phoneme.get("ph", "")
+        if phoneme.get("alphabet") != "ipa" or not sounds or any(char in "@{}0123456789" for char in sounds):
+            return None
+    return "".join(document.itertext())
 
 
 async def openai_speech(request: web.Request) -> web.StreamResponse:

@@ -29,6 +29,8 @@ from spark_engine.speech.audio import WavReader, wav_header
 from spark_engine.speech.language import read_language
 from spark_engine.speech.voices import find_voice
 
+from tests.fuzz import recordings
+
 SECRET = "hunter2"
 
 
@@ -38,6 +40,8 @@ class Target:
 
     read: Callable[[bytes], None]
     seeds: tuple[bytes, ...]
+    cases: int = 1_500
+    """So many of them take a second or two."""
 
 
 def _pieces(data: bytes) -> list[bytes]:
@@ -243,6 +247,7 @@ TARGETS: Mapping[str, Target] = {
     "wav-heads": Target(
         wav_heads, (_WAV, wav_header(22_050) + b"\0\0" * 9, b"RIFF\0\0\0\0WAVELIST\4\0\0\0abcd" + _WAV[12:])
     ),
+    "recordings": Target(recordings.decode_anything, recordings.SEEDS, cases=150),
     "forms": Target(forms, (_FORM, _FORM.replace(b'; filename="a.wav"', b""), b"--x1--")),
     "uploads-in-json": Target(
         uploads_in_json,

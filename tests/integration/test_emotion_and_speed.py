@@ -17,7 +17,7 @@ from custom_components.spark_audio.spark_engine.servers.magpie_dialects import N
 from custom_components.spark_audio.spark_engine.servers.magpie_readers import Repertoire
 from custom_components.spark_audio.spark_engine.spark import Spark
 from custom_components.spark_audio.spark_engine.speech.audio import read_wav
-from custom_components.spark_audio.spark_engine.speech.replacements import Rewrite
+from custom_components.spark_audio.spark_engine.speech.replacements import Replacements
 from custom_components.spark_audio.spark_engine.speech.voices import parse_voice
 from custom_components.spark_audio.voices import VoiceChoice, emotions
 from tests.fakes import server as fake
@@ -183,10 +183,10 @@ async def test_speed_counts_for_what_is_made_ahead(
     speak = Spark.speak
 
     def watched(
-        spark: Spark, text: str | AsyncGenerator[str], style: SpeechStyle, *, speed: float, rewrite: Rewrite
+        spark: Spark, text: str | AsyncGenerator[str], style: SpeechStyle, *, speed: float, replacements: Replacements
     ) -> AsyncGenerator[Audio]:
         speeds.append(speed)
-        return speak(spark, text, style, speed=speed, rewrite=rewrite)
+        return speak(spark, text, style, speed=speed, replacements=replacements)
 
     monkeypatch.setattr(Spark, "speak", watched)
     await stream(hass, TEXT)

@@ -11,7 +11,7 @@ from pathlib import Path
 from tools.stack.command import line
 from tools.stack.command import run as run_command
 
-from . import fuzz, heal, hear, pauses, proxy, scale, soak, turn
+from . import fuzz, heal, hear, loudness, pauses, proxy, scale, soak, turn
 from .machine import this_machine
 from .report import Findings, Report, as_json, as_text
 
@@ -64,6 +64,7 @@ QUESTIONS: Mapping[str, Question] = {
         has_length=True,
         has_targets=True,
     ),
+    "loudness": Question(loudness.QUESTION, lambda options: loudness.measure(quick=options.quick)),
     "pauses": Question(pauses.QUESTION, lambda options: pauses.measure(quick=options.quick)),
 }
 

@@ -46,7 +46,7 @@ async def measure(*, quick: bool) -> Findings:
     said = {text: b"".join(voice.speak(text, VOICES[DEFAULT_VOICE], SAMPLE_RATE)) for text in phrases()}
     spoken = list(turns(said))[:: 10 if quick else 1]
     sounds = {f"turn-{number:03}": turn.pcm for number, turn in enumerate(spoken)}
-    readings = {f"reading-{name}": _decoded(name) for name in (() if quick else READINGS)}
+    readings = {f"reading-{name}": decoded(name) for name in (() if quick else READINGS)}
     with TemporaryDirectory() as folder:
         async with EmbeddedSpark() as spark:
             ends = await asyncio.to_thread(_ends, Path(folder), sounds | readings, spark.parakeet_url)
@@ -54,8 +54,8 @@ async def measure(*, quick: bool) -> Findings:
     return Findings((summary(found, [ends[name] for name in readings]), by_kind(found)))
 
 
-def _decoded(name: str) -> bytes:
-    """A recording as 16 kHz s16le mono, whole frames."""
+def decoded(name: str) -> bytes:
+    """Return a recording as 16 kHz s16le mono, whole frames."""
     wav = Path(import_module("moonshine_voice").get_assets_path(), f"{name}.wav")
     pcm = _run("ffmpeg", "-loglevel", "error", "-i", wav, "-ac", "1", "-ar", str(SAMPLE_RATE), "-f", "s16le", "-")
     return pcm[: len(pcm) // FRAME * FRAME]

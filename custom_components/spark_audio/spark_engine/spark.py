@@ -16,7 +16,7 @@ from .servers.magpie import Magpie
 from .servers.parakeet import Parakeet
 from .servers.transport import Transport
 from .speech.audio import silence
-from .speech.replacements import Rewrite, as_written
+from .speech.replacements import AS_WRITTEN, Replacements
 from .speech.resample import in_one_rate
 from .speech.speaking import speak
 from .speech.text import utterances
@@ -93,18 +93,23 @@ class Spark:
         style: SpeechStyle,
         *,
         speed: float = 1.0,
-        rewrite: Rewrite = as_written,
+        replacements: Replacements | None = None,
     ) -> AsyncGenerator[Audio]:
         """Speak text that is complete, or that is still being written: the audio begins sooner then.
 
         All pieces have the same sample rate and the voice's own tempo; `speed` tells at how many times that tempo the
-        caller will play them. `rewrite` replaces words. Text with nothing to say gives a short silence. Raises
-        SparkError.
+        caller will play them. `replacements` hold for the language that is spoken. Text with nothing to say gives a
+        short silence. Raises SparkError.
         """
         if self.magpie is None:
             raise RuntimeError("this Spark has no Magpie")
         magpie, has_spoken = self.magpie, False
-        speech = speak(utterances(text, rewrite), lambda piece: magpie.synthesize(piece, style), speed=speed)
+        rewrite = replacements.for_language(await magpie.spoken_language(style)) if replacements else AS_WRITTEN
+
+        def synthesize(utterance: str) -> AsyncGenerator[Audio]:
+            return magpie.synthesize(utterance, style, rewrite=rewrite)
+
+        speech = speak(utterances(text, rewrite), synthesize, speed=speed)
         async with aclosing(in_one_rate(speech)) as pieces:
             async for audio in pieces:
                 has_spoken = True

@@ -121,12 +121,14 @@ async def _encoded(request: web.Request, wanted: SpeechRequest) -> AsyncGenerato
     style = SpeechStyle(wanted.voice, wanted.language)
 
     async def run[*Ts](work: Callable[[*Ts], bytes], *arguments: *Ts) -> bytes:
-        if _is_trivial(wanted):
+        if _is_trivial(wanted, settings):
             return work(*arguments)
         return await asyncio.get_running_loop().run_in_executor(request.app[ENCODERS], work, *arguments)
 
-    with closing(Coder(wanted.audio_format, wanted.speed)) as coder:
-        async with aclosing(request.app[SPARK].speak(wanted.text, style, speed=wanted.speed)) as spoken:
+    settings = request.app[SETTINGS]
+    speech = request.app[SPARK].speak(wanted.text, style, speed=wanted.speed, replacements=settings.replacements)
+    with closing(Coder(wanted.audio_format, wanted.speed, is_even=settings.even_loudness)) as coder:
+        async with aclosing(speech) as spoken:
             async for audio in spoken:
                 request.app[JOURNAL].tell(AudioPassed("spoken", audio.seconds))
                 if piece := await run(coder.encode, audio):
@@ -135,9 +137,9 @@ async def _encoded(request: web.Request, wanted: SpeechRequest) -> AsyncGenerato
             yield rest
 
 
-def _is_trivial(wanted: SpeechRequest) -> bool:
+def _is_trivial(wanted: SpeechRequest, settings: Settings) -> bool:
     """Return whether encoding is only a header in front of the samples: less work than handing it to a thread."""
-    return wanted.audio_format.name == "wav" and wanted.speed == 1.0
+    return wanted.audio_format.name == "wav" and wanted.speed == 1.0 and not settings.even_loudness
 
 
 class _Stream(StreamedAnswer):

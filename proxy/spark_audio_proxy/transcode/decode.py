@@ -13,9 +13,10 @@ from av.error import EOFError as Finished
 from av.error import FFmpegError
 from spark_engine.models import SAMPLE_RATE, SAMPLE_WIDTH
 
+from .joined import joined
 from .losses import Losses
 from .mixer import Channel, Mixer
-from .sniff import FORMATS, joined, recognise
+from .sniff import FORMATS, recognise
 from .tags import hide_tags
 
 SAMPLE_RATES = range(4_000, 768_001)
@@ -58,7 +59,7 @@ def decode(file: bytearray | mmap, channel: Channel | None = None) -> Generator[
         raise ValueError(f"The file is not audio in a known format. Known are {FORMATS}.")
     heard = left_out = 0.0
     for part in joined(recognised, data):
-        with closing(_part(recognised.container, part, channel)) as blocks:
+        with closing(_part(part.container, part.data, channel)) as blocks:
             for block in blocks:
                 heard += len(block.pcm) / SAMPLE_WIDTH / SAMPLE_RATE
                 left_out += block.left_out

@@ -17,7 +17,7 @@ _WAV_SLACK = 4096
 
 _BLOCK = 1 << 16
 
-_ANOTHER = re.compile(rb"WAVE(?:fmt |LIST|JUNK)")
+_OTHERS = tuple(map(re.compile, (rb"WAVE(?:fmt |LIST|JUNK)", rb"ID3[\x02-\x04]\0[\0\x10\x20\x40\x80][\0-\x7f]{4}")))
 """Within samples of which no length is told: another file was joined to this one."""
 
 
@@ -69,7 +69,7 @@ def samples_of(data: memoryview, head: WavHead) -> memoryview | None:
     # Chunks after the samples would sound as a click: only a file that ends with them is taken as it is.
     if not head.passes or missing < 0 or present < SAMPLE_WIDTH:
         return None
-    if head.announced is None and _ANOTHER.search(data, head.start):
+    if head.announced is None and any(other.search(data, head.start) for other in _OTHERS):
         return None
     return data[head.start : head.start + present // SAMPLE_WIDTH * SAMPLE_WIDTH]
 

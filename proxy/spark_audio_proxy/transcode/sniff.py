@@ -5,7 +5,7 @@ tried.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from .frames import FRAMES, Frame
@@ -88,19 +88,20 @@ def recognise(data: memoryview) -> Recognised | None:
 
     Tags around it are left out by their length. Behind zeros or other bytes, audio counts where it is no accident.
     """
-    end = _without_tags_behind(data)
-    start = _without_tags_before(data, 0)
+    end = without_tags_behind(data)
+    start = without_tags_before(data, 0)
     if start < end and (name := _named(data[start : start + 1024])):
         return Recognised(name, start, end)
     zeros = _ZEROS.match(data, start)
     behind = zeros.end() if zeros else start
-    if behind > start and (tagged := _without_tags_before(data, behind)) > behind:
+    if behind > start and (tagged := without_tags_before(data, behind)) > behind:
         return _behind_junk(data, tagged, end)
     # The start of several formats is zeros.
     return _behind_junk(data, max(start, behind - 4), end)
 
 
 def _named(head: memoryview) -> str | None:
+    """Return what a file is that starts so."""
     for name, pattern in STARTS.items():
         if pattern.match(head):
             return name
@@ -111,27 +112,27 @@ def _behind_junk(data: memoryview, start: int, end: int) -> Recognised | None:
     searched = data[start : min(end, start + JUNK)]
     found = _ANY.search(searched)
     at = found.start() if found else len(searched)
-    rows = [(row, name) for name, read in FRAMES.items() if (row := _first_row(searched[: at + 1], read)) is not None]
+    rows = [(row, name) for name, read in FRAMES.items() if (row := first_row(searched[: at + 1], read)) is not None]
     if rows:
         row, name = min(rows)
         return Recognised(name, start + row, end)
     return Recognised(found.lastgroup, start + at, end) if found and found.lastgroup else None
 
 
-_SYNC = re.compile(rb"\xff[\xe0-\xff]|\x0b\x77|\x56[\xe0-\xff]")
+_SYNC = re.compile(rb"\xff[\xe0-\xff](?!\xff)|\x0b\x77|\x56[\xe0-\xff]")
 
 
-def _first_row(data: memoryview, read: Callable[[memoryview, int], Frame | None]) -> int | None:
-    """Return where the first frames in a row start."""
+def first_row(data: memoryview, read: Callable[[memoryview, int], Frame | None], frames: int = _ROW) -> int | None:
+    """Return where the first so many frames in a row start."""
     for sync in _SYNC.finditer(data):
-        if _is_row(data, sync.start(), read):
+        if _is_row(data, sync.start(), read, frames):
             return sync.start()
     return None
 
 
-def _is_row(data: memoryview, at: int, read: Callable[[memoryview, int], Frame | None]) -> bool:
+def _is_row(data: memoryview, at: int, read: Callable[[memoryview, int], Frame | None], frames: int) -> bool:
     first = frame = read(data, at)
-    for _ in range(_ROW - 1):
+    for _ in range(frames - 1):
         if frame is None or first is None or frame.kind != first.kind:
             return False
         at += frame.size
@@ -139,7 +140,7 @@ def _is_row(data: memoryview, at: int, read: Callable[[memoryview, int], Frame |
     return frame is not None and first is not None and frame.kind == first.kind
 
 
-def _without_tags_before(data: memoryview, at: int) -> int:
+def without_tags_before(data: memoryview, at: int) -> int:
     """Return where the file starts behind the tags at `at`: ID3v2 and APE, any number of them."""
     while True:
         size = _id3v2(data[at : at + 10]) or _ape(data[at : at + 32])
@@ -163,7 +164,7 @@ def _ape(head: memoryview) -> int:
     return 32 + int.from_bytes(head[12:16], "little")
 
 
-def _without_tags_behind(data: memoryview) -> int:
+def without_tags_behind(data: memoryview) -> int:
     """Return where the file ends in front of the tags at its end: ID3v1, its extension, and APE."""
     end = len(data)
     while True:
@@ -176,61 +177,3 @@ def _without_tags_behind(data: memoryview) -> int:
             end -= max(32, int.from_bytes(data[end - 20 : end - 16], "little")) + (32 if has_header else 0)
         else:
             return max(0, end)
-
-
-def joined(recognised: Recognised, data: memoryview) -> Iterator[memoryview]:
-    """Yield each of the files that were joined to this one, which starts and ends as recognised."""
-    whole = data[recognised.start : recognised.end]
-    start = 0
-    for at in _starts(recognised.container, whole):
-        if (begin := _without_tags_before(whole, at)) > start < at:
-            yield _without_tag_at_end(whole[start:at])
-            start = begin
-    yield whole[start:]
-
-
-def _without_tag_at_end(data: memoryview) -> memoryview:
-    """Leave out what is no part of a file: its own tags, and one in front of the next file."""
-    for match in _ID3.finditer(data):
-        if _without_tags_before(data, match.start()) == len(data):
-            data = data[: match.start()]
-            break
-    return data[: _without_tags_behind(data)]
-
-
-_GO_ON = ("mpeg", "mpegts")
-"""Containers that are a row of packets: one that was joined to another goes on. The others are opened one by one."""
-
-_PAGE = re.compile(rb"OggS\0([\0-\x07])")
-
-
-_WAVPACK = re.compile(
-    rb"wvpk....[\x02-\x10]\x04.{6}\0{4}.{5}[%s]" % re.escape(bytes(flags for flags in range(256) if flags & 8)),
-    re.DOTALL,
-)
-"""The first block of the first sample."""
-
-_ID3 = re.compile(rb"ID3[\x02-\x04].[\0\x10\x20\x40\x60\x80\xa0\xc0\xe0][\0-\x7f]{4}", re.DOTALL)
-
-
-def _ends_well(data: memoryview, at: int, container: str) -> bool:
-    """Return whether what looks like a tag is one: the format goes on behind it."""
-    behind = data[_without_tags_before(data, at) :][:1024]
-    return not behind or _named(behind) == container
-
-
-def _starts(container: str, data: memoryview) -> Iterator[int]:
-    if container == "ogg":
-        # The first pages of tracks that run in parallel stand together.
-        beginning = True
-        for page in _PAGE.finditer(data):
-            is_first = bool(page[1][0] & 2)
-            if is_first and not beginning:
-                yield page.start()
-            beginning = is_first
-    elif container in FRAMES:
-        yield from (match.start() for match in _ID3.finditer(data) if _ends_well(data, match.start(), container))
-    elif container == "wv":
-        yield from (match.start() for match in _WAVPACK.finditer(data))
-    elif container not in _GO_ON:
-        yield from (match.start() for match in INSIDE[container].finditer(data))

@@ -86,8 +86,8 @@ _IN_SEGMENT = (0x1254C367, 0x1043A770, 0x1941A469)
 
 def _matroska(data: memoryview) -> None:
     at, in_segment = 0, False
-    while (element := _element(data, at)) is not None:
-        name, content, size = element
+    while (found := element(data, at)) is not None:
+        name, content, size = found
         if name == _SEGMENT:
             at, in_segment = content, True
             continue
@@ -98,8 +98,8 @@ def _matroska(data: memoryview) -> None:
         at = content + size
 
 
-def _element(data: memoryview, at: int) -> tuple[int, int, int | None] | None:
-    """Return the name of an element, where its content starts, and its bytes: None where they are not known."""
+def element(data: memoryview, at: int) -> tuple[int, int, int | None] | None:
+    """Return the name of Matroska's element, where its content starts, and its bytes: None where they are not known."""
     if at + 12 > len(data) or not data[at] or not data[at + (length := 9 - data[at].bit_length())]:
         return None
     name = int.from_bytes(data[at : at + length])

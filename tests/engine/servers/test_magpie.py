@@ -1,6 +1,7 @@
 """Speaking: what goes to Magpie, and PCM that is whole or an error."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from aiohttp import ClientSession, web
@@ -9,6 +10,7 @@ from spark_engine.models import Audio, SpeechStyle
 from spark_engine.servers.magpie import Magpie
 from spark_engine.servers.transport import Transport
 from spark_engine.speech.audio import wav_header
+from spark_engine.speech.replacements import Replacements, Rewrite
 
 from tests.fakes import faults, magpie
 from tests.fakes.magpie import LIST_VOICES, SYNTHESIZE, SYNTHESIZE_ONLINE, in_pieces, spoken
@@ -95,6 +97,50 @@ async def test_an_unknown_voice_is_logged_once(session: ClientSession, caplog: p
     [warning] = [record.message for record in caplog.records if record.levelname == "WARNING"]
     assert warning.startswith("Magpie has no voice 'Zorg'; the default voice speaks. There are: ")
     assert "Jason.Calm" in warning
+
+
+def pronouncing(rules: str) -> Rewrite:
+    return Replacements.parse(rules).for_language("en-US")
+
+
+@pytest.mark.parametrize(("family", "path"), [(magpie.nim, SYNTHESIZE_ONLINE), (magpie.nim_offline, SYNTHESIZE)])
+async def test_a_nim_is_told_how_words_are_pronounced(
+    session: ClientSession, family: Callable[[], FakeServer], path: str
+) -> None:
+    """In SSML, in which signs of the text are escaped; a text without such words stays plain."""
+    rewrite, said = pronouncing("Jörg & Söhne -> /jœʁk ʊnt 'zøːnə/"), "By \x01Jörg & Söhne, 3 < 4."
+    async with running(family()) as fake:
+        speaker = Magpie(Transport(session, fake.url))
+        heard = [audio async for audio in speaker.synthesize(said, SpeechStyle(), rewrite=rewrite)]
+        assert [audio async for audio in speaker.synthesize(TEXT, SpeechStyle(), rewrite=rewrite)]
+    assert [post.fields["text"] for post in fake.posts(path)] == [
+        "<speak>By <phoneme alphabet='ipa' ph=\"jœʁk ʊnt 'zøːnə\">Jörg &amp; Söhne</phoneme>, 3 &lt; 4.</speak>",
+        TEXT,
+    ]
+    assert b"".join(audio.pcm for audio in heard) == spoken("By Jörg & Söhne, 3 < 4.")
+
+
+async def test_a_pronunciation_that_is_refused(session: ClientSession, caplog: pytest.LogCaptureFixture) -> None:
+    """The words are spoken as they are written, and the log says so once."""
+    async with running(magpie.nim()) as fake:
+        speaker = Magpie(Transport(session, fake.url))
+        for _ in range(2):
+            pieces = speaker.synthesize(TEXT, SpeechStyle(), rewrite=pronouncing("the -> /{@AH0}/"))
+            assert b"".join([audio.pcm async for audio in pieces]) == spoken(TEXT)
+    [warning] = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert "refuses a pronunciation" in warning
+    assert "Mapping failed" in warning
+
+
+async def test_a_server_that_takes_no_pronunciations(session: ClientSession, caplog: pytest.LogCaptureFixture) -> None:
+    """The text goes as it is, and the log says so once."""
+    async with running(magpie.openai()) as fake:
+        speaker = Magpie(Transport(session, fake.url))
+        for _ in range(2):
+            pieces = speaker.synthesize(TEXT, SpeechStyle(), rewrite=pronouncing("the -> /ðiː/"))
+            assert b"".join([audio.pcm async for audio in pieces]) == spoken(TEXT)
+    [warning] = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert warning.endswith("takes no pronunciations; words with IPA are spoken as written")
 
 
 async def test_a_rate_that_the_server_refuses_is_not_asked_for(session: ClientSession) -> None:

@@ -1,7 +1,7 @@
 """What is spoken for units, names and abbreviations."""
 
 import pytest
-from spark_engine.speech.replacements import BadReplacement, Replacements
+from spark_engine.speech.replacements import BadReplacement, Replacements, Sound
 from spark_engine.speech.text import clean
 
 LIST = """
@@ -77,6 +77,45 @@ def test_lines_that_are_no_rules(text: str, line: int) -> None:
     with pytest.raises(BadReplacement, match=f"line {line} ") as raised:
         Replacements.parse(text)
     assert raised.value.line == line
+
+
+IPA = """
+Nvidia -> /ɛnˈvɪdiə/
+Nvidia Spark -> the box
+gpu -> /ˌdʒiːpiːˈjuː/
+DGX Spark -> /ˌdiːdʒiːˈɛks spɑːk/
+Spark -> Sparky
+[de]
+Nvidia -> Enwidia
+"""
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "sounds"),
+    [
+        (
+            "en-US",
+            "The **Nvidia** GPU, my Spark",
+            [
+                Sound("The "),
+                Sound("Nvidia", "ɛnˈvɪdiə"),
+                Sound(" "),
+                Sound("GPU", "ˌdʒiːpiːˈjuː"),
+                Sound(", my Sparky"),
+            ],
+        ),
+        ("en-US", "A DGX Spark", [Sound("A "), Sound("DGX Spark", "ˌdiːdʒiːˈɛks spɑːk")]),
+        ("en-US", "Nvidia Spark", [Sound("the box")]),
+        ("en-US", "4GPU", [Sound("4 "), Sound("GPU", "ˌdʒiːpiːˈjuː")]),
+        ("de-DE", "Nvidia", [Sound("Enwidia")]),
+        ("en-US", "Nvidias", [Sound("Nvidias")]),
+        ("en-US", "none", [Sound("none")]),
+    ],
+)
+def test_pronunciations(language: str, text: str, sounds: list[Sound]) -> None:
+    """IPA stands between slashes. The words stay in the text; they are marked once it is clean."""
+    rewrite = Replacements.parse(IPA).for_language(language)
+    assert rewrite.sounds(clean(text, rewrite)) == sounds
 
 
 def test_no_rules() -> None:

@@ -6,6 +6,7 @@ from typing import TypedDict, Unpack, cast
 
 from spark_audio_proxy.config import RestartSettings, ServerSettings, Settings
 from spark_engine.models import Service
+from spark_engine.speech.replacements import Replacements
 
 
 class ProxyOptions(TypedDict, total=False):
@@ -22,6 +23,8 @@ class ProxyOptions(TypedDict, total=False):
     cors_origins: tuple[str, ...]
     allowed_hosts: tuple[str, ...]
     unknown_voice: str
+    replacements: Replacements | None
+    even_loudness: bool
     max_characters: int
     max_upload: int
     bytes_in_flight: int

@@ -11,6 +11,7 @@ from aiohttp import ClientError, web
 from spark_engine.models import Audio, SpeechStyle
 from spark_engine.spark import Spark
 from spark_engine.speech.audio import WavReader
+from spark_engine.speech.replacements import Replacements
 from spark_engine.speech.text import UTTERANCE_AIM
 
 from tests.fakes import magpie
@@ -77,10 +78,15 @@ async def test_speed_counts_for_what_is_made_ahead(proxy: Proxy, monkeypatch: py
     speak = Spark.speak
 
     def watched(
-        spark: Spark, text: str | AsyncGenerator[str], style: SpeechStyle, *, speed: float
+        spark: Spark,
+        text: str | AsyncGenerator[str],
+        style: SpeechStyle,
+        *,
+        speed: float,
+        replacements: Replacements | None,
     ) -> AsyncGenerator[Audio]:
         speeds.append(speed)
-        return speak(spark, text, style, speed=speed)
+        return speak(spark, text, style, speed=speed, replacements=replacements)
 
     monkeypatch.setattr(Spark, "speak", watched)
     await say(proxy)

@@ -1,5 +1,7 @@
 """Settings: from where, checked how, and what a wrong one is told."""
 
+from pathlib import Path
+
 import pytest
 import spark_engine
 from spark_audio_proxy.config import SettingsError, is_loopback, read_settings
@@ -57,6 +59,40 @@ def test_a_wrong_setting_is_named(arguments: list[str], message: str) -> None:
     """With what it should be."""
     with pytest.raises(SettingsError, match=message):
         read_settings(arguments, {})
+
+
+def test_replacements_are_read_from_a_file(tmp_path: Path) -> None:
+    """In the form that the integration takes, as editors on Windows save it, too."""
+    file = tmp_path / "words.txt"
+    file.write_bytes("\ufeffkm/h -> kilometres per hour\r\n[de]\r\nkm/h -> Kilometer pro Stunde\r\n".encode())
+    replacements = read_settings(["--magpie-url", URL], {"SPARK_AUDIO_REPLACEMENTS": str(file)}).replacements
+    assert replacements is not None
+    assert replacements.for_language("de-DE")("30 km/h") == "30 Kilometer pro Stunde"
+    assert replacements.for_language("en-US")("30 km/h") == "30 kilometres per hour"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "words.txt cannot be read: No such file or directory"),
+        (b"km -> kilometres\n\nkm/h", "words.txt, line 3 is no replacement"),
+        (b"a -> b\nStra\xdfe -> street", "words.txt, line 2 is not UTF-8"),
+        (b"#\n" * (1 << 19) + b"#", "words.txt has more than 1 MiB"),
+    ],
+)
+def test_replacements_that_cannot_be_read(tmp_path: Path, content: bytes | None, message: str) -> None:
+    """Said at the start, with the file, the line and the cause."""
+    file = tmp_path / "words.txt"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(SettingsError, match=rf"^--replacements \(SPARK_AUDIO_REPLACEMENTS\): .*{message}"):
+        read_settings(["--magpie-url", URL, "--replacements", str(file)], {})
+
+
+@pytest.mark.parametrize("file", ["", "/", "a\0b"])
+def test_replacements_in_no_file(file: str) -> None:
+    with pytest.raises(SettingsError, match="cannot be read: "):
+        read_settings(["--magpie-url", URL, "--replacements", file], {})
 
 
 @pytest.mark.parametrize("more", [["--api-key", KEY], ["--allow-anonymous"]])

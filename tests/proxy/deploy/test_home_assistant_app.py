@@ -258,6 +258,7 @@ class TestOptions:
             ("parakeet_restart_ssh", "ssh://user@spark.local/config/key"),
             ("concurrency", 0),
             ("unknown_voice", "none"),
+            ("replacements", "words.txt"),
         ],
     )
     def test_what_cannot_work_is_refused_in_the_form(self, config: AppConfig, name: str, value: str | int) -> None:

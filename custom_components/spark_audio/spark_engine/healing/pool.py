@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, aclosing, nullcontext
+from contextlib import AbstractContextManager, ExitStack, aclosing, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,6 +23,7 @@ from ..servers.magpie_dialects import MagpieServer
 from ..servers.parakeet import Parakeet
 from ..servers.parakeet_dialects import ParakeetServer
 from ..servers.transport import Transport
+from ..speech.replacements import AS_WRITTEN, Rewrite
 from .health import State
 from .held import expected_recovery, held, retry_after
 from .traffic import Request
@@ -245,11 +246,18 @@ class MagpiePool(Pool[Magpie]):
         """Return the voices. Raises SparkError."""
         return (await self.server()).voices
 
-    def synthesize(self, text: str, style: SpeechStyle) -> AsyncGenerator[Audio]:
+    async def spoken_language(self, style: SpeechStyle) -> str | None:
+        """Return the language that the best server speaks in that style; the style's own where it cannot be asked."""
+        for member in self._in_order()[:1]:
+            with suppress(SparkError):
+                return (await member.client.server()).spoken_language(style)
+        return style.language
+
+    def synthesize(self, text: str, style: SpeechStyle, *, rewrite: Rewrite = AS_WRITTEN) -> AsyncGenerator[Audio]:
         """Speak as `Magpie.synthesize` does, by the best server."""
 
         def synthesize(member: PoolMember[Magpie]) -> AsyncGenerator[Audio]:
             load = member.watchdog.load_seconds if member.watchdog else 0.0
-            return member.client.synthesize(text, style, load_seconds=load)
+            return member.client.synthesize(text, style, rewrite=rewrite, load_seconds=load)
 
         return self.stream(synthesize, language=style.language)

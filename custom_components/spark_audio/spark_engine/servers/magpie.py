@@ -7,10 +7,11 @@ from contextlib import aclosing
 from ..errors import Rejected, ServerFault, SparkError, Unauthorized
 from ..models import HIGHEST_RATE, LOWEST_RATE, Audio, Service, SpeechStyle, Voice
 from ..speech.audio import CLICK, SampleFramer, WavReader, longest_plausible_speech, shortest_plausible_speech
+from ..speech.replacements import AS_WRITTEN, Rewrite
 from ..speech.voices import find_voice, short_ids
 from .bodies import json_body
 from .identification import Identification
-from .magpie_dialects import OPENAI, PROBED, SPEECH, MagpieServer, recognise
+from .magpie_dialects import OPENAI, PROBED, SPEECH, MagpieServer, SynthesisRequest, recognise
 from .other_kinds import denies, wrong_server
 from .probe import Answers, probe
 from .transport import Transport
@@ -37,6 +38,7 @@ class Magpie:
         """Send nothing yet."""
         self.transport = transport
         self._missed: set[str] = set()
+        self._has_told_of_ipa = False
         self.identification = Identification(
             f"Magpie at {transport.base_url}", self._identify, transport.deadlines.list_kept
         )
@@ -91,14 +93,35 @@ class Magpie:
         sleep = server.dialect.sleep
         return sleep is not None and await sleep.is_asleep(self.transport, server.model)
 
-    async def synthesize(self, text: str, style: SpeechStyle, *, load_seconds: float = 0.0) -> AsyncGenerator[Audio]:
+    async def synthesize(
+        self, text: str, style: SpeechStyle, *, rewrite: Rewrite = AS_WRITTEN, load_seconds: float = 0.0
+    ) -> AsyncGenerator[Audio]:
         """Yield one utterance as s16le mono PCM, in pieces of whole samples, as they are made.
 
-        Raises SparkError: before the first piece where nothing came, after the last where speech was cut short.
+        `rewrite` tells how words are pronounced, where the server reads that: where it refuses, they are spoken as they
+        are written. Raises SparkError: before the first piece where nothing came, after the last where speech was cut
+        short.
         """
         server = await self.server()
         self._miss(style, server)
+        if self._is_pronounced(text, rewrite, server):
+            try:
+                request = server.request(text, style, rewrite)
+                async with aclosing(self._speech(text, server, request, load_seconds)) as pieces:
+                    async for audio in pieces:
+                        yield audio
+            except Rejected as err:
+                self._tell_of_ipa(f"refuses a pronunciation ({err})")
+            else:
+                return
         request = server.request(text, style)
+        async with aclosing(self._speech(text, server, request, load_seconds)) as pieces:
+            async for audio in pieces:
+                yield audio
+
+    async def _speech(
+        self, text: str, server: MagpieServer, request: SynthesisRequest, load_seconds: float
+    ) -> AsyncGenerator[Audio]:
         deadlines = self.transport.deadlines
         idle = deadlines.speech_idle if server.dialect.streams else deadlines.buffered_speech_idle
         wav, framer, seconds, size, held = WavReader(), SampleFramer(), 0.0, 0, b""
@@ -121,6 +144,18 @@ class Magpie:
                         held = b""
         if seconds < shortest_plausible_speech(text):
             raise ServerFault(f"Magpie answered {len(text)} characters with {seconds:.2f} s of audio.")
+
+    def _is_pronounced(self, text: str, rewrite: Rewrite, server: MagpieServer) -> bool:
+        """Return whether the server is told how words of the text are pronounced."""
+        has_ipa = any(sound.ipa for sound in rewrite.sounds(text))
+        if has_ipa and not server.dialect.reads_ipa:
+            self._tell_of_ipa("takes no pronunciations")
+        return has_ipa and server.dialect.reads_ipa
+
+    def _tell_of_ipa(self, what: str) -> None:
+        if not self._has_told_of_ipa:
+            self._has_told_of_ipa = True
+            LOGGER.warning("Magpie at %s %s; words with IPA are spoken as written", self.transport.base_url, what)
 
     def _miss(self, style: SpeechStyle, server: MagpieServer) -> None:
         """Log a voice that the server does not have, once: the default one speaks instead."""

@@ -1,12 +1,13 @@
 """What Magpie servers there are, and how each wants to be asked: from documentation and source, November 2026."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, override
 
 from ..errors import Busy
 from ..models import Json, SpeechStyle, Voice
 from ..speech.language import MAGPIE_LANGUAGES, base_language, normalize_language
+from ..speech.replacements import AS_WRITTEN, Rewrite, Sound
 from ..speech.voices import default_voice, find_voice, languages
 from .bodies import Body, form_body, json_body
 from .identification import Keep
@@ -28,6 +29,7 @@ from .magpie_readers import (
     speaking_model,
     voice_items,
 )
+from .phonemes import as_ssml
 from .probe import LOCALAI, LOCALAI_MODELS, LOCALAI_SLEEP, MODELS, OPENAPI, VOX_SLEEP, Answers, SleepPage
 
 DEFAULT_LANGUAGE = "en-US"
@@ -39,11 +41,16 @@ SPEECH = "/v1/audio/speech"
 class Utterance:
     """One piece of text, and what has been chosen for it. `sample_rate` in Hz."""
 
-    text: str
+    sounds: Sequence[Sound]
     voice: Voice
     language: str
     sample_rate: int
     model: str
+
+    @property
+    def text(self) -> str:
+        """Return the text without its pronunciations."""
+        return "".join(sound.text for sound in self.sounds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,8 @@ class MagpieDialect:
     path: str = SPEECH
     raw_pcm: bool = False
     """Whether the answer is bare PCM at the rate asked for; else it is a WAV file."""
+    reads_ipa: bool = False
+    """Whether it can be told how a word is pronounced."""
     streams: bool = False
     """Whether speech comes as it is made; else all at once, after all of it was made."""
     sleep: SleepPage | None = None
@@ -126,20 +135,30 @@ class MagpieServer:
                     return tag
         return listed[0]
 
-    def request(self, text: str, style: SpeechStyle) -> SynthesisRequest:
-        """Return the request that speaks one utterance. Raises Busy where the server has no voice yet."""
+    def spoken_language(self, style: SpeechStyle) -> str:
+        """Return the language that is spoken: the voice's, where it has one. Raises Busy where there is none yet."""
+        return self._language_of(self.voice(style.voice, style.language), style)
+
+    def _language_of(self, voice: Voice, style: SpeechStyle) -> str:
+        return voice.language or self.language(style.language or DEFAULT_LANGUAGE)
+
+    def request(self, text: str, style: SpeechStyle, rewrite: Rewrite = AS_WRITTEN) -> SynthesisRequest:
+        """Return the request that speaks one utterance. Raises Busy where the server has no voice yet.
+
+        `rewrite` tells how words are pronounced.
+        """
         dialect, rates = self.dialect, self.repertoire.sample_rates
         voice = self.voice(style.voice, style.language)
         rate = style.sample_rate if style.sample_rate in rates else rates[0]
-        language = voice.language or self.language(style.language or DEFAULT_LANGUAGE)
-        body = dialect.body(Utterance(text, voice, language, rate, self.model))
+        language = self._language_of(voice, style)
+        body = dialect.body(Utterance(rewrite.sounds(text), voice, language, rate, self.model))
         return SynthesisRequest(dialect.path, body, rate if dialect.raw_pcm else None)
 
 
 def _nim_body(utterance: Utterance) -> Body:
     return form_body(
         {
-            "text": utterance.text,
+            "text": as_ssml(utterance.sounds),
             "language": utterance.language,
             "voice": utterance.voice.name,
             "encoding": "LINEAR_PCM",
@@ -170,6 +189,7 @@ NIM = MagpieDialect(
     body=_nim_body,
     path="/v1/audio/synthesize_online",
     raw_pcm=True,
+    reads_ipa=True,
     streams=True,
 )
 """NVIDIA Riva and Speech NIM, streaming: the route that survives builds in which the other one crashes."""
@@ -180,6 +200,7 @@ NIM_OFFLINE = MagpieDialect(
     read=read_nim,
     body=_nim_body,
     path="/v1/audio/synthesize",
+    reads_ipa=True,
 )
 """A NIM whose model cannot stream."""
 

@@ -9,21 +9,25 @@ A list is text, one rule on a line. A language in brackets begins the rules for 
 
 A rule holds for whole words. One in lower case holds in every case, one with a capital only as it is written. Nothing
 behind the arrow leaves the words out. A line that begins with # and has no arrow is a comment.
+
+What stands between slashes is how the words sound, in the International Phonetic Alphabet (IPA). The words stay in the
+text; a server that reads IPA is told how to pronounce them:
+
+    Jörg -> /jœʁk/
 """
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from .characters import folded
 from .language import base_language, normalize_language
 
-type Rewrite = Callable[[str], str]
-"""Returns what to speak for a text."""
-
 ANY_LANGUAGE = ""
 
 _ARROW = re.compile(r"\s*(?:->|=>|→)\s*")
+_IPA = re.compile(r"/([^/]+)/")
 _LANGUAGE = re.compile(r"\[\s*([A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,4})*)\s*\]")
 _OF_A_WORD = r"[\w\u0300-\u036f\u0900-\u0dff]"
 """Letters, digits, and the signs that Indian scripts write vowels with."""
@@ -38,9 +42,45 @@ class BadReplacement(ValueError):
         self.line = line
 
 
-def as_written(text: str) -> str:
-    """Return the text itself: a Rewrite without rules."""
-    return text
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A piece of a text, and how it is pronounced where a rule tells: IPA without its slashes."""
+
+    text: str
+    ipa: str | None = None
+
+
+class Rewrite:
+    """The rules for texts in one language."""
+
+    def __init__(self, rules: Mapping[str, str] | None = None) -> None:
+        """`rules` are targets by what they stand for."""
+        self._rules = rules or {}
+        # The longest first: `km/h` before `km`.
+        self._sources = sorted(self._rules, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(_pattern, self._sources)))
+
+    def __call__(self, text: str) -> str:
+        """Return what to speak for a text: words with a pronunciation stay as they are."""
+        return self._pattern.sub(self._spoken, text) if self._rules else text
+
+    def sounds(self, text: str) -> Sequence[Sound]:
+        """Return the pieces of a text: words with a pronunciation, and what stands between them."""
+        sounds, at = [], 0
+        for match in self._pattern.finditer(text) if self._rules else ():
+            if ipa := _IPA.fullmatch(self._target(match)):
+                sounds += [Sound(text[at : match.start()]), Sound(match[0], ipa[1])]
+                at = match.end()
+        return [sound for sound in (*sounds, Sound(text[at:])) if sound.text]
+
+    def _target(self, match: re.Match[str]) -> str:
+        return self._rules[self._sources[(match.lastindex or 1) - 1]]
+
+    def _spoken(self, match: re.Match[str]) -> str:
+        target = self._target(match)
+        target = match[0] if _IPA.fullmatch(target) else target
+        before, behind = match.string[: match.start()][-1:], match.string[match.end() :][:1]
+        return f"{_gap(before, target[:1])}{target}{_gap(target[-1:], behind)}"
 
 
 class Replacements:
@@ -74,18 +114,7 @@ class Replacements:
         """
         tags = (ANY_LANGUAGE, *((base_language(language), normalize_language(language)) if language else ()))
         rules = {source: target for tag in tags for source, target in self._rules.get(tag, {}).items()}
-        if not rules:
-            return as_written
-        # The longest first: `km/h` before `km`.
-        sources = sorted(rules, key=len, reverse=True)
-        pattern = re.compile("|".join(map(_pattern, sources)))
-
-        def spoken(match: re.Match[str]) -> str:
-            target = rules[sources[(match.lastindex or 1) - 1]]
-            before, behind = match.string[: match.start()][-1:], match.string[match.end() :][:1]
-            return f"{_gap(before, target[:1])}{target}{_gap(target[-1:], behind)}"
-
-        return lambda text: pattern.sub(spoken, text)
+        return Rewrite(rules) if rules else AS_WRITTEN
 
 
 def _pattern(source: str) -> str:
@@ -112,3 +141,7 @@ def _ends_words(char: str) -> bool:
     """Return whether this is a letter or a digit of a script with spaces between its words."""
     is_wide = bool(char) and unicodedata.east_asian_width(char) in "WF"
     return re.fullmatch(_OF_A_WORD, char) is not None and not is_wide
+
+
+AS_WRITTEN = Rewrite()
+"""Without rules: every text stays as it is."""

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 
 from .characters import folded
-from .replacements import Rewrite, as_written
+from .replacements import AS_WRITTEN, Rewrite
 from .sentences import CLOSERS, STOPS, SentenceReader, is_closed
 from .thoughts import ThoughtReader
 
@@ -104,7 +104,7 @@ def is_speakable(text: str) -> bool:
     return any(unicodedata.category(char)[0] in "LN" for char in text)
 
 
-def clean(text: str, rewrite: Rewrite = as_written) -> str:
+def clean(text: str, rewrite: Rewrite = AS_WRITTEN) -> str:
     """Return one utterance without Markdown, emoji, tags and long links; what is left is meant to be spoken.
 
     `rewrite` gets the text without its markup, but still with signs and emoji: it may have words for them.
@@ -212,7 +212,7 @@ class BlockReader:
         return "\n\n" + start if self._block else start
 
 
-async def utterances(text: str | AsyncGenerator[str], rewrite: Rewrite = as_written) -> AsyncGenerator[str | None]:
+async def utterances(text: str | AsyncGenerator[str], rewrite: Rewrite = AS_WRITTEN) -> AsyncGenerator[str | None]:
     """Yield what to speak, sentence by sentence, as soon as each is complete: clean, speakable, up to UTTERANCE_LIMIT.
 
     While the text is still being written, the first clause goes ahead, and None tells that the text pauses. Text that
@@ -235,7 +235,7 @@ async def utterances(text: str | AsyncGenerator[str], rewrite: Rewrite = as_writ
                     yield utterance
 
 
-async def spoken_text(text: AsyncGenerator[str], rewrite: Rewrite = as_written) -> AsyncGenerator[str]:
+async def spoken_text(text: AsyncGenerator[str], rewrite: Rewrite = AS_WRITTEN) -> AsyncGenerator[str]:
     """Yield what is spoken of `text`, for an engine that reads all signs aloud: utterances, with a gap between them.
 
     Closes `text`; raises what it raises.

@@ -229,3 +229,16 @@ async def test_a_header_that_is_none_is_no_request(proxy: Proxy, head: str) -> N
     """What could be read in two ways is not read."""
     answer = await ask(proxy.url, request("GET", "/healthz", head))
     assert answer.status == 400
+
+
+@pytest.mark.parametrize("path", ["/healthz", SPEECH, "/nowhere"])
+async def test_an_expectation_that_is_unknown_is_refused(
+    start_proxy: StartProxy, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    """aiohttp does that before any middleware: the answer has its headers all the same, and the log no traceback."""
+    proxy = await start_proxy()
+    answer = await ask(proxy.url, request("POST", path, "Expect: 200-ok", "Content-Length: 0"))
+    assert answer.status == 417
+    assert "X-Request-ID: " in answer.head
+    assert "nosniff" in answer.head
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]

@@ -28,7 +28,8 @@ _LONGEST_PAGE = 60.0
 
 _ROWS = {
     **dict.fromkeys(("mp1", "mp1float", "mp2", "mp2float", "mp3", "mp3float"), "mp3"),
-    "ac3": "ac3", "eac3": "eac3",
+    "ac3": "ac3",
+    "eac3": "eac3",
 }
 """Decoders whose sound is a row of frames within WAV as well, by the demuxer whose frames those are."""
 

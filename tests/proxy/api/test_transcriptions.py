@@ -165,9 +165,7 @@ async def test_text_formats(start_proxy: StartProxy, name: str, kind: str, expec
     assert await send(proxy, upload(write_wav(SPEECH), response_format=name)) == (200, kind, expected.encode())
 
 
-@pytest.mark.parametrize(
-    ("name", "cue"), [("srt", "R&D: 3 < 5 --> yes\n"), ("vtt", "R&amp;D: 3 &lt; 5 --&gt; yes\n")]
-)
+@pytest.mark.parametrize(("name", "cue"), [("srt", "R&D: 3 < 5 --> yes\n"), ("vtt", "R&amp;D: 3 &lt; 5 --&gt; yes\n")])
 async def test_a_text_never_ends_its_cue(start_proxy: StartProxy, name: str, cue: str) -> None:
     """An empty line would, and in WebVTT what looks like a tag is not shown."""
     hearing = parakeet.openai()

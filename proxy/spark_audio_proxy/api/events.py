@@ -23,6 +23,8 @@ async def events(request: web.Request) -> web.StreamResponse:
         headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     )
     await response.prepare(request)
+    if request.method == "HEAD":
+        return response
     sent = ""
     while not journal.closed:
         news = journal.next_news

@@ -48,13 +48,13 @@ async def access_log(request: web.Request, handler: Handler) -> web.StreamRespon
 
 
 async def _logged(request: web.Request, handler: Handler) -> web.StreamResponse:
-    given = request.headers.get("X-Request-ID", "")
-    request_id = given if _SANE_ID.fullmatch(given) else secrets.token_hex(16)
-    request[REQUEST_ID_KEY] = request_id
+    request_id = _request_id(request)
     token = REQUEST_ID.set(request_id)
     started = time.monotonic()
     status = CLIENT_GONE
     try:
+        # Others get their turn between the requests that a caller has sent in one go.
+        await asyncio.sleep(0)
         response = await handler(request)
         try:
             await deliver(request, response)
@@ -70,6 +70,15 @@ async def _logged(request: web.Request, handler: Handler) -> web.StreamResponse:
         seconds = time.monotonic() - started
         # In the loop's next round: the caller must not wait for the log.
         asyncio.get_running_loop().call_soon(_write_down, request, request.app[JOURNAL], status, seconds)
+
+
+def _request_id(request: web.Request) -> str:
+    """Return the caller's id or a new one. What aiohttp refuses by itself (Expect) passes no middleware."""
+    known: str | None = request.get(REQUEST_ID_KEY)
+    if known is None:
+        given = request.headers.get("X-Request-ID", "")
+        request[REQUEST_ID_KEY] = known = given if _SANE_ID.fullmatch(given) else secrets.token_hex(16)
+    return known
 
 
 def _write_down(request: web.Request, journal: Journal, status: int, seconds: float) -> None:
@@ -129,7 +138,7 @@ def _cors_headers(request: web.Request) -> dict[str, str]:
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """What every answer carries; a signal and no middleware, since a stream is on its way before those see it."""
     request[STARTED] = response
-    response.headers["X-Request-ID"] = request[REQUEST_ID_KEY]
+    response.headers["X-Request-ID"] = _request_id(request)
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers.update(_cors_headers(request))

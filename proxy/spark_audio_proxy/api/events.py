@@ -33,6 +33,8 @@ async def events(request: web.Request) -> web.StreamResponse:
         headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     )
     await response.prepare(request)
+    if request.method == "HEAD":
+        return response
     shown = history.count
     if history.most:
         await response.write(_event("requests", history.document()))

@@ -1,5 +1,6 @@
 """A transcript in each of OpenAI's response formats. Pure."""
 
+import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -168,14 +169,19 @@ def as_srt(heard: Heard) -> str:
 
 
 def _named(item: Said) -> str:
-    return f"{item.channel}: {item.text}" if item.channel else item.text
+    return f"{item.channel}: {_line(item)}" if item.channel else _line(item)
+
+
+def _line(item: Said) -> str:
+    """Return the text without line breaks: an empty line ends a cue."""
+    return " ".join(item.text.split())
 
 
 def as_vtt(heard: Heard) -> str:
-    """`vtt`: WebVTT, with its voice tags where channels are told apart."""
+    """`vtt`: WebVTT, whose text is marked up: with voice tags where channels are told apart."""
     cues = (
         f"{_clock(item.start, '.')} --> {_clock(item.end, '.')}\n"
-        f"{f'<v {item.channel}>' if item.channel else ''}{item.text}\n"
+        f"{f'<v {item.channel}>' if item.channel else ''}{html.escape(_line(item), quote=False)}\n"
         for item in heard.segments
     )
     return "WEBVTT\n\n" + "\n".join(cues)

@@ -82,8 +82,9 @@ def _part(container: str, data: memoryview, channel: Channel | None) -> Generato
             with av.open(View(data), "r", format=container, io_open=refuse, options=_OPTIONS) as media:
                 candidates = _audio_tracks(media)
                 tracks = len(candidates)
-                losses = Losses(container, data)
-                with closing(_track(media, candidates[number], losses, channel)) as blocks:
+                track = candidates[number]
+                losses = Losses(container, track.codec_context.name, data)
+                with closing(_track(media, track, losses, channel)) as blocks:
                     for block in blocks:
                         lost += block.left_out
                         found = found or bool(block.pcm)

@@ -3,6 +3,7 @@
 import av
 from av.container import InputContainer
 
+from .announced import fragments_of, missing_bytes
 from .frames import FRAMES
 
 _SHORTEST_GAP = 0.06
@@ -11,7 +12,7 @@ _SHORTEST_GAP = 0.06
 _CORRECTION = 0.1
 """Seconds by which time stamps may be set back behind damage, once the container tells the time again."""
 
-_LENGTH_TOLD = ("mov", "flac", "caf", "aiff", "avi", "w64", "ogg", "wv")
+_LENGTH_TOLD = ("mov", "flac", "caf", "aiff", "avi", "asf", "w64", "ogg", "wv")
 """Containers that tell how long a track is; what libav says of others is an estimate."""
 
 _NO_PADDING = ("matroska", "flv")
@@ -23,6 +24,14 @@ _LARGEST_PAGE = 65_307
 
 _LONGEST_PAGE = 60.0
 """Seconds that may be missing at the end of an Ogg file: more is a damaged number."""
+
+
+_ROWS = {
+    **dict.fromkeys(("mp1", "mp1float", "mp2", "mp2float", "mp3", "mp3float"), "mp3"),
+    "ac3": "ac3",
+    "eac3": "eac3",
+}
+"""Decoders whose sound is a row of frames within WAV as well, by the demuxer whose frames those are."""
 
 
 def last_granule(data: memoryview) -> int | None:
@@ -40,12 +49,13 @@ class Losses:
     bytes between two frames, and at the end by the length that the file says it has.
     """
 
-    def __init__(self, container: str, data: memoryview) -> None:
-        """Nothing is lost yet."""
+    def __init__(self, container: str, codec: str, data: memoryview) -> None:
+        """Nothing is lost yet. `codec` is libav's name of the decoder."""
         self._container = container
+        self._data = data
         self._size = len(data)
         self._last_granule = last_granule(data) if container == "ogg" else None
-        self._read_frame = FRAMES.get(container)
+        self._read_frame = FRAMES.get(_ROWS.get(codec, "") if container == "wav" else container)
         self._pending = 0.0
         self._left_out = 0.0
         self._decoded = 0.0
@@ -89,10 +99,16 @@ class Losses:
         missing = 0.0
         if (told := self._length(media, track)) is not None:
             missing = told - self._decoded - self._left_out
-        elif self._read_frame is not None:
+        elif self._container in FRAMES:
             missing = self._seconds_in(self._size - self._payload)
         elif self._container in _NO_PADDING and len(media.streams) == 1:
             missing = self._seconds_in(self._size - self._bytes_end)
+        if self._container == "mov" and len(media.streams) == 1 and (fragments := fragments_of(self._data)):
+            # Of what follows on fragments that were heard, as much is sound as of those.
+            unread = fragments.stop - self._bytes_end
+            missing = max(missing, unread * self._decoded / max(1, self._bytes_end - fragments.start))
+        if len(media.streams) == 1:
+            missing = max(missing, self._seconds_in(missing_bytes(self._container, self._data, self._payload)))
         if missing > 2 * _SHORTEST_GAP:
             self._lose(missing)
 

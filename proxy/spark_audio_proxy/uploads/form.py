@@ -59,8 +59,8 @@ class Form:
     upload: Upload | None = None
 
     def first(self, name: str) -> str | None:
-        """Return the first value of a field that is not empty."""
-        return next((value for value in self.fields.get(name, ()) if value), None)
+        """Return the first value of a field that is not empty, without the line ends of a file it was read from."""
+        return next(filter(None, map(str.strip, self.fields.get(name, ()))), None)
 
 
 @asynccontextmanager

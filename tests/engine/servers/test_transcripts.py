@@ -17,6 +17,8 @@ ODD: list[Json] = [
     {"word": "hello", "start": 0.0, "end": float("nan")},
     {"word": "hello", "start": 0.0, "end": float("inf")},
     {"word": "hello", "start": 0, "end": 10**400},
+    {"word": "hello", "start": 0, "end": 1e308},
+    {"word": "hello", "start": 0, "end": 86_401},
     {"word": 7, "start": 0.0, "end": 1.0},
     {"start": 0.0, "end": 1.0},
     "hello",

@@ -23,6 +23,13 @@ CASES = [
     ("First<think>a</think> and<think>b</think> second", "First and second"),
     ("Thoughts that were begun before.</think>The answer.", "Thoughts that were begun before.The answer."),
     ("<think>never ended", ""),
+    ("◁think▷hm◁/think▷Fine.", "Fine."),
+    ("<seed:think>hm</seed:think>Fine.", "Fine."),
+    ("<tool_response>{}</tool_response>Fine.", "Fine."),
+    ("<|im_start|>assistant\nHello.<|im_end|>", "\nHello."),
+    ("<|start_header_id|>assistant<|end_header_id|>\n\nHi.<|eot_id|>", "\n\nHi."),
+    ("<start_of_turn>model\nHi.<end_of_turn><eos>", "\nHi."),
+    ("[INST] Hi. [/INST]", " Hi. "),
     ("I think <b>so</b>, [1] <thin", "I think <b>so</b>, [1] <thin"),
     ("a <thinker> and [thinking]", "a <thinker> and [thinking]"),
 ]
@@ -47,7 +54,7 @@ def test_how_the_text_was_cut_makes_no_difference(parts: list[str], size: int) -
 @given(st.text())
 def test_text_without_marks_is_all_there(text: str) -> None:
     """Nothing else is ever taken for a thought."""
-    if "<" not in text and "[" not in text:
+    if not set("<[◁") & set(text):
         assert read(text) == text
 
 

@@ -32,12 +32,13 @@ def recorded(
     channels: str = "mono",
     sample_rate: int = 48_000,
     tags: Mapping[str, str] | None = None,
+    options: Mapping[str, str] | None = None,
 ) -> bytes:
-    """A recording in that container; `live` as a browser writes it, without a duration."""
+    """A recording in that container; `live` as a browser writes it, without a duration; `options` of the muxer."""
     file: BytesIO = _Live() if live else BytesIO()
     audio = tone(seconds, 48_000)
-    options = {"movflags": "use_metadata_tags", "write_id3v2": "1"} if tags else {}
-    with av.open(file, "w", format=container, container_options=options) as media:
+    tagging = {"movflags": "use_metadata_tags", "write_id3v2": "1"} if tags else {}
+    with av.open(file, "w", format=container, container_options=tagging | dict(options or {})) as media:
         media.metadata.update(tags or {})
         stream = media.add_stream(codec, rate=sample_rate, layout=channels)
         assert isinstance(stream, av.AudioStream)

@@ -105,8 +105,16 @@ async def test_a_word_that_names_no_language_is_not_passed_on(start_proxy: Start
         assert (await proxy.client.post(f"{proxy.url}/v1/audio/speech", json=SPEECH | {"language": word})).status == 200
 
 
+async def test_a_field_may_end_with_a_line_end(proxy: Proxy) -> None:
+    """As `curl -F 'response_format=<file'` sends it."""
+    fields = [part("response_format", b" text\n"), part("stream", b"false\r\n"), part("channels", b"mix\n")]
+    status, body = await post_form(proxy, part("file", WAV, "a.wav"), *fields)
+    assert (status, body.decode()) == (200, HEARD + "\n")
+
+
 @pytest.mark.parametrize(
-    ("name", "nim"), [("English", "en-US"), ("german", "de-DE"), ("français", "fr-FR"), ("en_US.UTF-8", "en-US")]
+    ("name", "nim"),
+    [("English", "en-US"), ("german", "de-DE"), ("français", "fr-FR"), ("en_US.UTF-8", "en-US"), ("de\r\n", "de-DE")],
 )
 async def test_a_language_may_be_named(start_proxy: StartProxy, name: str, nim: str) -> None:
     proxy = await start_proxy(parakeet.nim())

@@ -165,6 +165,17 @@ async def test_text_formats(start_proxy: StartProxy, name: str, kind: str, expec
     assert await send(proxy, upload(write_wav(SPEECH), response_format=name)) == (200, kind, expected.encode())
 
 
+@pytest.mark.parametrize(("name", "cue"), [("srt", "R&D: 3 < 5 --> yes\n"), ("vtt", "R&amp;D: 3 &lt; 5 --&gt; yes\n")])
+async def test_a_text_never_ends_its_cue(start_proxy: StartProxy, name: str, cue: str) -> None:
+    """An empty line would, and in WebVTT what looks like a tag is not shown."""
+    hearing = parakeet.openai()
+    segment = {"start": 0.1, "end": 1.25, "text": "R&D: 3 < 5\n\n--> yes\r\n"}
+    hearing.answers["POST", TRANSCRIPTIONS] = json({"text": "x", "segments": [segment]})
+    proxy = await start_proxy(hearing)
+    _, _, body = await send(proxy, upload(write_wav(SPEECH), response_format=name))
+    assert body.decode().endswith(f"01{',' if name == 'srt' else '.'}250\n{cue}")
+
+
 async def test_verbose_json_tells_what_is_known_and_nothing_else(start_proxy: StartProxy) -> None:
     """No made-up probabilities; words only where they were asked for."""
     hearing = parakeet.openai()

@@ -229,3 +229,44 @@ async def test_a_header_that_is_none_is_no_request(proxy: Proxy, head: str) -> N
     """What could be read in two ways is not read."""
     answer = await ask(proxy.url, request("GET", "/healthz", head))
     assert answer.status == 400
+
+
+@pytest.mark.parametrize("path", ["/healthz", SPEECH, "/nowhere"])
+async def test_an_expectation_that_is_unknown_is_refused(
+    start_proxy: StartProxy, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    """aiohttp does that before any middleware: the answer has its headers all the same, and the log no traceback."""
+    proxy = await start_proxy()
+    answer = await ask(proxy.url, request("POST", path, "Expect: 200-ok", "Content-Length: 0"))
+    assert answer.status == 417
+    assert "X-Request-ID: " in answer.head
+    assert "nosniff" in answer.head
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+async def test_requests_sent_in_one_go_do_not_stop_all_others(
+    start_proxy: StartProxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Anyone may send thousands of requests in a packet or two; another caller is served between them."""
+    proxy = await start_proxy()
+    caplog.set_level(logging.DEBUG, "spark_audio_proxy.access")
+    host, _, port = proxy.url.removeprefix("http://").partition(":")
+    many = await asyncio.open_connection(host, int(port))
+    other = await asyncio.open_connection(host, int(port))
+    many[1].write(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 500)
+    other[1].write(b"GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    await other[0].readuntil(b"\r\n\r\n")
+    for _ in range(500):
+        await many[0].readuntil(b'{"status": "ok"}')
+    lines = [record.getMessage().split(" ")[1] for record in caplog.records if record.name.endswith(".access")]
+    assert lines.index("/v1/models") < 250
+    for _, writer in (many, other):
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_a_head_of_the_news_ends(start_proxy: StartProxy) -> None:
+    """It has no body, so nothing would ever show that its caller has gone."""
+    proxy = await start_proxy()
+    answer = await ask(proxy.url, request("HEAD", "/api/events"))
+    assert (answer.status, answer.body) == (200, "")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import cache
 
 import pytest
+from spark_audio_proxy.transcode.announced import fragments_of, missing_bytes
 from spark_audio_proxy.transcode.frames import FRAMES
 
 from tests.helpers.proxy.decoding import decoded
@@ -128,3 +129,82 @@ def test_frames_of_nothing_are_none(name: str) -> None:
     """Neither zeros, nor ones, nor an end within the head."""
     for data in (bytes(20), b"\xff" * 20, b"\xff\xfb\x90", b"\x0b\x77", b"\xff\xf1\0", b"\x56\xe0"):
         assert FRAMES[name](memoryview(data), 0) is None
+
+
+MORE_FORMATS = {
+    "mp3 in WAV": ("wav", "libmp3lame"),
+    "ac3 in WAV": ("wav", "ac3"),
+    "fragments": ("mp4", "aac"),
+    "asf": ("asf", "libmp3lame"),
+}
+
+
+@cache
+def another(name: str) -> bytes:
+    """Four seconds of it; an MP4 in fragments, as Safari's recorder writes it."""
+    options = {"movflags": "empty_moov", "frag_duration": "500000"} if name == "fragments" else {}
+    return recorded(*MORE_FORMATS[name], SECONDS, options=options)
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("damage", [hole, noise])
+@pytest.mark.parametrize("name", MORE_FORMATS)
+def test_a_hole_in_a_container_that_tells_how_much_there_is(name: str, damage: Damage, place: str) -> None:
+    """The demuxer passes over it, or stops there, and says nothing."""
+    whole = decoded(another(name))
+    assert whole.left_out < 0.01
+    damaged = damage(another(name), PLACES[place])
+    if (name, place) == ("fragments", "middle"):
+        # Behind a broken fragment the demuxer finds no other one.
+        with pytest.raises(
+            ValueError, match=r"^Most of the recording is damaged: 2\.\d s of 4\.\d s cannot be decoded\.$"
+        ):
+            decoded(damaged)
+        return
+    result = decoded(damaged)
+    # The fragment that is broken last may be the last one.
+    assert result.all_seconds == pytest.approx(whole.seconds, abs=0.5 if name == "fragments" else 0.13)
+
+
+@pytest.mark.parametrize(
+    ("container", "codec"),
+    [("w64", "pcm_s16le"), ("au", "pcm_s16be"), ("caf", "pcm_s16le"), ("caf", "pcm_mulaw"), ("rf64", "pcm_s16le")],
+)
+def test_a_cut_recording_says_so_where_its_head_tells_how_long_it_is(container: str, codec: str) -> None:
+    """A WAV that is cut is refused; here the rest is counted."""
+    options = {"rf64": "always"} if container == "rf64" else {}
+    file = recorded(container.replace("rf64", "wav"), codec, SECONDS, options=options)
+    assert decoded(file).left_out == 0
+    result = decoded(file[: len(file) * 3 // 4])
+    assert result.seconds == pytest.approx(3, abs=0.1)
+    assert result.all_seconds == pytest.approx(SECONDS, abs=0.1)
+    live = recorded(container, codec, SECONDS, live=True) if container == "au" else b""
+    assert not live or decoded(live[: len(live) * 3 // 4]).left_out == 0
+
+
+@pytest.mark.parametrize(
+    ("container", "head"),
+    [
+        ("wav", b"RF64\xff\xff\xff\xffWAVEfmt "),
+        ("wav", b"RF64\xff\xff\xff\xffWAVEds64\x1c\0\0\0" + b"\xff" * 16),
+        ("wav", b"RIFF\xff\xff\xff\xffWAVE"),
+        ("wav", b"RIFX\xff\xff\xff\xffWAVE"),
+        ("w64", b"riff"),
+        ("au", b".snd\0\0\0\x18\xff\xff\xff\xff"),
+        ("caf", b"caff\0\x01\0\0" + b"free" + b"\xff" * 8),
+        ("caf", b"caff\0\x01\0\0" + b"data" + b"\xff" * 8),
+        ("caf", b"caff\0\x01\0\0" + b"free\0\0\0\0\0\1\0\0"),
+        ("asf", b"\x30\x26\xb2\x75"),
+        ("ogg", b"OggS"),
+    ],
+)
+def test_a_head_without_a_size_announces_nothing(container: str, head: bytes) -> None:
+    """Neither does one that is cut."""
+    for size in (len(head), 6):
+        assert missing_bytes(container, memoryview(head)[:size], 0) == 0
+
+
+def test_most_files_have_no_fragments() -> None:
+    """Nor has one that ends behind the head of the first."""
+    assert fragments_of(memoryview(recording("m4a"))) is None
+    assert fragments_of(memoryview(b"moof\0\0\0\x10mfhd")) is None

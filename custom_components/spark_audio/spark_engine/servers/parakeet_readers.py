@@ -4,12 +4,13 @@ Every reader raises KeyError, TypeError or ValueError where there is no transcri
 cost the text: they are left out, all of them, since times that are in part made up are worse than none.
 """
 
-import math
-
 from ..models import Json, Segment, Transcript, Word
 from ..speech.language import names_no_language
 
 _LONGEST_LANGUAGE = 64
+
+_LATEST = 86_400.0
+"""Seconds from the start of a recording: what is later than a day is no time in one."""
 
 
 def read_openai(document: Json) -> Transcript:
@@ -103,7 +104,7 @@ def _seconds(value: Json) -> float | None:
         seconds = float(value)
     except OverflowError:
         return None
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+    return seconds if 0 <= seconds <= _LATEST else None
 
 
 def _join_pieces(text: str, pieces: tuple[Word, ...]) -> tuple[Word, ...] | None:

@@ -253,7 +253,7 @@ class Transport:
             said = os.strerror(number) if number > 0 else err.os_error.strerror or str(err.os_error)
             raise Unreachable(f"No connection to {err.host}:{err.port}: {said}.", said=said) from err
         except ClientError as err:
-            raise ServerFault(f"The server's answer broke off or is not HTTP ({type(err).__name__}).") from err
+            raise ServerFault("The server's answer broke off or is not HTTP.") from err
 
     async def _send(self, method: str, path: str, body: Body | None, connection: _Connection) -> ClientResponse:
         """Send, and once more where a kept-alive connection turns out to be closed: no server has read that request."""

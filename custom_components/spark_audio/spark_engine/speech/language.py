@@ -129,7 +129,7 @@ def read_language(text: str) -> str | None:
     if names_no_language(text):
         return None
     # Behind these are a region in words, and a locale's character set and modifier.
-    name = re.split(r"[(.@]", text, maxsplit=1)[0].strip(" \t\"'")
+    name = re.split(r"[(.@]", text, maxsplit=1)[0].strip(" \t\r\n\"'")
     tag = name.replace("_", "-")
     if len(text) <= _LONGEST_NAME and _LANGUAGE_TAG.fullmatch(tag):
         language, *rest = normalize_language(tag).split("-")

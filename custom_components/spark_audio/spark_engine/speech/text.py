@@ -43,6 +43,7 @@ _TAGS = (
     " font footer form h1 h2 h3 h4 h5 h6 head header hr html i iframe img input ins kbd label li link main mark meta"
     " nav ol option p pre q s samp script section select small span strike strong style sub summary sup svg table tbody"
     " td tfoot th thead time title tr tt u ul var video"
+    " address bdi bdo big canvas col colgroup dfn fieldset figcaption hgroup legend nobr picture rp rt ruby wbr"
     # SSML, which models were trained to write as well.
     " amazon:effect break emphasis lang phoneme prosody say-as speak voice w"
 )
@@ -61,12 +62,13 @@ _MARKUP = (
     (re.compile(r"\[([^\]]+)\]\([^)]*\)"), r"\1"),
     (
         re.compile(
-            r"https?://(?:www\.)?([^\s/<>()\"']+[^\s/<>()\"'.,;:!?])[^\s<>()\"']*?(?=[.,;:!?]*(?:[\s<>()\"']|$))"
+            r"https?://(?:www\.)?([^\s/<>()\"']+[^\s/<>()\"'.,;:!?])(?:\([^\s<>()\"']*\)|[^\s<>()\"'])*?"
+            r"(?=[.,;:!?]*(?:[\s<>)\"']|\((?![^\s<>()\"']*\))|$))"
         ),
         r"\1",
     ),
     (re.compile(_TAG, re.IGNORECASE | re.DOTALL), " "),
-    (re.compile(r"^\s*(?:#{1,6}\s+|>\s*|[-*+•]\s+)+"), ""),
+    (re.compile(r"^\s*(?:#{1,6}\s+|>\s*|[-*+•]\s+)+(?:\[[ xX]?\]\s+)?"), ""),
     # Not between digits: 30*40*50 cm.
     (re.compile(r"(?<!\d)(\*\*\*|\*\*|\*|~~|`+)(?=\S)(.+?)(?<=\S)\1(?!\d)"), r"\2"),
     (re.compile(r"_{3,}"), " "),

@@ -1,14 +1,17 @@
 """What a language model writes for itself: thoughts and calls of tools, which no listener is to hear.
 
 Each family of models marks them in its own way: DeepSeek and Qwen `<think>`, Mistral `[THINK]`, gpt-oss (harmony)
-`<|channel|>analysis<|message|>`, tools `<tool_call>`. The marks may be cut anywhere when the text is streamed.
+`<|channel|>analysis<|message|>`, Kimi `◁think▷`, tools `<tool_call>`; turns end with `<|im_end|>` and the like. The
+marks may be cut anywhere when the text is streamed.
 """
 
 import re
 
 _ENDS = {
     **{f"<{name}>": f"</{name}>" for name in ("think", "thinking", "thought", "reasoning", "reflection", "scratchpad")},
+    **{f"<{name}>": f"</{name}>" for name in ("seed:think", "reasoning_content", "analysis", "tool_response")},
     **{f"<{name}>": f"</{name}>" for name in ("tool_call", "tool_calls", "function_call", "function_calls")},
+    "◁think▷": "◁/think▷",
     "[think]": "[/think]",
     "[tool_calls]": "\n",
     "<|channel|>analysis": "<|end|>",
@@ -18,7 +21,15 @@ _ENDS = {
 }
 """Where what is not to be heard begins, and where it ends. Lower case."""
 
-_MARKS = ("<|channel|>final", "<|message|>", "<|start|>assistant", "<|return|>", "<|end|>", "</think>", "[/think]")
+_MARKS = (
+    *("<|channel|>final", "<|message|>", "<|start|>assistant", "<|return|>", "<|end|>"),
+    *("</think>", "</thinking>", "</seed:think>", "[/think]", "◁/think▷"),
+    # What a chat template puts around a turn, where the server does not take it off.
+    *("<|im_start|>assistant", "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|endoftext|>", "<|end_of_text|>"),
+    *("<|start_header_id|>assistant<|end_header_id|>", "<|begin_of_text|>", "<|assistant|>", "<|user|>"),
+    *("<start_of_turn>model", "<end_of_turn>", "<bos>", "<eos>", "<|end▁of▁sentence|>", "<｜end▁of▁sentence｜>"),
+    *("[inst]", "[/inst]"),
+)
 """Marks that stand alone, and go."""
 
 _BEGIN = re.compile("|".join(map(re.escape, (*_ENDS, *_MARKS))), re.IGNORECASE)
@@ -71,6 +82,6 @@ class ThoughtReader:
 def _maybe_mark(text: str) -> int:
     """Return where a mark may have begun whose rest is still to come, the length of the text where none has."""
     for start in range(max(0, len(text) - _LONGEST_MARK + 1), len(text)):
-        if text[start] in "<[" and any(mark.startswith(text[start:].lower()) for mark in (*_ENDS, *_MARKS)):
+        if text[start] in "<[◁" and any(mark.startswith(text[start:].lower()) for mark in (*_ENDS, *_MARKS)):
             return start
     return len(text)

@@ -1,10 +1,6 @@
-"""wyoming-openai between a satellite and the proxy, and the satellite's side of Wyoming's protocol.
-
-An event is one line of JSON, then as many bytes of further JSON and of audio as it says.
-"""
+"""wyoming-openai between a satellite and the proxy."""
 
 import asyncio
-import json
 import time
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Mapping
@@ -13,9 +9,10 @@ from spark_engine.models import SAMPLE_RATE, SAMPLE_WIDTH
 
 from tools.stack.errors import ToolError
 from tools.stack.folders import LOOPBACK
-from tools.stack.http import Json
+from tools.stack.http import Json, pick
 from tools.stack.processes import Processes
 from tools.stack.spoken import Command
+from tools.stack.wyoming import read_event, write_event
 
 from .live_client import DEADLINE, PIECE, Spoken
 from .turn_peers import start_wyoming_openai
@@ -44,8 +41,8 @@ async def speak(port: int, command: Command, model: str) -> Spoken:
     reader, writer = await asyncio.open_connection(LOOPBACK, port)
     try:
         async with asyncio.timeout(DEADLINE):
-            _write(writer, "transcribe", {"name": model, "language": "en"})
-            _write(writer, "audio-start", FORMAT)
+            write_event(writer, "transcribe", {"name": model, "language": "en"})
+            write_event(writer, "audio-start", FORMAT)
             begun = time.monotonic()
             sending = asyncio.create_task(_send(writer, command, begun))
             found: dict[str, float] = {}
@@ -65,21 +62,15 @@ async def _send(writer: StreamWriter, command: Command, begun: float) -> None:
     for at in range(0, len(command.pcm), SIZE):
         end += PIECE
         await asyncio.sleep(begun + end - time.monotonic())
-        _write(writer, "audio-chunk", FORMAT, command.pcm[at : at + SIZE])
+        write_event(writer, "audio-chunk", FORMAT, command.pcm[at : at + SIZE])
         if end >= command.end:
             break
-    _write(writer, "audio-stop", {})
-
-
-def _write(writer: StreamWriter, kind: str, data: Mapping[str, Json], payload: bytes = b"") -> None:
-    header = {"type": kind, "data": data, "payload_length": len(payload)}
-    writer.write(json.dumps(header).encode() + b"\n" + payload)
+    write_event(writer, "audio-stop", {})
 
 
 async def _read(reader: StreamReader) -> str:
     """Return the kind of the next event. Raises ToolError for an error."""
-    header = json.loads(await reader.readuntil(b"\n"))
-    more = await reader.readexactly((header.get("data_length") or 0) + (header.get("payload_length") or 0))
-    if header["type"] == "error":
-        raise ToolError(f"wyoming-openai failed: {more.decode(errors='replace')[:300]}", "wyoming-openai")
-    return str(header["type"])
+    kind, data = await read_event(reader)
+    if kind == "error":
+        raise ToolError(f"wyoming-openai failed: {pick(data, 'text')}", "wyoming-openai")
+    return kind

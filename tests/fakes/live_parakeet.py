@@ -46,6 +46,8 @@ class Live:
     breaks: Step | None = None
     """What happens in place of the second word."""
     is_silent_at_the_end: bool = False
+    ends_after: int | None = None
+    """After how many readings the server hears the speaker end."""
 
     def __post_init__(self) -> None:
         """Word after word, unless a test has other readings."""
@@ -56,6 +58,10 @@ class Live:
     def understood(self) -> int:
         """How many readings the audio so far is worth."""
         return min(len(self.heard) // BYTES_PER_WORD, len(self.readings))
+
+    def ends_with(self, reading: str) -> bool:
+        """Return whether the server hears the speaker end with this reading."""
+        return self.ends_after is not None and reading == self.readings[self.ends_after - 1]
 
     async def hear(self, socket: web.WebSocketResponse, pcm: bytes) -> AsyncGenerator[str]:
         """Yield each new reading."""
@@ -96,6 +102,9 @@ def streaming_nim(live: Live, *, hears_whole: bool = False) -> FakeServer:
                             break
                         await socket.send_json({"type": f"{PREFIX}.delta", "delta": reading.removeprefix(sent)})
                         sent = reading
+                        if live.ends_with(reading):
+                            end = {"transcript": reading, "is_last_result": False, "words_info": {}}
+                            await socket.send_json({"type": f"{PREFIX}.completed", **end})
                 case "input_audio_buffer.done" if not live.is_silent_at_the_end:
                     done = {"type": f"{PREFIX}.completed", "transcript": TEXT, "is_last_result": True}
                     await socket.send_json({**done, "words_info": {}})
@@ -113,16 +122,21 @@ def nemo_speech(live: Live) -> FakeServer:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         await socket.send_json({"type": "session.created", "session": {"input_audio_format": "pcm16"}})
-        partial = ""
+        partial = ended = ""
         async for message in socket:
             if message.type is WSMsgType.BINARY:
                 async for reading in live.hear(socket, message.data):
                     if live.refuses:
                         await socket.send_json({"type": "error", "error": {"message": live.refuses}})
                         break
-                    delta = reading.removeprefix(partial) if reading.startswith(partial) else reading
-                    partial = reading
+                    stretch = reading.removeprefix(ended).lstrip()
+                    delta = stretch.removeprefix(partial) if stretch.startswith(partial) else stretch
+                    partial = stretch
                     await socket.send_json({"type": f"{PREFIX}.delta", "delta": delta, "audio_processed": 1.0})
+                    if live.ends_with(reading):
+                        end = {"transcript": stretch, "audio_processed": 1.0}
+                        await socket.send_json({"type": f"{PREFIX}.completed", **end})
+                        partial, ended = "", reading
                 continue
             event = jsons.loads(message.data)
             match event["type"]:
@@ -130,7 +144,8 @@ def nemo_speech(live: Live) -> FakeServer:
                     live.sessions.append(event["session"])
                     await socket.send_json({"type": "session.updated", "session": event["session"]})
                 case "input_audio_buffer.commit" if not live.is_silent_at_the_end:
-                    await socket.send_json({"type": f"{PREFIX}.completed", "transcript": TEXT, "audio_processed": 2.0})
+                    last = {"transcript": TEXT.removeprefix(ended).lstrip(), "audio_processed": 2.0}
+                    await socket.send_json({"type": f"{PREFIX}.completed", **last})
                     await socket.send_json({"type": "input_audio_buffer.committed"})
         return socket
 

@@ -16,6 +16,7 @@ from tools.stack.spoken import (
     decoded_seconds,
     in_a_quiet_room,
     levels,
+    speech_begin,
     speech_end,
 )
 
@@ -71,6 +72,7 @@ def tone(amplitude: int, seconds: float) -> array[int]:
 
 def test_speech_ends_with_its_last_sound() -> None:
     """Not with its recording; what is 40 dB fainter than the loudest is silence."""
+    assert speech_begin(tone(90, 0.5) + tone(10_000, 0.5)) == 0.5
     assert speech_end(tone(10_000, 0.5) + tone(90, 0.5)) == 0.5
     assert speech_end(tone(10_000, 0.5) + tone(200, 0.25) + tone(0, 0.5)) == 0.75
 
@@ -84,7 +86,7 @@ def test_a_room_is_quiet_but_not_silent() -> None:
     assert max(heard) - max(heard[:40]) == pytest.approx(60, abs=3)
 
 
-COMMAND = Command(b"\x01\x20" * 640 + bytes(64_000), 0.04)
+COMMAND = Command(b"\x01\x20" * 640 + bytes(64_000), 0.0, 0.04)
 """Two pieces of sound, then silence."""
 
 
@@ -150,4 +152,4 @@ async def test_a_connection_that_breaks_is_one_sentence() -> None:
     scripted = Scripted(START, ("stt-start", None), END, pieces=3)
     async with playing(*scripted.routes) as home:
         with pytest.raises(ToolError, match="the end of the command was not noticed"):
-            await say(home, "mine", Command(bytes(1280), 0.04))
+            await say(home, "mine", Command(bytes(1280), 0.0, 0.04))

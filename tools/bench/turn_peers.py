@@ -55,9 +55,13 @@ async def install_peers() -> Peers:
 async def _install(name: str) -> tuple[Package, ...]:
     if name == CORE_OPENAI:
         return await install_integration("openai_conversation")
-    packages = await install_integration("wyoming")
+    return *await install_integration("wyoming"), *await install_wyoming_openai()
+
+
+async def install_wyoming_openai() -> tuple[Package, ...]:
+    """Install it in an environment of its own. Raises NotInstalled."""
     folders = await install_environment(WYOMING_OPENAI, HOME_ASSISTANT / "bin/python", (WYOMING_OPENAI_PACKAGE,))
-    return *packages, WYOMING_OPENAI_PACKAGE, *found(("openai",), *folders)
+    return WYOMING_OPENAI_PACKAGE, *found(("openai",), *folders)
 
 
 async def install_integration(name: str) -> tuple[Package, ...]:
@@ -95,21 +99,25 @@ async def add_peer(name: str, home: Home, processes: Processes, upstream_url: st
     """Set one up as its documentation has it. Raises ToolError."""
     if name == CORE_OPENAI:
         return await home.engines(await home.add("openai_conversation", {"api_key": "bench"}))
-    port = await _start_wyoming_openai(processes, f"{upstream_url}/{OPENAI}/v1")
+    url = f"{upstream_url}/{OPENAI}/v1"
+    port = await start_wyoming_openai(
+        processes,
+        *("--stt-openai-url", url, "--stt-openai-key", "bench", "--stt-backend", "OPENAI"),
+        *("--stt-models", "gpt-4o-mini-transcribe"),
+        *("--tts-openai-url", url, "--tts-openai-key", "bench", "--tts-backend", "OPENAI"),
+        *("--tts-streaming-models", "gpt-4o-mini-tts", "--tts-voices", "alloy"),
+    )
     return await home.engines(await home.add("wyoming", {"host": LOOPBACK, "port": port}))
 
 
-async def _start_wyoming_openai(processes: Processes, url: str) -> int:
-    """Start the server between Wyoming and OpenAI's contract and return its port."""
+async def start_wyoming_openai(processes: Processes, *settings: str) -> int:
+    """Start the server between Wyoming and OpenAI's contract and return its port. Raises ToolError."""
     port = free_port()
     server = await processes.start(
         "wyoming-openai",
         *(WYOMING_OPENAI / "bin/python", "-m", "wyoming_openai"),
         *("--uri", f"tcp://{LOOPBACK}:{port}", "--log-level", "WARNING", "--languages", LANGUAGE),
-        *("--stt-openai-url", url, "--stt-openai-key", "bench", "--stt-backend", "OPENAI"),
-        *("--stt-models", "gpt-4o-mini-transcribe"),
-        *("--tts-openai-url", url, "--tts-openai-key", "bench", "--tts-backend", "OPENAI"),
-        *("--tts-streaming-models", "gpt-4o-mini-tts", "--tts-voices", "alloy"),
+        *settings,
         cwd=processes.logs,
         environment={"PYTHONPATH": ""},
     )

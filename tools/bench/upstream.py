@@ -24,6 +24,8 @@ from spark_audio_proxy.transcode.encode import FORMATS, audio_frame, create_enco
 from spark_engine.healing.canary import canary_clip
 from spark_engine.models import SAMPLE_WIDTH
 
+from . import live_upstream
+
 RECOGNITION = 0.020
 """Seconds from the last byte of a recording to its transcript."""
 
@@ -63,12 +65,16 @@ _KEEP_ALIVE = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """How fast it is: see the constants. `line` is how fast recordings come in, bytes a second; 0 as they are sent."""
+    """How fast it is: see the constants. `line` is how fast recordings come in, bytes a second; 0 as they are sent.
+
+    With `word` it transcribes live as well, one word for so many seconds of audio; 0 for whole recordings alone.
+    """
 
     recognition: float = RECOGNITION
     pace: float = PACE
     piece: float = PIECE
     line: float = 0.0
+    word: float = 0.0
 
 
 @dataclass(slots=True)
@@ -108,6 +114,7 @@ class Upstream:
     def routes(self) -> list[web.RouteDef]:
         """Return every endpoint."""
         return [
+            *(live_upstream.routes(self._times.word) if self._times.word else ()),
             *(web.post(f"{face}{TRANSCRIPTIONS}", self._transcribe) for face in ("", "/{face}")),
             *(web.post(f"{face}{SYNTHESIZE_ONLINE}", self._speak_nim) for face in ("", "/{face}")),
             *(web.get(f"{face}/v1/audio/list_voices", _page(VOICE_LIST)) for face in ("", "/{face}")),

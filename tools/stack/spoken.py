@@ -35,9 +35,10 @@ def names_the_light(words: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A spoken command in a quiet room. `end` is when its last sound ends, in seconds from the start."""
+    """A spoken command in a quiet room. `begin` and `end` are those of its sound, in seconds from the start."""
 
     pcm: bytes
+    begin: float
     end: float
 
 
@@ -50,7 +51,7 @@ def in_a_quiet_room(pcm: bytes, before: float = BEFORE) -> Command:
     room = array("h", (round(noise.gauss(0, amplitude)) for _ in range(front + len(samples) + behind)))
     for at, sample in enumerate(samples, front):
         room[at] = max(-32_768, min(32_767, room[at] + sample))
-    return Command(room.tobytes(), before + speech_end(samples))
+    return Command(room.tobytes(), before + speech_begin(samples), before + speech_end(samples))
 
 
 def levels(samples: Sequence[int]) -> Sequence[float]:
@@ -58,6 +59,12 @@ def levels(samples: Sequence[int]) -> Sequence[float]:
     size = SAMPLE_RATE // 100
     frames = (samples[at : at + size] for at in range(0, len(samples) - size + 1, size))
     return [10 * math.log10(sum(sample * sample for sample in frame) / size + 1e-9) for frame in frames]
+
+
+def speech_begin(samples: Sequence[int]) -> float:
+    """Return the seconds before the first 10 ms that are less than FAINTEST below the loudest."""
+    heard = levels(samples)
+    return min(at for at, level in enumerate(heard) if level > max(heard) - FAINTEST) / 100
 
 
 def speech_end(samples: Sequence[int]) -> float:

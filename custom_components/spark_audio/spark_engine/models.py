@@ -132,6 +132,8 @@ class Transcript:
     language: str | None = None
     segments: tuple[Segment, ...] | None = None
     words: tuple[Word, ...] | None = None
+    has_ended: bool = False
+    """Whether a server that transcribes live has heard the speaker end here; more may follow all the same."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,21 +4,12 @@ from dataclasses import dataclass, field
 
 from spark_engine.models import SAMPLE_RATE, SAMPLE_WIDTH, Audio
 from spark_engine.speech.turn_end import TurnRule, is_over
-from spark_engine.speech.voice_activity import FRAME, FRAMES_PER_SECOND, VoiceActivity, VoiceDetector
+from spark_engine.speech.voice_activity import FRAME, FRAMES_PER_SECOND, VoiceActivity
 
 from .settings import EAGERNESS, TurnDetection
 
 LATE = 200
 """Frames of a sound before the detector is sure that it is speech; they are kept for that, beside the padding."""
-
-
-def new_detector() -> VoiceDetector:
-    """Return a voice detector for one session. Without one, the level of the sound alone decides."""
-    try:
-        from pymicro_vad import MicroVad  # noqa: PLC0415 - there are wheels for Linux alone
-    except ImportError:
-        return lambda _: 1.0
-    return MicroVad().process_10ms
 
 
 @dataclass
@@ -97,13 +88,18 @@ class InputBuffer:
             del self._audio[: surplus * FRAME]
 
 
-def ends_turn(detection: TurnDetection, activity: VoiceActivity, text: str | None, language: str | None) -> bool:
-    """Return whether the turn is over; `text` is what was understood of all speech so far, None where not known."""
+def ends_turn(
+    detection: TurnDetection, activity: VoiceActivity, text: str | None, language: str | None, *, has_ended: bool
+) -> bool:
+    """Return whether the turn is over; `text` is what was understood of all speech so far, None where not known.
+
+    `has_ended` tells whether a server that transcribes live has heard the speaker end after it.
+    """
     silence = activity.silence
     if silence <= 0:
         return False
     if detection.kind == "semantic_vad":
-        return is_over(_rule(detection), silence, text, language)
+        return is_over(_rule(detection), silence, text, language, has_ended=has_ended)
     return silence * 1000 >= detection.silence_duration_ms
 
 

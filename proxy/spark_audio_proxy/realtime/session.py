@@ -16,9 +16,10 @@ from spark_audio_proxy.uploads.admission import BytesInFlight, Share
 
 from . import events
 from .audio import Decoder
-from .input_buffer import InputBuffer, ends_turn, new_detector
+from .detector import by_level, new_detector
+from .input_buffer import InputBuffer, ends_turn
 from .limits import Limits
-from .settings import Document, SessionSettings, updated
+from .settings import Document, SessionSettings, TurnDetection, updated
 from .turn import Hearing, Turn
 
 LOGGER = logging.getLogger(__name__)
@@ -85,6 +86,9 @@ class Session:
         if after.format != self._settings.format:
             self._decoder.close()
             self._decoder = Decoder(after.format)
+        if (after.turn_detection is None) != (self._settings.turn_detection is None):
+            # Where the client ends its turns, the level tells the pauses, in which words are asked for.
+            self._buffer.activity.detector = new_detector() if after.turn_detection else by_level
         if after.turn_detection:
             self._buffer.activity.threshold = after.turn_detection.threshold
         self._settings = after
@@ -126,13 +130,15 @@ class Session:
                 events.event("input_audio_buffer.speech_started", item_id=self._turn.item_id, audio_start_ms=start)
             )
         self._turn.follow(buffer)
-        if detection and (
-            ends_turn(detection, buffer.activity, self._turn.text(buffer.activity.speech_end), self._settings.language)
-            or buffer.seconds >= self._limits.longest_turn
-        ):
+        if detection and (self._is_over(detection) or buffer.seconds >= self._limits.longest_turn):
             end = _milliseconds(buffer.frames)
             self._tell(events.event("input_audio_buffer.speech_stopped", item_id=self._turn.item_id, audio_end_ms=end))
             self._end_turn()
+
+    def _is_over(self, detection: TurnDetection) -> bool:
+        activity, turn = self._buffer.activity, self._turn
+        text = turn.text(activity.speech_end)
+        return ends_turn(detection, activity, text, self._settings.language, has_ended=turn.has_ended)
 
     def _commit(self) -> None:
         seconds = self._buffer.seconds

@@ -27,6 +27,13 @@ MOST_KEYWORDS = 100
 LONGEST_PROMPT = 2000
 """Characters."""
 
+COMMITTED_BY_CLIENT = ("gpt-live-transcribe", "gpt-realtime-whisper")
+"""Beginnings of names of OpenAI's models that detect no turns: their clients commit, and say nothing of turns.
+
+So does livekit-plugins-openai 1.8.9, whose sessions end with any error: a commit behind a turn that the server has ended
+is one.
+"""
+
 EAGERNESS: Mapping[str, TurnRule] = {
     "low": TurnRule(complete=1.0, unfinished=2.0, known=1.0),
     "medium": BALANCED,
@@ -77,6 +84,8 @@ class SessionSettings:
     """What the client said of the transcription, as it said it."""
     is_beta: bool = False
     """Whether the client speaks the protocol of the beta."""
+    says_turns: bool = False
+    """Whether the client has said how its turns end."""
 
 
 def updated(before: SessionSettings, event: Document) -> SessionSettings:
@@ -114,7 +123,9 @@ def _applied(before: SessionSettings, given: Mapping[str, Json], path: str, pref
         detection = given["turn_detection"]
         where = f"{path}turn_detection"
         turns = None if detection is None else _turn_detection(_object(detection, where), after.turn_detection, where)
-        after = replace(after, turn_detection=turns)
+        return replace(after, turn_detection=turns, says_turns=True)
+    if not after.says_turns and str(after.transcription.get("model") or "").startswith(COMMITTED_BY_CLIENT):
+        return replace(after, turn_detection=None)
     return after
 
 

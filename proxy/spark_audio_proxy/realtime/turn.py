@@ -90,6 +90,11 @@ class Turn:
         """Return what was understood of all speech up to that frame, None where it is not known."""
         return self._live.text if self._live else self._early.text(speech_end)
 
+    @property
+    def has_ended(self) -> bool:
+        """Return whether a server that hears live has heard the speaker end."""
+        return self._live is not None and self._live.has_ended
+
     async def transcript(self, audio: Audio, speech_end: int) -> Transcript:
         """Return the transcript of the whole turn, whose last speech ends with that frame. Raises SparkError, Problem.
 

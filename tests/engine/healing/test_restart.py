@@ -5,18 +5,12 @@ import ssl
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 from spark_engine.healing.restart import (
     Answer,
     DockerTarget,
@@ -30,6 +24,7 @@ from spark_engine.healing.restart import (
 from tests.fakes import faults
 from tests.fakes.faults import Fault, refused, serving
 from tests.fakes.server import FakeServer, Handler, running, text
+from tests.helpers.certificates import self_signed_context
 
 RESTART = "/v1.44/containers/parakeet/restart"
 HOOK = "/hooks/restart"
@@ -336,14 +331,4 @@ async def test_the_next_restart_gets_a_new_connection(session: ClientSession, tm
 @pytest.fixture
 def self_signed(tmp_path: Path) -> ssl.SSLContext:
     """A server's side of TLS with a self-signed certificate."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-    certificate = builder.not_valid_before(now).not_valid_after(now + timedelta(days=1)).sign(key, hashes.SHA256())
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate.public_bytes(Encoding.PEM)
-    path = tmp_path / "self_signed.pem"
-    path.write_bytes(pem)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path)
-    return context
+    return self_signed_context(tmp_path)

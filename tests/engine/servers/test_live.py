@@ -72,6 +72,28 @@ async def test_words_come_while_they_are_spoken(family: Family) -> None:
     assert len(live.heard) == len(WORDS) * BYTES_PER_WORD
 
 
+@BOTH
+async def test_the_end_that_a_server_hears_is_told(family: Family) -> None:
+    """With the same words, until more follow; a final in the middle of the session is that end."""
+    microphone, live = Microphone(), Live(ends_after=2)
+    async with client_of(family(live)) as client:
+        heard = client.transcribe_live(microphone.stream(), language="en")
+        told = []
+        for _ in range(2):
+            microphone.word()
+            told.append(await anext(heard))
+        told.append(await anext(heard))
+        microphone.word()
+        told.append(await anext(heard))
+        await heard.aclose()
+    assert [(so_far.text, so_far.has_ended) for so_far in told] == [
+        ("Turn", False),
+        ("Turn on", False),
+        ("Turn on", True),
+        ("Turn on the", False),
+    ]
+
+
 async def test_the_settings_of_a_nim() -> None:
     """Its own ones with ours in them, and the token of the session, which is for this server alone."""
     live = Live()
@@ -132,12 +154,12 @@ def test_stretches_that_are_over() -> None:
     words.partial("One")
     words.final("One.")
     words.partial("Tw")
-    assert words.text == "One. Tw"
+    assert words.so_far.text == "One. Tw"
     words.final("Two.")
     words.final("")
-    assert words.text == "One. Two."
+    assert words.so_far.text == "One. Two."
     words.final("One. Two. Three.")
-    assert words.text == "One. Two. Three."
+    assert words.so_far.text == "One. Two. Three."
 
 
 class TestStreamingModelsAlone:

@@ -1,6 +1,7 @@
 """Where a turn ends: by what was said and by silence, on a stream that the test feeds frame by frame."""
 
 import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable
 
 import pytest
 from spark_engine.models import Transcript
@@ -164,3 +165,22 @@ async def test_before_the_first_word_there_is_no_end() -> None:
     assert not listener.done()
     await speaker.end()
     assert (await listener).transcript is None
+
+
+async def test_the_end_that_a_live_server_hears_ends_the_turn() -> None:
+    """Where the words have no full stop; without that end they get more time."""
+    for has_ended, frames in ((True, 40), (False, 120)):
+
+        async def hear(audio: AsyncIterable[bytes], *, has_ended: bool = has_ended) -> AsyncGenerator[Transcript]:
+            yield Transcript("turn on the light", has_ended=has_ended)
+            async for _ in audio:
+                pass
+            yield Transcript("turn on the light")
+
+        speaker, listener = start(SlowParakeet(), rule=RULE, hear_live=hear)
+        await speaker.say(SPOKEN, 50)
+        await speaker.say(SILENT, frames - 1)
+        assert not listener.done()
+        await speaker.say(SILENT, 1)
+        assert (await listener).transcript == Transcript("turn on the light")
+        assert speaker.heard == 50 + frames

@@ -57,6 +57,26 @@ def test_open(language: str | None, text: str) -> None:
     assert not is_complete(text, language)
 
 
+@pytest.mark.parametrize(
+    ("text", "is_whole"),
+    [
+        ("turn off the radio", True),
+        ("Turn off the radio.", True),
+        ("बत्ती जला दी", True),
+        ("turn on the", False),
+        ("set a timer for ten", False),
+        ("stop", False),
+        *((f"turn off the radio{sign}", False) for sign in (",", ";", ":", "...", "…", " -", " –", " —")),
+    ],
+)
+def test_the_end_that_a_server_has_heard_is_worth_a_stop(text: str, *, is_whole: bool) -> None:
+    """And no more: it goes by silence, and the words count as well."""
+    assert is_complete(text, "hi" if text.startswith("ब") else "en", has_ended=True) == is_whole
+    for silence in (BALANCED.complete, BALANCED.unfinished):
+        over = is_whole or silence == BALANCED.unfinished
+        assert is_over(BALANCED, silence, text, "en", has_ended=True) == over
+
+
 def test_words_belong_to_their_language() -> None:
     """German verbs end with what are articles elsewhere."""
     assert is_complete("Mach das Licht an.", "de")

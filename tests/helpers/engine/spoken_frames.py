@@ -8,6 +8,7 @@ from typing import TypedDict, Unpack
 from spark_engine.errors import SparkError
 from spark_engine.models import Audio, Transcript
 from spark_engine.speech.listening import Heard, Listening
+from spark_engine.speech.live_turn import HearLive
 from spark_engine.speech.turn_end import Meaning, TurnRule
 from spark_engine.speech.voice_activity import FRAME, VoiceDetector
 
@@ -83,6 +84,7 @@ class Speaker:
 class HowToListen(TypedDict, total=False):
     """Keyword arguments of Listening."""
 
+    hear_live: HearLive | None
     detector: VoiceDetector | None
     may_ask_early: Callable[[], bool]
     understood: Callable[[Transcript], None]

@@ -61,6 +61,27 @@ async def test_a_whole_sentence_ends_a_turn_sooner(start_proxy: StartProxy) -> N
     assert end == pytest.approx(500 + len(words()) / 32 + 650, abs=150)
 
 
+@pytest.mark.parametrize("ends_after", [None, 2])
+async def test_the_end_that_the_server_hears_ends_a_turn_sooner(
+    start_proxy: StartProxy, ends_after: int | None
+) -> None:
+    """With semantic_vad, where the words have no full stop."""
+    live = Live(ends_after=ends_after)
+    live.readings = ["lights", "lights off"]
+    proxy = await start_proxy(live_parakeet.nemo_speech(live))
+    async with realtime(proxy) as client:
+        await client.set_up({"type": "semantic_vad"})
+        await client.say(silence(0.5) + words() + silence(0.4))
+        for _ in range(2):
+            await client.until(DELTA)
+        # A turn in between: what the server said behind the last word has come, too.
+        await client.set_up({"type": "semantic_vad"})
+        await client.say(silence(1.5))
+        end = (await client.until("input_audio_buffer.speech_stopped"))[-1]["audio_end_ms"]
+    silent = 1250 if ends_after is None else 650
+    assert end == pytest.approx(500 + len(words()) / 32 + silent, abs=150)
+
+
 @pytest.mark.parametrize("breaks", [live_parakeet.close, live_parakeet.garbage])
 async def test_a_turn_that_breaks_is_transcribed_in_the_plain_way(
     start_proxy: StartProxy, breaks: live_parakeet.Step

@@ -59,6 +59,19 @@ def test_what_is_left_out_stays() -> None:
     assert updated(settings, ga(turn_detection=None)).turn_detection is None
 
 
+@pytest.mark.parametrize("model", ["gpt-live-transcribe", "gpt-realtime-whisper-2027-01-01"])
+def test_clients_of_models_without_turns_commit(model: str) -> None:
+    """Unless they say how turns end, before or after the model; no other model's name says anything."""
+    named = ga(transcription={"model": model})
+    assert updated(SessionSettings(), named).turn_detection is None
+    assert updated(SessionSettings(), beta(input_audio_transcription={"model": model})).turn_detection is None
+    said = ga(turn_detection={"type": "server_vad"})
+    assert updated(updated(SessionSettings(), named), said).turn_detection == TurnDetection()
+    assert updated(updated(SessionSettings(), said), named).turn_detection == TurnDetection()
+    for other in ("gpt-4o-transcribe", "whisper-1", "gpt-transcribe", None):
+        assert updated(SessionSettings(), ga(transcription={"model": other})).turn_detection == TurnDetection()
+
+
 def test_one_of_several_languages_is_the_language() -> None:
     """Several leave it to the server."""
     assert updated(SessionSettings(), ga(transcription={"languages": ["de"]})).language == "de"

@@ -52,15 +52,18 @@ class LiveWords:
         """Nothing was heard yet."""
         self._finals: list[str] = []
         self._partial = ""
+        self._has_ended = False
 
     @property
-    def text(self) -> str:
-        """Return all words so far."""
-        return " ".join(text for text in (*self._finals, self._partial.strip()) if text)
+    def so_far(self) -> Transcript:
+        """Return all words so far, and whether the last ones are of a stretch that the server has ended."""
+        text = " ".join(text for text in (*self._finals, self._partial.strip()) if text)
+        return Transcript(text, has_ended=self._has_ended)
 
     def partial(self, delta: str) -> None:
         """Take a piece of the current stretch, or all of it anew."""
         self._partial = delta if is_whole(self._partial, delta) else self._partial + delta
+        self._has_ended = False
 
     def final(self, text: str) -> None:
         """Take the last reading of the current stretch, or of everything: servers do either."""
@@ -70,6 +73,7 @@ class LiveWords:
         elif text:
             self._finals.append(text)
         self._partial = ""
+        self._has_ended = True
 
 
 def is_whole(before: str, delta: str) -> bool:
@@ -92,7 +96,7 @@ async def hear_live(
     longest_wait: float | None = None,
     load_seconds: float = 0.0,
 ) -> AsyncGenerator[Transcript]:
-    """Yield all words so far whenever there are more, and the whole transcript last.
+    """Yield all words so far whenever there are more, or the server ends a stretch; the whole transcript last.
 
     `audio` is 16 kHz s16le mono PCM as it comes; from its end on, the deadline is that of any
     transcription, or `longest_wait` seconds where that is sooner. Raises SparkError, and what reading the audio raises.
@@ -117,15 +121,16 @@ async def hear_live(
         sending = asyncio.create_task(send(), name=f"live audio to {transport.base_url}")
         try:
             while not protocol.is_last(event := await _next(socket, sending, deadline)):
-                before = words.text
+                before = words.so_far
                 _take(words, event)
-                if words.text != before:
-                    yield Transcript(words.text)
+                # Once all audio was sent, the end is ours and no news.
+                if words.so_far.text != before.text or (words.so_far != before and not sending.done()):
+                    yield words.so_far
             _take(words, event)
         finally:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
-    yield Transcript(words.text)
+    yield Transcript(words.so_far.text)
 
 
 async def _next(socket: Socket, sending: asyncio.Task[None], deadline: Callable[[], float]) -> Mapping[str, Json]:

@@ -229,9 +229,10 @@ class _Turn:
         if silence <= 0:
             return False
         text, meaning = self._early.text(self._activity.speech_end), self._early.meaning
+        has_ended = False
         if self._live:
-            text, meaning = self._live.text, Meaning.UNKNOWN
-        return is_over(self._options.rule, silence, text, self._options.language, meaning)
+            text, meaning, has_ended = self._live.text, Meaning.UNKNOWN, self._live.has_ended
+        return is_over(self._options.rule, silence, text, self._options.language, meaning, has_ended=has_ended)
 
     def audio(self) -> Audio:
         return Audio(bytes(self._audio[: len(self._audio) // SAMPLE_WIDTH * SAMPLE_WIDTH]), SAMPLE_RATE)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from ..errors import ServerFault, SparkError, TimedOut
 from ..models import Transcript
@@ -18,6 +18,8 @@ class LiveTurn:
         """`understood` is told all words so far whenever there are more."""
         self.text: str | None = None
         """All words so far, None before the first."""
+        self.has_ended = False
+        """Whether the server has heard the speaker end after them."""
         self._audio: asyncio.Queue[bytes] = asyncio.Queue()
         self._understood = understood
         self._hearing = asyncio.create_task(self._hear(hear), name="live turn")
@@ -52,13 +54,17 @@ class LiveTurn:
         transcript = None
         async with aclosing(hear(self._stream())) as pieces:
             async for transcript in pieces:
-                self.text = transcript.text
-                self._understood(transcript)
+                is_news = transcript.text != self.text
+                self.text, self.has_ended = transcript.text, transcript.has_ended
+                if is_news:
+                    self._understood(transcript)
         return transcript
 
     async def _stream(self) -> AsyncGenerator[bytes]:
-        while True:
-            try:
-                yield await self._audio.get()
-            except asyncio.QueueShutDown:
-                return
+        """Yield what has come meanwhile as one piece: each is a message to the server."""
+        with suppress(asyncio.QueueShutDown):
+            while True:
+                pieces = [await self._audio.get()]
+                while not self._audio.empty():
+                    pieces.append(self._audio.get_nowait())
+                yield b"".join(pieces)

@@ -46,6 +46,9 @@ _BEFORE_DURATIONS = {
 }
 """A number behind one of these wants a unit: a timer for ten minutes. Others need none: at six, to fifty."""
 
+_GOES_ON = ("...", "…", ",", ";", ":", "-", "–", "—")
+"""Signs behind which more follows, whatever a server has heard."""
+
 _OPEN_END_WORDS, _NUMBER_WORDS, _DURATION_WORDS = (
     {language: frozenset(words.split()) for language, words in lists.items()}
     for lists in (_OPEN_ENDS, _NUMBERS, _BEFORE_DURATIONS)
@@ -78,12 +81,18 @@ FAST = TurnRule(complete=0.2, unfinished=0.8, known=0.2)
 
 
 def is_over(
-    rule: TurnRule, silence: float, transcript: str | None, language: str | None, meaning: Meaning = Meaning.UNKNOWN
+    rule: TurnRule,
+    silence: float,
+    transcript: str | None,
+    language: str | None,
+    meaning: Meaning = Meaning.UNKNOWN,
+    *,
+    has_ended: bool = False,
 ) -> bool:
     """Return whether the turn is over after so many seconds of silence.
 
-    `transcript` is what was understood of all speech so far, None where that is not known (yet), and `meaning` what the
-    home makes of it.
+    `transcript` is what was understood of all speech so far, None where that is not known (yet), `meaning` what the
+    home makes of it, and `has_ended` whether a server that transcribes live has heard the speaker end after it.
     """
     if transcript == "":
         return silence >= NOTHING_SAID
@@ -91,17 +100,18 @@ def is_over(
         return silence >= rule.unfinished
     if meaning is Meaning.WHOLE:
         return silence >= rule.known
-    return silence >= (rule.complete if is_complete(transcript, language) else rule.unfinished)
+    return silence >= (rule.complete if is_complete(transcript, language, has_ended=has_ended) else rule.unfinished)
 
 
-def is_complete(transcript: str, language: str | None) -> bool:
+def is_complete(transcript: str, language: str | None, *, has_ended: bool = False) -> bool:
     """Return whether this reads as a whole command. `language` is a BCP-47 tag or None.
 
-    Speech recognisers put a full stop behind whatever they get, so that its last word counts as well. One word alone
-    may be what is left of a wake word.
+    Speech recognisers put a full stop behind whatever they get, so that its last word counts as well. The end that a
+    server has heard (`has_ended`) is worth as much: it goes by silence alone. One word alone may be what is left of a
+    wake word.
     """
     text = transcript.rstrip().rstrip(CLOSERS)
-    if not text.endswith(tuple(STOPS)) or text.endswith("..."):
+    if not (has_ended or text.endswith(tuple(STOPS))) or text.endswith(_GOES_ON):
         return False
     words = text.rstrip(STOPS).lower().split()
     if len(words) < 2:

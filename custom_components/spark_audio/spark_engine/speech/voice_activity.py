@@ -72,7 +72,7 @@ class VoiceActivity:
         """The first frame of the latest sound, counted from 1; 0 where there was none."""
         self._likeliest = -1.0
         """The highest probability so far; below 0 while the detector has told none."""
-        self._detector = detector
+        self.detector = detector
         self.threshold = threshold
         self._skips_silence = skips_silence
         self._room = LIKELY_ROOM
@@ -106,7 +106,7 @@ class VoiceActivity:
         """Return whether the detector hears speech."""
         if self._skips_silence and self._likeliest >= 0 and self.frames - self.sound_end > LAG:
             return False
-        probability = self._detector(frame)
+        probability = self.detector(frame)
         self._likeliest = max(self._likeliest, probability)
         return probability > self.threshold
 

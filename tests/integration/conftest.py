@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from hassil.intents import Intents
+from homeassistant.components.ffmpeg import FFmpegManager
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.storage import Store
 from homeassistant.setup import async_setup_component
@@ -58,6 +59,20 @@ def sentences_parsed_once() -> Generator[None]:
         return parsed[text]
 
     with patch.object(Intents, "from_dict", from_dict):
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ffmpeg_asked_once() -> Generator[None]:
+    """Ask ffmpeg for its version once: a process for each Home Assistant takes a tenth of a second."""
+    ask, versions = FFmpegManager.async_get_version, dict[str, tuple[str | None, int | None]]()
+
+    async def async_get_version(manager: FFmpegManager) -> tuple[str | None, int | None]:
+        if manager.binary not in versions:
+            versions[manager.binary] = await ask(manager)
+        return versions[manager.binary]
+
+    with patch.object(FFmpegManager, "async_get_version", async_get_version):
         yield
 
 

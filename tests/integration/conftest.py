@@ -20,6 +20,7 @@ from hassil.intents import Intents
 from homeassistant.components.ffmpeg import FFmpegManager
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.storage import Store
+from homeassistant.loader import DATA_CUSTOM_COMPONENTS
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension
@@ -76,9 +77,11 @@ def ffmpeg_asked_once() -> Generator[None]:
         yield
 
 
-@pytest.fixture(autouse=True)
-def integration_found(enable_custom_integrations: None) -> None:
-    """Let Home Assistant find custom integrations."""
+@pytest.fixture
+def hass(hass: HomeAssistant) -> HomeAssistant:
+    """Home Assistant, which finds custom integrations; a test of a pure decision starts none."""
+    hass.data.pop(DATA_CUSTOM_COMPONENTS)
+    return hass
 
 
 @pytest.fixture(autouse=True)

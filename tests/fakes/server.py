@@ -68,7 +68,7 @@ async def running(fake: FakeServer, *, ssl: SSLContext | None = None) -> AsyncGe
     app = web.Application(client_max_size=1 << 30)
     app.router.add_route("*", "/{path:.*}", fake.handle)
     server = TestServer(app, host="127.0.0.1")
-    await server.start_server(ssl=ssl)
+    await server.start_server(ssl=ssl, access_log=None)
     fake.url = str(server.make_url("")).rstrip("/")
     try:
         yield fake

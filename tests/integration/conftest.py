@@ -17,8 +17,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from hassil.intents import Intents
+from homeassistant.components.ffmpeg import FFmpegManager
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.storage import Store
+from homeassistant.loader import DATA_CUSTOM_COMPONENTS
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension
@@ -61,9 +63,25 @@ def sentences_parsed_once() -> Generator[None]:
         yield
 
 
-@pytest.fixture(autouse=True)
-def integration_found(enable_custom_integrations: None) -> None:
-    """Let Home Assistant find custom integrations."""
+@pytest.fixture(autouse=True, scope="session")
+def ffmpeg_asked_once() -> Generator[None]:
+    """Ask ffmpeg for its version once: a process for each Home Assistant takes a tenth of a second."""
+    ask, versions = FFmpegManager.async_get_version, dict[str, tuple[str | None, int | None]]()
+
+    async def async_get_version(manager: FFmpegManager) -> tuple[str | None, int | None]:
+        if manager.binary not in versions:
+            versions[manager.binary] = await ask(manager)
+        return versions[manager.binary]
+
+    with patch.object(FFmpegManager, "async_get_version", async_get_version):
+        yield
+
+
+@pytest.fixture
+def hass(hass: HomeAssistant) -> HomeAssistant:
+    """Home Assistant, which finds custom integrations; a test of a pure decision starts none."""
+    hass.data.pop(DATA_CUSTOM_COMPONENTS)
+    return hass
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,6 @@ from homeassistant.helpers import device_registry as dr
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
-from custom_components.spark_audio.addresses import normalize_url
 from custom_components.spark_audio.const import DOMAIN
 from custom_components.spark_audio.spark_engine.servers.deadlines import Deadlines
 from custom_components.spark_audio.spark_engine.speech.audio import read_wav
@@ -121,57 +120,10 @@ async def test_no_service(hass: HomeAssistant, user_input: dict[str, str]) -> No
 
 
 @pytest.mark.parametrize("field", [PARAKEET, MAGPIE])
-@pytest.mark.parametrize(
-    "url",
-    [
-        "ftp://spark/",
-        "spark 9000",
-        "http:/",
-        "http://",
-        "http:///v1",
-        "http://spark:99999",
-        "spark:0",
-        "http://[::1",
-        "http://a b/",
-        "http://a,http://b",
-        "http://user:secret@spark/",
-        "http://spark/?key=secret",
-        "http://spark/#top",
-        "http://spark..local/",
-    ],
-)
-async def test_no_usable_url(hass: HomeAssistant, field: str, url: str) -> None:
-    """What is not a URL is refused, and no server is called."""
-    result = await submit(hass, **{field: url})
+async def test_no_usable_url(hass: HomeAssistant, field: str) -> None:
+    """What is not a URL is refused, and no server is called: `test_addresses.py` has each kind."""
+    result = await submit(hass, **{field: "ftp://spark/"})
     assert result["errors"] == {field: "invalid_url"}
-
-
-@pytest.mark.parametrize(
-    ("url", "kept"),
-    [
-        ("http://spark:9000", "http://spark:9000"),
-        ("spark", "http://spark"),
-        ("192.168.1.50:9000", "http://192.168.1.50:9000"),
-        ("//spark.local:9000/", "http://spark.local:9000"),
-        ("http:/192.168.1.50:9000", "http://192.168.1.50:9000"),
-        ("https:spark:9000", "https://spark:9000"),
-        ("[::1]:9000", "http://[::1]:9000"),
-        ("fd00::1", "http://[fd00::1]"),
-        ("spark:9000/v1/audio/transcriptions", "http://spark:9000"),
-        ("http://Spark:9000/V1/", "http://spark:9000"),
-        ("http://spark:9000/v1/health/ready", "http://spark:9000"),
-        ("HTTP://Spark.Local:80/", "http://spark.local"),
-        ("https://spark:443/v1", "https://spark"),
-        ("https://spark/speech/v1/", "https://spark/speech"),
-        ("http://[::1]:9000/", "http://[::1]:9000"),
-        ("http://spark_1:9000//", "http://spark_1:9000"),
-        ("http://spärk/a%20b", "http://xn--sprk-moa/a%20b"),
-    ],
-)
-def test_one_spelling(url: str, kept: str) -> None:
-    """However a URL is written, it is kept in one way, so that duplicates are seen."""
-    assert normalize_url(url) == kept
-    assert normalize_url(kept) == kept
 
 
 @pytest.mark.parametrize(("answer", "error"), ANSWERS.values(), ids=ANSWERS.keys())

@@ -69,7 +69,7 @@ def test_nothing_is_left_in_english(language: str) -> None:
     assert words <= NAMES | {"Action", "Incident", "Suspect", "action"}
 
 
-async def test_home_assistant_takes_them(hass: HomeAssistant, enable_custom_integrations: None) -> None:
+async def test_home_assistant_takes_them(hass: HomeAssistant) -> None:
     """In the user's language."""
     for language, word in (
         ("de", "Systemzustand"),

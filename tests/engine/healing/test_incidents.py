@@ -335,6 +335,7 @@ class TestProcessThatDies:
 
         run(live())
 
+    @pytest.mark.slow
     def test_a_box_that_is_switched_off_is_not_restarted(self) -> None:
         """No request of ours killed it."""
 

@@ -35,6 +35,7 @@ async def go_through(it: World, phases: Sequence[Phase]) -> None:
         await asyncio.sleep(seconds)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60, derandomize=True)
 @given(PHASES, st.sampled_from(Cure), st.sampled_from([Mode.WORKS, Mode.OTHER_LANGUAGE]))
 def test_a_server_that_works_again_is_used_again(phases: Sequence[Phase], cure: Cure, mode: Mode) -> None:
@@ -55,6 +56,7 @@ def test_a_server_that_works_again_is_used_again(phases: Sequence[Phase], cure: 
     run(live())
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60, derandomize=True)
 @given(PHASES, st.sampled_from((*CURABLE, *INCURABLE)), st.sampled_from(Callers))
 def test_a_server_that_fails_every_request_is_called_unwell(
@@ -81,6 +83,7 @@ def test_a_server_that_fails_every_request_is_called_unwell(
     run(live())
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40, derandomize=True)
 @given(PHASES, st.sampled_from(CURABLE), st.sampled_from([Cure.NOTHING, Cure.UNCONFIRMED, Cure.HEALS]))
 def test_never_more_than_three_restarts_in_half_an_hour(phases: Sequence[Phase], mode: Mode, cure: Cure) -> None:
@@ -113,6 +116,7 @@ def test_what_a_restart_could_cure_is_restarted(mode: Mode, callers: Callers) ->
     run(live())
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60, derandomize=True)
 @given(
     st.lists(

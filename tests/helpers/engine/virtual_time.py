@@ -31,7 +31,8 @@ class _Jumping(selectors.SelectSelector):
         assert timeout is not None, "everything waits for something that never comes"
         # A timer that is due by less than the clock's resolution fires, too.
         self._loop.now += max(0.0, timeout)
-        return super().select(0)
+        # The system is not asked: it takes a sixth of the time, and there are no sockets.
+        return []
 
 
 class VirtualClock:

@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Callable, Mapping
+from functools import cache
 from io import BytesIO
 from math import pi, sin
 from struct import pack
@@ -11,10 +12,17 @@ from spark_engine.models import Audio
 from spark_engine.speech.audio import wav_header
 
 
+@cache
+def _second(sample_rate: int) -> bytes:
+    """One second of a quiet 440 Hz tone, s16le mono: whole periods, so that it repeats without a seam."""
+    return array("h", (round(6000 * sin(2 * pi * 440 * n / sample_rate)) for n in range(sample_rate))).tobytes()
+
+
 def tone(seconds: float, sample_rate: int = 16_000) -> Audio:
     """A quiet 440 Hz tone."""
-    samples = (round(6000 * sin(2 * pi * 440 * n / sample_rate)) for n in range(round(seconds * sample_rate)))
-    return Audio(b"".join(pack("<h", sample) for sample in samples), sample_rate)
+    second = _second(sample_rate)
+    size = 2 * round(seconds * sample_rate)
+    return Audio((second * (size // len(second) + 1))[:size], sample_rate)
 
 
 class _Live(BytesIO):

@@ -3,11 +3,16 @@
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from playwright.async_api import Browser, async_playwright
+from spark_engine.speech.audio import read_wav, silence, write_wav
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+
+MOMENT = 1.0
+"""Seconds."""
 
 QUIET = (
     *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
@@ -33,3 +38,13 @@ def talking_into(clip: Path) -> tuple[str, ...]:
         "--use-fake-device-for-media-stream",
         f"--use-file-for-fake-audio-capture={clip}%noloop",
     )
+
+
+def after_a_moment(clip: Path, folder: Path) -> Path:
+    """Write a WAV file into `folder` that is silent before it is like `clip`, and return it.
+
+    A microphone hears its file from the moment that it opens; a page begins to send a little later.
+    """
+    spoken, late = read_wav(clip.read_bytes()), folder / "microphone.wav"
+    late.write_bytes(write_wav(replace(spoken, pcm=silence(MOMENT, spoken.sample_rate).pcm + spoken.pcm)))
+    return late

@@ -169,13 +169,18 @@ async def take_assistant(page: Page, pictures: Pictures) -> None:
 
 async def take_command(page: Page, pictures: Pictures) -> None:
     """A command that the browser's microphone hears, and the light that it turns on."""
+    await speak(page)
+    await expect(page.get_by_text("On · Kitchen")).to_be_visible()
+    await pictures.take("demo-assist", page)
+
+
+async def speak(page: Page) -> None:
+    """Press the microphone in the dialog of Assist, until the command and its answer are there."""
     await page.goto("/")
     await page.get_by_role("button", name="Assist (A)").click()
     await page.get_by_role("button", name="Start listening").click()
     await page.get_by_text(COMMAND).wait_for()
     await page.get_by_text("Turned on the light").wait_for()
-    await expect(page.get_by_text("On · Kitchen")).to_be_visible()
-    await pictures.take("demo-assist", page)
 
 
 async def take_pages(page: Page, home: Home, control: Control, pictures: Pictures) -> None:
@@ -192,9 +197,12 @@ async def take_pages(page: Page, home: Home, control: Control, pictures: Picture
     for name in ("Parakeet", "Magpie"):
         await _take_device(page, name, pictures)
     await page.goto(f"/{DASHBOARD}")
-    entities = page.locator("hui-entities-card")
-    await entities.get_by_text("Healthy").first.wait_for()
-    await pictures.take("dashboard-card", page, entities, margin=8)
+    stack = page.locator("hui-vertical-stack-card")
+    await stack.get_by_text("Healthy").first.wait_for()
+    await stack.locator("hui-history-graph-card canvas").wait_for()
+    await page.set_viewport_size(TALL)
+    await pictures.take("dashboard-card", page, stack, margin=8)
+    await page.set_viewport_size(SIZE)
 
 
 async def _take_device(page: Page, name: str, pictures: Pictures) -> None:

@@ -78,8 +78,8 @@ class RunEvents:
         """Return for how many seconds an answer of this text-to-speech engine could be played; None without one."""
         if self.run.pipeline.tts_engine != engine:
             return None
-        ready = [parse_datetime(event.timestamp) for event in self.log if event.type == ANSWERED]
-        return (utcnow() - ready[0]).total_seconds() if ready and ready[0] else None
+        ready = next((event.timestamp for event in self.log if event.type == ANSWERED), None)
+        return (utcnow() - parse_datetime(ready, raise_on_error=True)).total_seconds() if ready else None
 
     def _emit(self, kind: str, at: float) -> None:
         """Emit an event that the run has not emitted yet, unless Home Assistant emits it itself.

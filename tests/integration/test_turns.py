@@ -11,10 +11,12 @@ from aiohttp import web
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.assist_pipeline.pipeline import KEY_ASSIST_PIPELINE, PipelineStage
 from homeassistant.components.conversation.const import DATA_COMPONENT
+from homeassistant.components.homeassistant.exposed_entities import async_expose_entity
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
+from homeassistant.helpers import area_registry as ar
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.event import async_track_state_change_event
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_mock_service
 from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
 from custom_components.spark_audio import coordinator
@@ -277,6 +279,33 @@ async def test_speech_from_the_cache(
     await settled(hass)
     assert len(magpie.posts(SYNTHESIZE_ONLINE)) == 1
     assert [(value["agent"], value["text_to_speech"]) for value in values] == [(0.0, 0.0), (4.0, 0.0)]
+
+
+async def test_a_sound_instead_of_speech(
+    hass: HomeAssistant,
+    area_registry: ar.AreaRegistry,
+    entity_registry: er.EntityRegistry,
+    freezer: FrozenDateTimeFactory,
+    magpie: FakeServer,
+    values: list[dict[str, Any]],
+    pipeline: Callable[..., Any],
+) -> None:
+    """Home Assistant confirms a command for the satellite's own room by a sound: the silence ends with it."""
+    area = area_registry.async_create("Kitchen").id
+    for platform, name in (("assist_satellite", "Kitchen"), ("light", "Kitchen light")):
+        registered = entity_registry.async_get_or_create(
+            platform, "test", name, suggested_object_id=name, original_name=name
+        )
+        entity_registry.async_update_entity(registered.entity_id, area_id=area)
+    hass.states.async_set("light.kitchen_light", "off", {"friendly_name": "Kitchen light"})
+    async_expose_entity(hass, "conversation", "light.kitchen_light", should_expose=True)
+    switched = async_mock_service(hass, "light", "turn_on")
+    agent = BriefAgent()
+    turn = await run(hass, await pipeline(agent, conversation_engine="conversation.home_assistant"), agent)
+    assert len(switched) == 1
+    assert turn.satellite.data("tts-start")["acknowledge_override"] is True
+    assert magpie.posts(SYNTHESIZE_ONLINE) == []
+    assert [(value["agent"], value["text_to_speech"]) for value in values] == [(0.0, 0.0)]
 
 
 async def test_an_announcement_meanwhile(

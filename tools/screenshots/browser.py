@@ -3,11 +3,13 @@
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from playwright.async_api import Browser, async_playwright
-from spark_engine.speech.audio import read_wav, silence, write_wav
+from spark_engine.models import SAMPLE_RATE, Audio
+from spark_engine.speech.audio import read_wav, write_wav
+
+from tools.stack.spoken import in_a_quiet_room
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 
@@ -41,10 +43,11 @@ def talking_into(clip: Path) -> tuple[str, ...]:
 
 
 def after_a_moment(clip: Path, folder: Path) -> Path:
-    """Write a WAV file into `folder` that is silent before it is like `clip`, and return it.
+    """Write a WAV file (16 kHz mono) into `folder` that is like `clip` in a quiet room, after a moment; return it.
 
     A microphone hears its file from the moment that it opens; a page begins to send a little later.
     """
-    spoken, late = read_wav(clip.read_bytes()), folder / "microphone.wav"
-    late.write_bytes(write_wav(replace(spoken, pcm=silence(MOMENT, spoken.sample_rate).pcm + spoken.pcm)))
+    late = folder / "microphone.wav"
+    room = in_a_quiet_room(read_wav(clip.read_bytes()).pcm, before=MOMENT)
+    late.write_bytes(write_wav(Audio(room.pcm, SAMPLE_RATE)))
     return late

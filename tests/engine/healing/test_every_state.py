@@ -163,10 +163,10 @@ def test_no_state_waits_for_ever(state: State) -> None:
     assert observe(health, canary(Outcome.SUCCESS), due, POLICY).state is State.HEALTHY
 
 
-def test_a_server_that_speaks_of_memory_no_more_is_asked_again_soon() -> None:
+def test_a_server_that_speaks_of_memory_no_more_is_asked_again() -> None:
     """The one answer that came may have been cut on its way."""
     health = ENTERED_AT_ZERO[State.OUT_OF_MEMORY]
-    assert canary_due(health, 0.0, POLICY) == POLICY.down_interval
+    assert canary_due(health, 0.0, POLICY) == POLICY.suspect_interval
     health = observe(health, canary(Outcome.FAULT), 15.0, POLICY)
     assert health.state is State.OUT_OF_MEMORY
     assert canary_due(health, 15.0, POLICY) == POLICY.suspect_interval

@@ -246,7 +246,7 @@ class TestMemory:
                 assert "The GPU's memory is full" in error.message
                 await asyncio.sleep(570)
                 it.server.become(Mode.WORKS)
-                await it.until(State.HEALTHY, POLICY.down_interval + 1)
+                await it.until(State.HEALTHY, POLICY.suspect_interval + 1)
                 assert it.server.restarts == []
 
         run(live())

@@ -140,7 +140,7 @@ class Policy:
     suspect_interval: float = 5.0
     """Between canaries while something is wrong or about to be right: the whole point is to know soon."""
     down_interval: float = 15.0
-    """Between canaries while wedged, out of memory or unreachable: they do not make it faster."""
+    """Between canaries while wedged or unreachable: they do not make it faster."""
     gave_up_interval: float = 60.0
     """Between canaries after giving up, of a wrong server, and where canaries give no evidence."""
     life_interval: float = 0.5
@@ -160,7 +160,7 @@ class Policy:
     killed_patience: float = 15.0
     """For which a server may be away that died of a request, before it is restarted: a supervisor may be faster."""
     memory_fades: float = 45.0
-    """After the last lack of memory from which it is over where nothing speaks of it any more: three canaries."""
+    """After the last lack of memory from which it is over where nothing speaks of it any more."""
     memory_recent: float = 300.0
     """After a lack of memory within which an ambiguous fault is taken for another one."""
     memory_patience: float = 900.0

@@ -100,7 +100,7 @@ def canary_due(health: Health, now: float, policy: Policy) -> float:
             due = min(max(health.last_success or 0.0, health.last_canary) + policy.interval, latest)
         case State.ASLEEP:
             due = health.last_canary + policy.interval
-        case State.WEDGED | State.UNREACHABLE | State.OUT_OF_MEMORY:
+        case State.WEDGED | State.UNREACHABLE:
             due = health.last_canary + policy.down_interval
         case State.WRONG_SERVER if health.ever_well:
             # A gateway's page, perhaps, which goes as it came.
@@ -256,8 +256,7 @@ def _failed(health: Health, seen: Observation, now: float, policy: Policy) -> He
             is_in_vain = not excusable and waited >= policy.still_wedged_after
             return _wedged(health, seen, now) if is_in_vain or waited >= policy.start_grace else health
         case State.OUT_OF_MEMORY if not is_signed and _is_recent(health.last_memory, now, policy.memory_fades):
-            # An answer of another kind: whether it works has to be known soon. Silence is waited for as before.
-            return replace(health, doubted=seen.outcome is not Outcome.TIMED_OUT)
+            return health
         case State.ASLEEP:
             # It loads its model now, which takes as long as a start.
             health = replace(health, seen_since=now, well_since_seen=False)

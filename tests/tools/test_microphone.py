@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tools.screenshots.browser import after_a_moment, chromium, talking_into
+from tools.screenshots.browser import chromium, spoken_command, talking_into
 from tools.screenshots.frontend import signed_in
 from tools.screenshots.home_assistant import open_home, speak
-from tools.screenshots.status_page import CLIP
 from tools.stack.home import DOMAIN
 from tools.stack.http import items, new_session, pick, text
 from tools.stack.processes import Processes
@@ -23,7 +22,7 @@ async def test_a_command_to_the_page(tmp_path: Path) -> None:
     logs, folder = tmp_path / "logs", tmp_path / "home"
     logs.mkdir()
     folder.mkdir()
-    microphone = talking_into(after_a_moment(CLIP, tmp_path))
+    microphone = talking_into(spoken_command(tmp_path))
     async with new_session() as session, Processes(logs) as processes, chromium(*microphone) as browser:
         spark = await start_spark(processes)
         home = await open_home(session, processes, folder)

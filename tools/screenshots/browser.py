@@ -5,16 +5,14 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from embedded_spark.engines import Delivery, load_synthesizer
 from playwright.async_api import Browser, async_playwright
 from spark_engine.models import SAMPLE_RATE, Audio
-from spark_engine.speech.audio import read_wav, write_wav
+from spark_engine.speech.audio import write_wav
 
-from tools.stack.spoken import in_a_quiet_room
+from tools.stack.spoken import COMMAND, in_a_quiet_room
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-
-MOMENT = 1.0
-"""Seconds."""
 
 QUIET = (
     *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
@@ -42,12 +40,14 @@ def talking_into(clip: Path) -> tuple[str, ...]:
     )
 
 
-def after_a_moment(clip: Path, folder: Path) -> Path:
-    """Write a WAV file (16 kHz mono) into `folder` that is like `clip` in a quiet room, after a moment; return it.
+def spoken_command(folder: Path) -> Path:
+    """Write a WAV file into `folder` in which COMMAND is spoken in a quiet room, and return it. Blocks for seconds.
 
-    A microphone hears its file from the moment that it opens; a page begins to send a little later.
+    A microphone hears its file from the moment that it opens, and a page begins to send a little later: what is lost is
+    the room, and at worst the word that is put before.
     """
-    late = folder / "microphone.wav"
-    room = in_a_quiet_room(read_wav(clip.read_bytes()).pcm, before=MOMENT)
-    late.write_bytes(write_wav(Audio(room.pcm, SAMPLE_RATE)))
-    return late
+    microphone = folder / "microphone.wav"
+    words = f"Please {COMMAND[0].lower()}{COMMAND[1:]}"
+    said = b"".join(load_synthesizer().speak(words, Delivery(1.0, 1.0, 1.0), SAMPLE_RATE))
+    microphone.write_bytes(write_wav(Audio(in_a_quiet_room(said).pcm, SAMPLE_RATE)))
+    return microphone

@@ -35,9 +35,9 @@ CHECK_SECONDS = 60.0
 """For a state to come: a wedge is healed, or given up, within 15."""
 
 
-async def open_home(session: ClientSession, processes: Processes, folder: Path) -> Home:
+async def open_home(session: ClientSession, processes: Processes, folder: Path, preferred_port: int = 0) -> Home:
     """Start a Home Assistant in `folder` (empty): a furnished one, with the documentation's card. Raises ToolError."""
-    port = free_port(PORT)
+    port = free_port(preferred_port)
     lay_out(folder, port, more=f"\nlogbook:\n{CONFIGURATION}")
     (folder / FILE).write_text(dashboard(card(PAGE.read_text())))
     home = await start_home(processes, session, folder, port, new_account("demo"))
@@ -49,7 +49,7 @@ async def take(
     browser: Browser, session: ClientSession, spark: Spark, processes: Processes, folder: Path, pictures: Pictures
 ) -> None:
     """Take Home Assistant, from the first time that it hears of Spark Audio. Raises ToolError."""
-    home = await open_home(session, processes, folder)
+    home = await open_home(session, processes, folder, PORT)
     control = Control(session, spark.parakeet_url)
     async with signed_in(browser, home) as page:
         await take_set_up(page, spark, pictures)
@@ -72,7 +72,7 @@ async def take_set_up(page: Page, spark: Spark, pictures: Pictures) -> None:
     await pictures.take("config-direct", page, dialog(page), margin=24)
     await _fill_in(page, parakeet_url, wrong_url)
     await submit(page)
-    await page.get_by_text("Save anyway").wait_for()
+    await page.get_by_text("Save anyway", exact=True).wait_for()
     await pictures.take("config-not-ready", page, dialog(page), margin=24)
     await page.get_by_text("Go back and try again").click()
     await expect(page.get_by_text("No connection could be made")).to_be_visible()

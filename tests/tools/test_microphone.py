@@ -12,7 +12,7 @@ from tools.stack.http import items, new_session, pick, text
 from tools.stack.processes import Processes
 from tools.stack.services import start_spark
 
-pytestmark = [pytest.mark.browser, pytest.mark.engines]
+pytestmark = [pytest.mark.browser, pytest.mark.engines, pytest.mark.timeout(300)]
 
 DEBUG = "assist_pipeline/pipeline_debug"
 

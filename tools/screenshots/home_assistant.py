@@ -38,7 +38,7 @@ CHECK_SECONDS = 60.0
 async def open_home(session: ClientSession, processes: Processes, folder: Path, preferred_port: int = 0) -> Home:
     """Start a Home Assistant in `folder` (empty): a furnished one, with the documentation's card. Raises ToolError."""
     port = free_port(preferred_port)
-    lay_out(folder, port, more=f"\nlogbook:\n{CONFIGURATION}")
+    lay_out(folder, port, more=f"\nhistory:\nlogbook:\n{CONFIGURATION}")
     (folder / FILE).write_text(dashboard(card(PAGE.read_text())))
     home = await start_home(processes, session, folder, port, new_account("demo"))
     await home.furnish()
@@ -199,8 +199,8 @@ async def take_pages(page: Page, home: Home, control: Control, pictures: Picture
     await page.goto(f"/{DASHBOARD}")
     stack = page.locator("hui-vertical-stack-card")
     await stack.get_by_text("Healthy").first.wait_for()
-    await stack.locator("hui-history-graph-card canvas").wait_for()
     await page.set_viewport_size(TALL)
+    await stack.locator("hui-history-graph-card canvas").first.wait_for()
     await pictures.take("dashboard-card", page, stack, margin=8)
     await page.set_viewport_size(SIZE)
 

@@ -35,13 +35,18 @@ def normalize_url(text: str) -> str:
     have no place in one here: user and password (they would end up in logs), query and fragment.
     """
     url = URL(_with_scheme(text))
-    if url.scheme not in ("http", "https") or not url.host or any(char.isspace() or char == "," for char in text):
+    if (
+        url.scheme not in ("http", "https")
+        or not url.host
+        or url.port == 0
+        or any(char.isspace() or char == "," for char in text)
+    ):
         raise ValueError("not an http or https URL")
     if url.user is not None or url.password is not None or url.query_string or url.fragment:
         raise ValueError("more than an address")
     url.host.encode("idna")
     # People paste the address of one of its pages, too.
-    path = re.sub(r"/v1(/.*)?$", "", url.path).rstrip("/")
+    path = re.sub(r"/v1(/.*)?$", "", url.path, flags=re.IGNORECASE).rstrip("/")
     return str(url.origin()) + str(URL.build(path=path))
 
 

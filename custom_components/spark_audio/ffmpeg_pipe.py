@@ -4,7 +4,7 @@ import asyncio
 from asyncio import StreamReader, StreamWriter
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncGenerator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 
 from homeassistant.exceptions import HomeAssistantError
 
@@ -75,9 +75,10 @@ async def _feed(stdin: StreamWriter, sound: AsyncGenerator[bytes]) -> None:
     try:
         # It has ended by itself then, and its status tells.
         with suppress(BrokenPipeError, ConnectionResetError):
-            async for data in sound:
-                stdin.write(data)
-                await stdin.drain()
+            async with aclosing(sound):
+                async for data in sound:
+                    stdin.write(data)
+                    await stdin.drain()
     finally:
         stdin.close()
 

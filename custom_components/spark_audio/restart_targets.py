@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, override
@@ -27,6 +28,8 @@ from .spark_engine.healing.restart import (
 from .spark_engine.models import Service
 
 LOGGER = logging.getLogger(__name__)
+
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://[^\s\"'<>]+", re.IGNORECASE)
 
 SERVICE_PRESS = "press"
 """The same for buttons and for those that a user made up (`input_button`)."""
@@ -133,7 +136,8 @@ async def _performed(hass: HomeAssistant, call: Callable[[], Awaitable[object]],
         except ServiceNotFound, ServiceValidationError:
             return RestartReply(Answer.REFUSED, f"{what} is not there, or does not take the call.")
         except HomeAssistantError as err:
-            return RestartReply(Answer.UNCONFIRMED, f"{what} failed: {err}")
+            # With many actions the address is the secret.
+            return RestartReply(Answer.UNCONFIRMED, f"{what} failed: {_ADDRESS.sub('...', str(err))}")
         except Exception as err:
             # Other people's code may raise anything; canaries tell what it did.
             LOGGER.debug("%s failed", what, exc_info=True)

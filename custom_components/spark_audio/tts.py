@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing, closing
+from contextlib import ExitStack, aclosing, closing
 from typing import Any, override
 from zlib import crc32
 
@@ -182,16 +182,28 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
         With a fallback, it is waited for the first sound: from then on the format is given away.
         """
         sounds = self._entry.runtime_data.turns.answered_by(runs_that_speak(self.hass, self.entity_id))
-        ffmpeg = get_ffmpeg_manager(self.hass).binary
         text = ReplayedText(request.message_gen)
+        with ExitStack() as failing:
+            failing.callback(text.close)
+            response = await self._stream(text, request, sounds)
+            # From now on the stream closes it.
+            failing.pop_all()
+        return response
+
+    async def _stream(
+        self, text: ReplayedText, request: TTSAudioRequest, sounds: Callable[[], None]
+    ) -> TTSAudioResponse:
+        """Return the response; `sounds` is called at the first audio."""
+        ffmpeg = get_ffmpeg_manager(self.hass).binary
         pieces = before_the_first(sounds, self._speech(text, request.language, request.options))
         if self._fallback() and not is_fallback_call():
             try:
                 first = await anext(pieces)
             except SparkError as err:
-                response = await self._ask_fallback(err, text, request)
+                other = await self._ask_fallback(err, text, request)
                 sounds()
-                return converted(ffmpeg, response, request.options)
+                closing_text = TTSAudioResponse(other.extension, _with_text(other.data_gen, text))
+                return converted(ffmpeg, closing_text, request.options)
             pieces = resumed(first, pieces)
         return as_wished(ffmpeg, self._with_translated_errors(pieces, text), request.options)
 
@@ -343,6 +355,14 @@ async def before_the_first[T](call: Callable[[], None], items: AsyncGenerator[T]
             break
         async for item in items:
             yield item
+
+
+async def _with_text(stream: AsyncGenerator[bytes], text: ReplayedText) -> AsyncGenerator[bytes]:
+    """Yield the stream, and stop waiting for more text whatever ends it."""
+    with closing(text):
+        async with aclosing(stream):
+            async for data in stream:
+                yield data
 
 
 async def _once(message: str) -> AsyncGenerator[str]:

@@ -22,6 +22,7 @@ from .app_state import (
     DECODERS,
     ENCODERS,
     HEARING,
+    HISTORY,
     JOURNAL,
     LIVE,
     PROXY_ID,
@@ -39,6 +40,7 @@ from .journal import Journal
 from .middlewares import access_log, add_headers, answer_preflight, refuse_foreign_pages, require_key
 from .problems import answer_problems
 from .realtime.limits import Limits, Sessions
+from .request_history import RequestHistory
 from .state_folder import only_user, state_folder
 from .transcode.decoders import Decoders
 from .uploads.admission import BytesInFlight, Gate
@@ -69,6 +71,9 @@ def create_app(
     app[JOURNAL] = Journal()
     app[AVAILABILITY] = Availability()
     app[JOURNAL].subscribe(app[AVAILABILITY].tell)
+    app[HISTORY] = RequestHistory(settings.request_history, app[JOURNAL].wake)
+    if settings.request_history:
+        app[JOURNAL].subscribe(app[HISTORY].tell)
     app[HEARING] = Gate("Parakeet", settings.concurrency, settings.queue)
     app[SPEAKING] = Gate("Magpie", settings.concurrency, settings.queue)
     app[LIVE] = Gate("Live recognition", 2 * settings.concurrency, 0)

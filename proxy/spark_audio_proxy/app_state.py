@@ -9,6 +9,7 @@ from .availability import Availability
 from .config import Settings
 from .journal import Journal
 from .realtime.limits import Sessions
+from .request_history import RequestHistory
 from .transcode.decoders import Decoders
 from .uploads.admission import BytesInFlight, Gate
 
@@ -16,6 +17,8 @@ SETTINGS = web.AppKey("settings", Settings)
 SESSION = web.AppKey("session", ClientSession)
 JOURNAL = web.AppKey("journal", Journal)
 AVAILABILITY = web.AppKey("availability", Availability)
+HISTORY = web.AppKey("history", RequestHistory)
+"""The last requests; empty where the settings keep none."""
 SPARK = web.AppKey("spark", Spark)
 PROXY_ID = web.AppKey("proxy_id", str)
 DECODERS = web.AppKey("decoders", Decoders)

@@ -76,6 +76,7 @@ class Settings:
     llm_url: str | None = None
     llm_key: str | None = field(default=None, repr=False)
     metrics: bool = False
+    request_history: int = 0
     log_format: Literal["text", "json"] = "text"
 
     @property
@@ -224,6 +225,11 @@ OPTIONS: Mapping[str, Option] = {
     "llm_url": Option("a language model server to relay chat and embeddings to", _url, "URL"),
     "llm_key": Option("key for that server", str, "KEY"),
     "metrics": Option("serve /metrics for Prometheus; needs the extra metrics", vol.Boolean()),
+    "request_history": Option(
+        "requests of which the page shows how they went, without their content; 0 (default) keeps none",
+        _whole_number(0, 1000),
+        "COUNT",
+    ),
     "log_format": Option("text (default) or json, one object a line", vol.In(("text", "json"))),
 }
 

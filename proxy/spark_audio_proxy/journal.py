@@ -1,4 +1,4 @@
-"""What happens, passed on to the page, which shows it live, and to the metrics, which count it."""
+"""What happens: for the page, which shows it live, the metrics, which count it, and the list of the last requests."""
 
 import asyncio
 from collections.abc import Callable
@@ -21,6 +21,18 @@ class RequestServed:
     endpoint: str
     outcome: Outcome
     seconds: float
+    status: int
+    """499 where the caller had gone."""
+    code: str | None
+    """Of the error object that the caller got, in the answer or within a stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputTaken:
+    """A service is asked for something: to hear so many seconds of audio, or to speak so many characters."""
+
+    seconds: float | None = None
+    characters: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +51,11 @@ class ServerEvent:
     event: WatchdogEvent
 
 
-type Event = RequestServed | AudioPassed | ServerEvent
+type Event = RequestServed | InputTaken | AudioPassed | ServerEvent
 
 
 class Journal:
-    """Passes events on, and wakes those who wait for news of a server."""
+    """Passes events on, and wakes those who wait for news: of a server, or of a request."""
 
     def __init__(self) -> None:
         """Nothing has happened yet."""
@@ -53,7 +65,7 @@ class Journal:
 
     @property
     def next_news(self) -> asyncio.Event:
-        """Return what is set when there is news of a server. Take it before you look, so that nothing falls between."""
+        """Return what is set when there is news to show. Take it before you look, so that nothing falls between."""
         return self._next
 
     def subscribe(self, listener: Callable[[Event], None]) -> None:
@@ -65,7 +77,7 @@ class Journal:
         for listener in self._listeners:
             listener(event)
         if isinstance(event, ServerEvent) and not isinstance(event.event, RequestOutcome):
-            self._wake()
+            self.wake()
 
     def tell_of_server(self, server: ServerName, event: WatchdogEvent) -> None:
         """Pass on what a watchdog tells. A `Listener` of watchdogs."""
@@ -74,8 +86,9 @@ class Journal:
     def close(self) -> None:
         """End every stream of news: the proxy stops."""
         self.closed = True
-        self._wake()
+        self.wake()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Tell those who wait that there is news."""
         self._next.set()
         self._next = asyncio.Event()

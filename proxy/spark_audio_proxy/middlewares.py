@@ -6,15 +6,17 @@ import logging
 import re
 import secrets
 import time
+from contextlib import nullcontext
+from http import HTTPStatus
 
 from aiohttp import web
 from spark_engine.servers.transport import REQUEST_ID
 
-from .api import ALWAYS_OPEN, OPEN_LISTS, PRIVILEGED, endpoint
-from .app_state import JOURNAL, SETTINGS
+from .api import ALWAYS_OPEN, INFERENCE, OPEN_LISTS, PRIVILEGED, endpoint
+from .app_state import HISTORY, JOURNAL, SETTINGS
 from .journal import Journal, Outcome, RequestServed
 from .origins import is_foreign, is_own_host
-from .problems import CLIENT_GONE, CUT, STARTED, Handler, Problem
+from .problems import CLIENT_GONE, CUT, STARTED, TOLD, Handler, Problem, Told
 from .streamed_answer import deliver
 
 LOGGER = logging.getLogger("spark_audio_proxy.access")
@@ -40,6 +42,12 @@ _HEADERS = {
 @web.middleware
 async def access_log(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Log one line per request; its request id comes in, goes out, into the log and to the Spark."""
+    is_kept = request.match_info.handler in INFERENCE
+    with request.app[HISTORY].noting() if is_kept else nullcontext():
+        return await _logged(request, handler)
+
+
+async def _logged(request: web.Request, handler: Handler) -> web.StreamResponse:
     given = request.headers.get("X-Request-ID", "")
     request_id = given if _SANE_ID.fullmatch(given) else secrets.token_hex(16)
     request[REQUEST_ID_KEY] = request_id
@@ -56,6 +64,9 @@ async def access_log(request: web.Request, handler: Handler) -> web.StreamRespon
         return response
     finally:
         REQUEST_ID.reset(token)
+        if isinstance(request.get(STARTED), web.WebSocketResponse):
+            # A session ends when its client leaves.
+            status = HTTPStatus.SWITCHING_PROTOCOLS
         seconds = time.monotonic() - started
         # In the loop's next round: the caller must not wait for the log.
         asyncio.get_running_loop().call_soon(_write_down, request, request.app[JOURNAL], status, seconds)
@@ -73,8 +84,12 @@ def _write_down(request: web.Request, journal: Journal, status: int, seconds: fl
         *(request.method, path, status, seconds, request_id),
         extra={"request_id": request_id},
     )
-    outcome = "cut" if request.get(CUT) else _outcome(status)
-    journal.tell(RequestServed(path if resource else "unknown", outcome, seconds))
+    told: Told | None = request.get(TOLD)
+    # A stream or a session that went wrong had begun with 200 or 101.
+    ended = told.status if told and status < 400 else status
+    outcome = "cut" if request.get(CUT) else _outcome(ended)
+    code = told.code if told else None
+    journal.tell(RequestServed(path if resource else "unknown", outcome, seconds, status, code))
 
 
 def _outcome(status: int) -> Outcome:

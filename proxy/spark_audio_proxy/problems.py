@@ -59,13 +59,13 @@ def problem_for(error: SparkError) -> Problem:
             return Problem(refused, error.message)
         case Rejected(status=400 | 422):
             return Problem(400, error.message)
-    status, code, retry_after = _UPSTREAM[type(error)]
+    status, code, retry_after = UPSTREAM[type(error)]
     if isinstance(error, Held | OutOfMemory | Busy | ServerFault):
         retry_after = error.retry_after or retry_after
     return Problem(status, error.message, code=code, retry_after=retry_after)
 
 
-_UPSTREAM: Mapping[type[SparkError], tuple[int, str, float | None]] = {
+UPSTREAM: Mapping[type[SparkError], tuple[int, str, float | None]] = {
     Rejected: (502, "wrong_upstream", None),
     Unauthorized: (502, "upstream_unauthorized", None),
     TimedOut: (504, "upstream_timeout", None),
@@ -112,6 +112,23 @@ CUT = web.RequestKey("cut", bool)
 """Whether that answer was cut off because something failed on the way."""
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is remembered of a problem. The problem itself would keep the upload alive, by its traceback."""
+
+    status: int
+    code: str | None
+
+
+TOLD = web.RequestKey("told", Told)
+"""The last problem that the caller was told of."""
+
+
+def note_told(request: web.Request, problem: Problem) -> None:
+    """Remember that the caller is told of it: as the answer, or within a stream or a session that goes on."""
+    request[TOLD] = Told(problem.status, problem.code)
+
+
 @web.middleware
 async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn every exception into an error object; after the first byte, cut the connection instead."""
@@ -156,6 +173,7 @@ def _unheard(request: web.Request) -> web.Response:
 
 
 def _end(request: web.Request, problem: Problem) -> web.StreamResponse:
+    note_told(request, problem)
     started: web.StreamResponse | None = request.get(STARTED)
     if started is None:
         return response_for(problem)

@@ -35,6 +35,16 @@ class TestTargets:
         reply = await restart_targets.ActionTarget(hass, "script.fail").restart()
         assert reply == RestartReply(Answer.UNCONFIRMED, "script.fail failed: no")
 
+    async def test_an_action_that_fails_with_a_secret_address(self, hass: HomeAssistant) -> None:
+        """Other integrations name the URL that they called; it is shown to people, and stands in reports."""
+
+        async def fail(_: ServiceCall) -> None:
+            raise HomeAssistantError('Timeout when calling resource "https://me:key@10.0.0.2/hooks/SECRET?x=1"')
+
+        hass.services.async_register("rest_command", "restart", fail)
+        reply = await restart_targets.ActionTarget(hass, "rest_command.restart").restart()
+        assert reply.detail == 'rest_command.restart failed: Timeout when calling resource "..."'
+
     async def test_an_action_that_takes_long_goes_on(
         self, hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
     ) -> None:

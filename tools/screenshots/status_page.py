@@ -49,7 +49,7 @@ async def take(
     browser: Browser, session: ClientSession, spark: Spark, processes: Processes, state: Path, pictures: Pictures
 ) -> None:
     """Take the page of a proxy that is started for it, with its state in `state`. Raises ToolError."""
-    settings = (*spark.proxy_settings, "--canary-interval", str(CANARY_SECONDS))
+    settings = (*spark.proxy_settings, "--canary-interval", str(CANARY_SECONDS), "--request-history", "4")
     url, proxy = await start_proxy(processes, state, *settings, port=free_port(PROXY_PORT))
     async with await browser.new_page() as page:
         await page.goto(url)
@@ -79,8 +79,10 @@ async def _canaries(page: Page, count: int) -> None:
 
 
 async def _use(page: Page) -> None:
-    """Speak the text, hear the clip."""
+    """Speak the text, hear the clip, and open the list that has both."""
     await page.get_by_role("button", name="Speak").click()
     await expect(page.get_by_role("button", name="Stop")).to_be_disabled(timeout=20_000)
     await page.locator("#file").set_input_files(CLIP)
     await expect(page.locator("#transcript")).to_be_visible(timeout=20_000)
+    await page.locator("#requests summary").click()
+    await expect(page.locator("#requests-rows tr").nth(1)).to_be_visible()

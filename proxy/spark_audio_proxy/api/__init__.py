@@ -32,6 +32,7 @@ _OURS: Sequence[Endpoint] = (
     (web.get, "/readyz", health.readyz),
     (web.get, "/v1/health", health.bridge_health),
     (web.get, "/api/status", health.status),
+    (web.get, "/api/requests", events.requests),
     (web.get, "/api/events", events.events),
     (web.post, "/api/services/{name}/restart", health.restart),
     (web.post, "/api/services/{name}/check", health.check),
@@ -42,6 +43,11 @@ OPEN_LISTS = frozenset({lists.models, lists.model, lists.speech_models, lists.vo
 
 ALWAYS_OPEN = frozenset({health.healthz, health.readyz, health.bridge_health, page.page, page.part})
 """Handlers that always do: a container's health check has no key, and the page is there to ask for one."""
+
+INFERENCE = frozenset(
+    {transcriptions.transcriptions, transcriptions.translations, speech.speech, door.realtime, relay.relay}
+)
+"""Handlers that ask a service to do something: what the list of the last requests has."""
 
 PRIVILEGED = frozenset({health.restart})
 """Handlers that want an admin key, where there is one."""

@@ -14,7 +14,7 @@ from spark_engine.speech.voices import find_voice
 
 from spark_audio_proxy.app_state import ENCODERS, JOURNAL, SETTINGS, SPARK, SPEAKING, UPLOADS
 from spark_audio_proxy.config import Settings
-from spark_audio_proxy.journal import AudioPassed
+from spark_audio_proxy.journal import AudioPassed, InputTaken
 from spark_audio_proxy.problems import Problem, bad_request
 from spark_audio_proxy.streamed_answer import StreamedAnswer
 from spark_audio_proxy.transcode.coder import Coder
@@ -91,6 +91,7 @@ async def speech(request: web.Request) -> web.StreamResponse:
         raise Problem(404, "This proxy has no Magpie: no text can be spoken.", "model", "model_not_found")
     settings = request.app[SETTINGS]
     wanted = read_request(await _read_json(request), settings)
+    request.app[JOURNAL].tell(InputTaken(characters=len(wanted.text)))
     await _check_voice(magpie, wanted, settings)
     gate = request.app[SPEAKING]
     with gate.place():

@@ -23,8 +23,8 @@ from spark_audio_proxy.api.keywords import read_keywords
 from spark_audio_proxy.api.live_words import Understood, transcribe_live, while_it_runs
 from spark_audio_proxy.app_state import DECODERS, HEARING, JOURNAL, SETTINGS, SPARK
 from spark_audio_proxy.config import Settings
-from spark_audio_proxy.journal import AudioPassed
-from spark_audio_proxy.problems import Problem, bad_request, error_object, problem_for
+from spark_audio_proxy.journal import AudioPassed, InputTaken
+from spark_audio_proxy.problems import Problem, bad_request, error_object, note_told, problem_for
 from spark_audio_proxy.realtime.deltas import Deltas
 from spark_audio_proxy.streamed_answer import StreamedAnswer
 from spark_audio_proxy.transcode.decode import Block
@@ -185,6 +185,7 @@ async def _transcribed(
             seconds = window.audio.seconds
             if start == 0 and seconds < SHORTEST:
                 raise bad_request(f"The recording is shorter than {SHORTEST} seconds.", "file", "audio_too_short")
+            journal.tell(InputTaken(seconds=seconds))
             hear = window.ask if isinstance(window, StreamedUpload) else partial(_whole, window.audio)
             asked = partial(ask, first=start == 0)
             del window
@@ -318,10 +319,9 @@ async def _stream(request: web.Request, parts: AsyncGenerator[formats.Part]) -> 
                     heard.append(part)
                     deltas = Deltas()
                 part = await anext(parts, None)
-        except SparkError as err:
-            await _send(response, error_object(problem_for(err)))
-            return response
-        except Problem as problem:
+        except (SparkError, Problem) as err:
+            problem = err if isinstance(err, Problem) else problem_for(err)
+            note_told(request, problem)
             await _send(response, error_object(problem))
             return response
     whole = formats.join(heard)

@@ -11,7 +11,7 @@ from spark_engine.models import Json
 
 from spark_audio_proxy.app_state import SESSIONS, SPARK, UPLOADS
 from spark_audio_proxy.origins import was_forwarded
-from spark_audio_proxy.problems import Problem, bad_request
+from spark_audio_proxy.problems import CLIENT_GONE, Problem, bad_request, note_told
 
 from . import events
 from .hearing import PooledHearing
@@ -47,7 +47,7 @@ async def realtime(request: web.Request) -> web.StreamResponse:
     connection = _Connection(request, socket, sessions.limits)
     with sessions.place(address, connection.stop):
         await socket.prepare(request)
-        await connection.serve(PooledHearing(request.app, parakeet))
+        await connection.serve(PooledHearing(request, parakeet))
     return socket
 
 
@@ -96,8 +96,13 @@ class _Connection:
         except asyncio.QueueShutDown:
             return
 
+    def _refuse(self, problem: Problem, caused_by: Json) -> None:
+        note_told(self._request, problem)
+        self._tell(events.error(problem, caused_by))
+
     def _cut(self, why: str) -> None:
         LOGGER.info("realtime: the client %s", why)
+        note_told(self._request, Problem(CLIENT_GONE, f"The client {why}."))
         self._unsent.shutdown(immediate=True)
         if self._request.transport is not None:
             self._request.transport.abort()
@@ -120,8 +125,7 @@ class _Connection:
             try:
                 message = await self._socket.receive(timeout=self._limits.idle)
             except TimeoutError:
-                problem = Problem(408, f"Nothing came for {self._limits.idle:.0f} s.", code="session_idle")
-                self._tell(events.error(problem, None))
+                self._refuse(Problem(408, f"Nothing came for {self._limits.idle:.0f} s.", code="session_idle"), None)
                 return
             if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                 return
@@ -130,7 +134,7 @@ class _Connection:
                 event = _read(message.data)
                 await session.take(event)
             except Problem as problem:
-                self._tell(events.error(problem, event.get("event_id")))
+                self._refuse(problem, event.get("event_id"))
                 # Where there is no room the client is not at fault.
                 self._errors += problem.status == HTTPStatus.BAD_REQUEST
                 if self._errors >= self._limits.errors:

@@ -13,7 +13,8 @@ from spark_engine.models import Audio, Transcript
 from spark_engine.speech.live_turn import HearLive
 
 from spark_audio_proxy.app_state import HEARING, JOURNAL, LIVE
-from spark_audio_proxy.journal import AudioPassed
+from spark_audio_proxy.journal import AudioPassed, InputTaken
+from spark_audio_proxy.problems import Problem, note_told
 
 from .turn import Hearing
 
@@ -21,8 +22,10 @@ from .turn import Hearing
 class PooledHearing(Hearing):
     """All Parakeets of this proxy, through the gate that every request passes."""
 
-    def __init__(self, app: web.Application, parakeet: ParakeetPool) -> None:
-        """Ask nothing yet."""
+    def __init__(self, request: web.Request, parakeet: ParakeetPool) -> None:
+        """Ask nothing yet; `request` opened the session."""
+        app = request.app
+        self._request = request
         self._gate = app[HEARING]
         self._live = app[LIVE]
         self._journal = app[JOURNAL]
@@ -54,6 +57,14 @@ class PooledHearing(Hearing):
             news = self._journal.next_news
             if not self._is_well():
                 await news.wait()
+
+    @override
+    def take(self, seconds: float) -> None:
+        self._journal.tell(InputTaken(seconds=seconds))
+
+    @override
+    def failed(self, problem: Problem) -> None:
+        note_told(self._request, problem)
 
     @override
     def count(self, seconds: float) -> None:

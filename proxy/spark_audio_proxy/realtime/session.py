@@ -155,6 +155,7 @@ class Session:
     def _end_turn(self) -> None:
         turn, speech_end, previous = self._turn, self._buffer.activity.speech_end, self._last_item
         audio = self._buffer.take()
+        self._hearing.take(audio.seconds)
         self._turn, self._last_item = self._new_turn(), turn.item_id
         self._tell(events.event("input_audio_buffer.committed", item_id=turn.item_id, previous_item_id=previous))
         for event in events.item_events(self._settings, turn.item_id, previous):
@@ -162,7 +163,7 @@ class Session:
         if len(self._unfinished) >= self._limits.turns:
             turn.call_off()
             message = f"{len(self._unfinished)} turns of this session wait for their transcript already."
-            self._tell(events.failed(turn.item_id, Problem(429, message, code="turns_full")))
+            self._fail(turn, Problem(429, message, code="turns_full"))
             return
         task = asyncio.create_task(self._finish(turn, audio, speech_end), name=turn.item_id)
         self._unfinished.add(task)
@@ -178,13 +179,17 @@ class Session:
         except (SparkError, Problem) as err:
             problem = err if isinstance(err, Problem) else problem_for(err)
             LOGGER.warning("realtime: %s", problem.message)
-            self._tell(events.failed(turn.item_id, problem))
+            self._fail(turn, problem)
             transcript = await self._once_back(problem, audio)
         if transcript is not None:
             if more := turn.deltas.final(transcript.text):
                 self._tell(events.delta(turn.item_id, more))
             self._tell(events.completed(turn.item_id, transcript.text, audio.seconds))
             self._hearing.count(audio.seconds)
+
+    def _fail(self, turn: Turn, problem: Problem) -> None:
+        self._hearing.failed(problem)
+        self._tell(events.failed(turn.item_id, problem))
 
     async def _once_back(self, problem: Problem, audio: Audio) -> Transcript | None:
         """Return the transcript as soon as Parakeet answers again; None where that is not soon."""

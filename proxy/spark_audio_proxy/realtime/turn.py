@@ -41,8 +41,14 @@ class Hearing(Protocol):
     async def until_back(self, retry_after: float) -> None:
         """Return once Parakeet may answer again; `retry_after` in seconds is what was told."""
 
+    def take(self, seconds: float) -> None:
+        """Count the audio of a turn that is to be transcribed."""
+
     def count(self, seconds: float) -> None:
         """Count audio that was transcribed."""
+
+    def failed(self, problem: Problem) -> None:
+        """Note why a turn has no transcript."""
 
 
 class Turn:

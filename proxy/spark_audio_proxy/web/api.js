@@ -1,21 +1,14 @@
 // Every request of this page: with the key if there is one, and with errors as sentences.
 
 import { askForKey, currentKey } from "./key.js";
+import { Problem, problemIn } from "./problems.js";
 import { t } from "./texts.js";
-
-export class Problem extends Error {
-  constructor(message, status = 0, code = null) {
-    super(message);
-    this.status = status;
-    this.code = code;
-  }
-}
 
 // Returns the response if its status is below 400, else throws a Problem. `quiet` never asks for the key.
 export async function ask(path, options = {}, { quiet = false } = {}) {
   const response = await send(path, options);
   if (response.ok) return response;
-  const problem = await problemOf(response);
+  const problem = await problemIn(response);
   const wantsKey = problem.status === 401 || problem.code === "admin_key_required";
   if (!wantsKey || quiet) throw problem;
   const why = currentKey() ? problem.message : t`This needs the proxy's API key. The key stays in this tab until you close it.`;
@@ -32,16 +25,4 @@ async function send(path, options) {
     if (error.name === "AbortError") throw error;
     throw new Problem(t`The proxy cannot be reached. Is it still running?`);
   }
-}
-
-async function problemOf(response) {
-  let error = {};
-  try {
-    error = (await response.json()).error ?? {};
-  } catch {
-    // A server between the page and the proxy answered, without an error object.
-  }
-  const message = error.message ?? t`The proxy answered ${response.status} ${response.statusText}.`;
-  const wait = Number(response.headers.get("Retry-After"));
-  return new Problem(wait ? t`${message} Try again in about ${wait} s.` : message, response.status, error.code ?? null);
 }

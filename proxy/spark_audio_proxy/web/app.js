@@ -1,10 +1,12 @@
 // Puts the page together.
 
-import { find, h, say } from "./dom.js";
+import { find, h, say, showProblem } from "./dom.js";
 import { askForKey, onKey } from "./key.js";
 import { startListening } from "./listen.js";
 import { follow } from "./live.js";
 import { createCard } from "./service.js";
+import { Problem } from "./problems.js";
+import { addRequest, listRequests, showRequests } from "./requests.js";
 import { shape } from "./shapes.js";
 import { showSnippets } from "./snippets.js";
 import { startSpeaking } from "./speak.js";
@@ -57,11 +59,12 @@ const lower = (label) => (language === "en" ? label.toLowerCase() : label);
 const rank = (service) => WORST_FIRST.indexOf(service.state ?? "unknown");
 
 function showLink(how, problem) {
+  if (how === "live") listRequests(null);
+  if (how !== "connecting" && how !== "lost") showRequests(how === "live");
   find("link").dataset.link = how;
   say(find("link"), LINKS[how]);
-  const note = find("services-note");
-  note.hidden = !(how === "locked" || how === "refused" || (how === "lost" && problem));
-  say(note, how === "locked" ? t`Enter the API key to see details, history and canary results.` : problem ? problem.message : "");
+  const locked = new Problem(t`Enter the API key to see details, history and canary results.`);
+  showProblem(find("services-note"), how === "locked" ? locked : problem);
 }
 
 for (const button of document.querySelectorAll("[data-close]")) {
@@ -75,5 +78,7 @@ startListening();
 follow({
   status: (document_) => showServices(document_.services, document_),
   states: (states) => showServices(Object.entries(states).map(([name, state]) => ({ name, state })), null),
+  requests: listRequests,
+  request: addRequest,
   link: showLink,
 });

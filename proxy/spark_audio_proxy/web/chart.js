@@ -28,7 +28,7 @@ function bar(canary, x, top) {
   const middle = x + BAR / 2;
   const cross = failed && svg("path", { d: `M${middle - 2} 3l4 4m0-4l-4 4`, class: "cross" });
   const band = failed && svg("rect", { x, y: 0, width: BAR, height: HEIGHT, class: "band" });
-  const tip = svg("title", {}, `${clock(canary.at)}: ${seconds(canary.latency)}. ${canary.detail}`);
+  const tip = svg("title", { lang: "en" }, `${clock(canary.at)}: ${seconds(canary.latency)}. ${canary.detail}`);
   const box = svg("rect", { x: x + 1, y, width: BAR - 2, height, rx: 1.5 });
   return svg("g", { class: failed ? "bar failed" : "bar" }, tip, band || null, box, cross || null);
 }

@@ -27,7 +27,10 @@ export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+// A Problem; the server's own words are marked as English, so that a screen reader reads them as that.
 export function showProblem(element, problem) {
   element.hidden = !problem;
-  say(element, problem ? problem.message : "");
+  const { message = "", words = null } = problem ?? {};
+  if (element.textContent === (words ? `${message} ${words}` : message)) return;
+  element.replaceChildren(message, ...(words ? [" ", h("span", { lang: "en" }, words)] : []));
 }

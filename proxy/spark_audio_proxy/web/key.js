@@ -1,6 +1,7 @@
 // The proxy's key: entered once, kept for this tab.
 
 import { find, say, showProblem } from "./dom.js";
+import { problemIn } from "./problems.js";
 import { t } from "./texts.js";
 
 const PLACE = "spark-audio-key";
@@ -31,7 +32,7 @@ function open(why, resolve) {
     event.preventDefault();
     const typed = field.value.trim();
     const refused = await refusal(typed);
-    showProblem(find("key-problem"), refused ? { message: refused } : null);
+    showProblem(find("key-problem"), refused);
     if (refused) return field.select();
     right = typed;
     dialog.close();
@@ -47,13 +48,12 @@ function open(why, resolve) {
   dialog.showModal();
 }
 
-// Returns why the proxy refuses the key, null where it takes it, or where that cannot be told now.
+// Returns the Problem why the proxy refuses the key, null where it takes it, or where that cannot be told now.
 async function refusal(typed) {
   try {
     const headers = { Authorization: `Bearer ${typed}` };
     const response = await fetch("api/status", { headers, cache: "no-store", credentials: "omit" });
-    if (response.status !== 401) return null;
-    return (await response.json()).error?.message ?? t`The proxy refuses this key.`;
+    return response.status === 401 ? await problemIn(response) : null;
   } catch {
     return null;
   }

@@ -3,10 +3,11 @@
 import { ask } from "./api.js";
 import { copyButton } from "./copy.js";
 import { find, h, say, showProblem } from "./dom.js";
+import { LiveTurn } from "./live-turn.js";
 import { Recorder } from "./recorder.js";
 import { t } from "./texts.js";
 import { startWave } from "./wave.js";
-import { seconds } from "./words.js";
+import { number, seconds } from "./words.js";
 
 const HOLD = 350; // ms; a shorter press begins a recording that the next press ends
 
@@ -14,6 +15,7 @@ let recorder = null;
 let pressedAt = 0;
 let recording = null;
 let times = [];
+let findTimes = null;
 let wave = () => {};
 
 export function startListening() {
@@ -32,6 +34,7 @@ export function startListening() {
   acceptDrops(find("listen"));
   find("heard-audio").addEventListener("timeupdate", markCurrent);
   find("transcript-copy").append(copyButton(() => find("transcript").textContent, t`the transcript`));
+  find("times-find").addEventListener("click", showFoundTimes);
   wave = startWave();
   if (!Recorder.possible()) {
     talk.disabled = true;
@@ -63,15 +66,24 @@ function toggle() {
 
 async function start() {
   showProblem(find("listen-problem"), null);
-  const mine = (recorder = new Recorder(showLevel));
+  find("heard").hidden = true;
+  const turn = new LiveTurn((text) => say(find("live-words"), text));
+  const mine = (recorder = new Recorder({
+    onLevel: showLevel,
+    onSecond: (elapsed) => say(find("talk-time"), `${elapsed.toFixed(0)} s`),
+    onSamples: (samples, rate) => turn.add(samples, rate),
+  }));
   showTalking(true);
   try {
-    const { blob, name } = await mine.record((elapsed) => say(find("talk-time"), `${elapsed.toFixed(0)} s`));
+    const { blob, name } = await mine.record();
     showTalking(false);
-    if (blob) await transcribe(blob, name);
+    if (blob) await transcribe(blob, name, turn);
   } catch (problem) {
     showTalking(false);
     showProblem(find("listen-problem"), problem);
+  } finally {
+    turn.cancel();
+    say(find("live-words"), "");
   }
 }
 
@@ -94,6 +106,7 @@ function stop() {
 
 function showTalking(on) {
   if (!on) recorder = null;
+  wave = startWave();
   find("talk").setAttribute("aria-pressed", String(on));
   say(find("talk-label"), on ? t`Recording` : t`Hold to talk`);
   say(find("talk-time"), "");
@@ -115,16 +128,20 @@ function acceptDrops(card) {
   });
 }
 
-async function transcribe(blob, name) {
+// `turn` has heard the recording already, if it was spoken here; where that failed, it is sent.
+async function transcribe(blob, name, turn = null) {
   showProblem(find("listen-problem"), null);
   find("heard").hidden = true;
   say(find("listen-measured"), t`Transcribing…`);
   const started = performance.now();
   try {
-    const heard = await hear(blob, name);
+    const heard = (await turn?.finish()) ?? (await hear(blob, name));
     const took = (performance.now() - started) / 1000;
     say(find("listen-measured"), t`${seconds(heard.duration)} of audio, transcribed in ${seconds(took)}.`);
+    say(find("live-words"), "");
     show(heard, blob);
+    findTimes = turn && heard.text ? () => hear(blob, name) : null;
+    find("times-find").hidden = !findTimes || times.length > 0;
   } catch (problem) {
     say(find("listen-measured"), "");
     showProblem(find("listen-problem"), problem);
@@ -157,12 +174,32 @@ function show(heard, blob) {
   say(text, heard.text || t`No speech was detected.`);
   text.toggleAttribute("data-empty", !heard.text);
   find("transcript-copy").hidden = !heard.text;
+  showTimes(heard);
+  find("heard").hidden = false;
+}
+
+// What was heard live has no times: the recording is sent for them.
+async function showFoundTimes() {
+  const button = find("times-find");
+  button.disabled = true;
+  showProblem(find("listen-problem"), null);
+  try {
+    showTimes(await findTimes());
+    button.hidden = true;
+    find("times").focus();
+  } catch (problem) {
+    showProblem(find("listen-problem"), problem);
+  } finally {
+    button.disabled = false;
+  }
+}
+
+function showTimes(heard) {
   times = heard.words?.length ? heard.words : (heard.segments ?? []);
   say(find("times-title"), heard.words?.length ? t`Words, in seconds` : t`Segments, in seconds`);
   find("times-title").hidden = !times.length;
   find("times").replaceChildren(...times.map((item) =>
-    h("li", {}, h("span", {}, item.word ?? item.text), h("small", {}, `${item.start.toFixed(2)}–${item.end.toFixed(2)}`))));
-  find("heard").hidden = false;
+    h("li", {}, h("span", {}, item.word ?? item.text), h("small", {}, `${number(item.start, 2)}–${number(item.end, 2)}`))));
 }
 
 function markCurrent(event) {

@@ -9,7 +9,8 @@ const LONGEST_WAIT = 10_000;
 
 let wake = () => {};
 
-// Calls `shown.status(document)`, `shown.states({name: state})` if the key is missing, `shown.link(how, problem)`.
+// Calls `shown.status(document)`, `shown.states({name: state})` if the key is missing, `shown.link(how, problem)`;
+// `shown.requests(document)` once and `shown.request(item)` for each new one, if the proxy keeps the last requests.
 export async function follow(shown) {
   onKey(() => wake());
   for (let failed = 0; ; ) {
@@ -74,6 +75,6 @@ async function stream(shown, onAlive) {
 }
 
 function read(event, shown) {
-  const data = event.split("\n").find((line) => line.startsWith("data: "));
-  if (data) shown.status(JSON.parse(data.slice(6)));
+  const [, name, data] = event.match(/^event: (\w+)\ndata: (.*)$/) ?? [];
+  if (["status", "requests", "request"].includes(name)) shown[name](JSON.parse(data));
 }

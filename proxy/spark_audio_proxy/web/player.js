@@ -1,6 +1,6 @@
 // Plays a WAV while it is still arriving: Web Audio does that in every browser, MediaSource does not.
 
-import { Problem } from "./api.js";
+import { Problem } from "./problems.js";
 import { t } from "./texts.js";
 
 const HEADER = 44; // bytes; the proxy writes no other chunks before the samples

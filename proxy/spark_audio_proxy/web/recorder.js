@@ -1,6 +1,7 @@
 // Records the microphone in a format that the browser can write; the proxy reads all of them.
 
-import { Problem } from "./api.js";
+import { listenTo } from "./microphone.js";
+import { Problem } from "./problems.js";
 import { t } from "./texts.js";
 
 const KINDS = [["audio/webm;codecs=opus", "webm"], ["audio/mp4", "m4a"], ["audio/ogg;codecs=opus", "ogg"]];
@@ -15,8 +16,9 @@ export class Recorder {
   #stopped = false;
   #onStop = () => {};
 
-  constructor(onLevel) {
-    this.onLevel = onLevel;
+  // `heard` has what `listenTo` calls.
+  constructor(heard) {
+    this.heard = heard;
   }
 
   static possible() {
@@ -29,15 +31,15 @@ export class Recorder {
   }
 
   // Resolves to the recording once it is stopped; without a blob if that was before the microphone opened.
-  async record(onSecond) {
+  async record() {
     const stream = await open();
     const [type, ending] = KINDS.find(([kind]) => MediaRecorder.isTypeSupported(kind)) ?? [undefined, "webm"];
-    const closeMeter = meter(stream, this.onLevel, onSecond);
+    const listening = listenTo(stream, this.heard);
     try {
       if (this.#stopped) return { blob: null };
       return { blob: await recorded(stream, type, (stop) => (this.#onStop = stop)), name: `recording.${ending}` };
     } finally {
-      closeMeter();
+      await (await listening)();
       for (const track of stream.getTracks()) track.stop();
     }
   }
@@ -61,24 +63,4 @@ function recorded(stream, type, giveStop) {
     recorder.start();
     giveStop(() => recorder.state !== "inactive" && recorder.stop());
   });
-}
-
-// Reports the level and the elapsed time, ten times a second.
-function meter(stream, onLevel, onSecond) {
-  const context = new AudioContext();
-  const analyser = context.createAnalyser();
-  const samples = new Float32Array(analyser.fftSize);
-  context.createMediaStreamSource(stream).connect(analyser);
-  const started = performance.now();
-  const timer = setInterval(() => {
-    analyser.getFloatTimeDomainData(samples);
-    const power = samples.reduce((sum, sample) => sum + sample * sample, 0) / samples.length;
-    onLevel(Math.min(1, Math.sqrt(power) * 6));
-    onSecond((performance.now() - started) / 1000);
-  }, 100);
-  return () => {
-    clearInterval(timer);
-    context.close();
-    onLevel(0);
-  };
 }

@@ -4,6 +4,7 @@ import { ask } from "./api.js";
 import { drawChart } from "./chart.js";
 import { find, h, say, showProblem, svg } from "./dom.js";
 import { onKey } from "./key.js";
+import { Problem } from "./problems.js";
 import { shape } from "./shapes.js";
 import { drawStrip } from "./strip.js";
 import { t } from "./texts.js";
@@ -19,7 +20,7 @@ export function createCard(name) {
     badge: h("div", { class: "badge" }),
     since: h("p", { class: "since" }),
     headline: h("p", { class: "headline" }),
-    evidence: h("p", { class: "evidence" }),
+    evidence: h("p", { class: "evidence", lang: "en" }),
     strip: svg("svg", { viewBox: "0 0 480 28", class: "strip", role: "img" }),
     uptime: h("figcaption"),
     progress: h("p", { class: "progress", role: "status" }),
@@ -36,10 +37,11 @@ export function createCard(name) {
   };
   part.more = h("details", { class: "more" }, h("summary", {}, t`Earlier`), part.older);
   part.facts.classList.add("in-details");
+  part.usable = h("figure", {}, h("div", { class: "label" }, t`Usable`), part.strip, part.uptime);
   part.overview = h(
     "div",
     { class: "details" },
-    h("figure", {}, h("div", { class: "label" }, t`Usable`), part.strip, part.uptime),
+    part.usable,
     h("div", { class: "budget" }, h("div", { class: "label" }, t`Automatic restarts left`), h("p", {}, part.pips, part.restarts)),
   );
   part.watched = h(
@@ -89,6 +91,7 @@ function update(element, part, service, all) {
   part.check.disabled = Boolean(all) && !watched;
   part.restart.disabled = Boolean(all) && (!watched || !service.restart_target);
   if (!all) return;
+  part.usable.hidden = !service.availability;
   if (service.availability) drawStrip(part.strip, part.uptime, service.availability);
   drawChart(part.chart, part.caption, service.canaries ?? []);
   showBudget(part, service, all);
@@ -123,8 +126,9 @@ function showBudget(part, service, all) {
   part.pips.hidden = !service.restart_target || Boolean(service.restart_problem);
   part.pips.replaceChildren(...Array.from({ length: Math.min(limit, 12) }, (_, n) => h("i", { class: n < left ? "pip" : "pip spent" })));
   const span = duration(all.restart_window);
-  if (service.restart_problem) say(part.restarts, t`No restart is possible now. ${service.restart_problem}`);
-  else if (!service.restart_target) say(part.restarts, t`No restart target is set.`);
+  if (service.restart_problem) {
+    showProblem(part.restarts, new Problem(t`No restart is possible now.`, { words: service.restart_problem }));
+  } else if (!service.restart_target) say(part.restarts, t`No restart target is set.`);
   else if (!all.automatic_restarts) say(part.restarts, t`Automatic restarts are off.`);
   else say(part.restarts, t`${left} of ${limit} within ${span}`);
 }
@@ -136,7 +140,7 @@ function showHistory(part, history) {
       { "data-tone": stateOf(change.to).tone },
       shape(change.to),
       h("div", {}, h("span", { class: "what" }, step(change)), h("time", { datetime: change.at }, clock(change.at)),
-        change.evidence ? h("p", { title: change.evidence }, change.evidence) : null),
+        change.evidence ? h("p", { title: change.evidence, lang: "en" }, change.evidence) : null),
     ),
   );
   part.recent.replaceChildren(...(items.length ? items.slice(0, RECENT) : [h("li", { class: "none" }, t`Nothing yet.`)]));

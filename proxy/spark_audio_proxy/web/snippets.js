@@ -5,6 +5,7 @@ import { find, h } from "./dom.js";
 import { t } from "./texts.js";
 
 const KEY = "YOUR_KEY";
+const TRANSLATED = ["Home Assistant"];
 
 const SNIPPETS = [
   ["curl", (base) => `curl ${base}/audio/transcriptions \\
@@ -29,10 +30,11 @@ Text-to-Speech Engine: OpenAI
   API Key: ${KEY}
   TTS Voice: alloy
   TTS Model: magpie`],
-  ["Home Assistant", (base) => `Settings > Devices & services > Add integration > Spark Audio
-Through the proxy:  URL ${base.replace(/\/v1$/, "")}, API key ${KEY}
-
-Then choose it under Settings > Voice assistants.`],
+  ["Home Assistant", (base) => [
+    t`Settings > Devices & services > Add integration > Spark Audio`,
+    t`Through the proxy: URL ${base.replace(/\/v1$/, "")}, API key ${KEY}`,
+    t`Then choose it under Settings > Voice assistants.`,
+  ].join("\n")],
 ];
 
 export function showSnippets(base) {
@@ -41,7 +43,7 @@ export function showSnippets(base) {
   find("snippets").replaceChildren(
     ...SNIPPETS.map(([name, write]) => {
       const text = write(base);
-      const code = h("pre", { tabindex: "0", "aria-label": name }, h("code", {}, text));
+      const code = h("pre", { tabindex: "0", "aria-label": name, lang: TRANSLATED.includes(name) ? null : "en" }, h("code", {}, text));
       return h("details", { class: "snippet" }, h("summary", {}, name), code, copyButton(() => text, t`the lines for ${name}`));
     }),
   );

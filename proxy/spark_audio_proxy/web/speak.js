@@ -4,7 +4,8 @@ import { ask } from "./api.js";
 import { find, h, say, showProblem } from "./dom.js";
 import { StreamPlayer } from "./player.js";
 import { isSample, sample } from "./samples.js";
-import { t } from "./texts.js";
+import { Problem } from "./problems.js";
+import { locale, t } from "./texts.js";
 import { startVoices } from "./voices.js";
 import { emotionName, languageName, seconds } from "./words.js";
 
@@ -46,7 +47,7 @@ async function loadVoices() {
     showLanguages();
     listVoices(voices);
   } catch (problem) {
-    say(note, t`The list of voices is not available yet. ${problem.message}`);
+    showProblem(note, new Problem(t`The list of voices is not available yet. ${problem.message}`, problem));
   }
   note.hidden = !note.textContent;
   loading = false;
@@ -98,7 +99,7 @@ function option(voice, language) {
 }
 
 function showSpeed() {
-  say(find("speed-shown"), `${Number(find("speed").value)}×`);
+  say(find("speed-shown"), `${Number(find("speed").value).toLocaleString(locale)}×`);
 }
 
 // With this voice, in its language: chosen in the form as well, so that it is plain what spoke.

@@ -1,7 +1,7 @@
 // The last day as a strip: a mark for each half hour, taller and greener the more of it the server could be used.
 
 import { svg } from "./dom.js";
-import { t } from "./texts.js";
+import { locale, t } from "./texts.js";
 import { clock, duration } from "./words.js";
 
 const WIDTH = 480;
@@ -37,4 +37,4 @@ function summary({ since, bucket, buckets, ratio }) {
 }
 
 // Never rounded up to 100 %: an outage of seconds counts.
-const percent = (part) => (part === 1 ? "100 %" : `${Math.min(99.99, Math.floor(part * 10000) / 100)} %`);
+const percent = (part) => (part === 1 ? "100 %" : `${Math.min(99.99, Math.floor(part * 10000) / 100).toLocaleString(locale)} %`);

@@ -2,8 +2,11 @@
 
 const TRANSLATED = ["de", "es", "fr", "it"];
 
-export const language =
-  navigator.languages.map((tag) => tag.split("-")[0]).find((tag) => tag === "en" || TRANSLATED.includes(tag)) ?? "en";
+const base = (tag) => tag.split("-")[0];
+
+// The reader's own tag, for numbers and dates: `de-AT`.
+export const locale = navigator.languages.find((tag) => ["en", ...TRANSLATED].includes(base(tag))) ?? "en";
+export const language = base(locale);
 
 const texts = language === "en" ? {} : (await import(`./texts-${language}.js`)).TEXTS;
 

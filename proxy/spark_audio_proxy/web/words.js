@@ -1,6 +1,6 @@
 // The words for numbers, times and states.
 
-import { t } from "./texts.js";
+import { locale, t } from "./texts.js";
 
 export const STATES = {
   unknown: { label: t`Unknown`, tone: "quiet", sentence: t`Nothing is known about it yet.` },
@@ -22,7 +22,11 @@ export const TARGETS = {
 
 export const stateOf = (name) => STATES[name] ?? STATES.unknown;
 
-export const seconds = (value) => (value < 10 ? `${value.toFixed(2)} s` : `${value.toFixed(1)} s`);
+export function number(value, digits) {
+  return value.toLocaleString(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+export const seconds = (value) => `${number(value, value < 10 ? 2 : 1)} s`;
 
 export function duration(value) {
   const whole = Math.max(0, Math.round(value));
@@ -34,8 +38,8 @@ export function duration(value) {
 
 const joined = (big, bigUnit, small, smallUnit) => `${big} ${bigUnit}${small ? ` ${small} ${smallUnit}` : ""}`;
 
-const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
-const DAY_AND_TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const TIME = new Intl.DateTimeFormat(locale, { timeStyle: "medium" });
+const DAY_AND_TIME = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
 
 export function clock(moment) {
   const date = new Date(moment);
@@ -48,7 +52,7 @@ export function title(name) {
   return service.charAt(0).toUpperCase() + service.slice(1) + (number ? ` ${number}` : "");
 }
 
-const NAMES = new Intl.DisplayNames(undefined, { type: "language" });
+const NAMES = new Intl.DisplayNames(locale, { type: "language" });
 
 export function emotionName(emotion) {
   const words = emotion.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();

@@ -86,13 +86,13 @@ asleep          canary  asl asl asl  .   .   .   .   .  asl asl  .
 asleep          traffic asl asl asl  .   .   .   .   .  asl asl  .
 wrong_server    canary  wro wro wro wro wro wro wro wro wro  .  wro
 wrong_server    traffic wro wro wro wro wro wro wro wro wro  .  wro
-unauthorized    canary   .  unk  .   .   .  sus sus unk unk unk sus
+unauthorized    canary   .  unk unk  .   .   .   .  unk unk unk  .
 unauthorized    traffic  .  unk  .   .   .   .   .  unk unk unk  .
 abandoned       canary   .   .   .   .   .   .   .   .   .   .   .
 abandoned       traffic  .   .   .   .   .   .   .   .   .   .   .
 queued          canary   .   .   .   .   .   .   .   .   .   .   .
 queued          traffic  .   .   .   .   .   .   .   .   .   .   .
-no_evidence     canary   .  unk  .   .   .  sus sus unk unk unk sus
+no_evidence     canary   .  unk unk  .   .   .   .  unk unk unk  .
 no_evidence     traffic  .  unk  .   .   .   .   .  unk unk unk  .
 """
 

@@ -8,21 +8,10 @@ from spark_engine.errors import Held, OutOfMemory, WrongServer
 from spark_engine.healing.health import Policy, State, Transition
 from spark_engine.healing.held import RECOVERY, held
 
-from tests.helpers.engine.simulated_server import LOAD, Callers, Cure, Mode, World, world
+from tests.helpers.engine.simulated_server import LOAD, Callers, Cure, Mode, world
 from tests.helpers.engine.virtual_time import run
 
 POLICY = Policy()
-
-
-def states(it: World) -> list[State]:
-    """The states that were entered, in order."""
-    return [change.after for change in it.watchdog.history]
-
-
-async def become(it: World, mode: Mode, seconds: float) -> None:
-    """Let the server be like that for so long."""
-    it.server.become(mode)
-    await asyncio.sleep(seconds)
 
 
 class TestCanariesThatProveNothing:
@@ -34,7 +23,7 @@ class TestCanariesThatProveNothing:
         async def live() -> None:
             async with world(Mode.LOADING) as it:
                 await asyncio.sleep(30)
-                await become(it, Mode.OTHER_LANGUAGE, 20)
+                await it.become(Mode.OTHER_LANGUAGE, 20)
                 assert not it.watchdog.holds
                 assert it.watchdog.health.state is State.HEALTHY
 
@@ -120,7 +109,7 @@ class TestTraffic:
         async def live() -> None:
             async with world() as it:
                 await asyncio.sleep(30)
-                await become(it, Mode.SLOW, 500)
+                await it.become(Mode.SLOW, 500)
                 assert it.server.restarts == []
 
         run(live())
@@ -148,7 +137,7 @@ class TestStarting:
         async def live() -> None:
             async with world(Mode.FAULT) as it:
                 await asyncio.sleep(100)
-                await become(it, Mode.WORKS, 20)
+                await it.become(Mode.WORKS, 20)
                 assert (it.server.restarts, it.watchdog.health.state) == ([], State.HEALTHY)
 
         run(live())
@@ -172,7 +161,7 @@ class TestStarting:
         async def live() -> None:
             async with world() as it:
                 await asyncio.sleep(30)
-                await become(it, mode, 47)
+                await it.become(mode, 47)
                 it.server.become(Mode.WORKS)
                 assert await it.until(State.HEALTHY, 1) <= 1
 
@@ -195,7 +184,7 @@ class TestAsleep:
             async with world(callers=Callers.NONE) as it:
                 await asyncio.sleep(30)
                 before = it.server.asked
-                await become(it, Mode.ASLEEP, 12 * 3600)
+                await it.become(Mode.ASLEEP, 12 * 3600)
                 assert it.watchdog.health.state is State.ASLEEP
                 assert it.server.asked == before
                 assert it.server.restarts == []
@@ -208,7 +197,7 @@ class TestAsleep:
         async def live() -> None:
             async with world(callers=Callers.NONE) as it:
                 await asyncio.sleep(30)
-                await become(it, Mode.ASLEEP, 600)
+                await it.become(Mode.ASLEEP, 600)
                 assert it.watchdog.load_seconds == POLICY.start_grace
                 it.callers = Callers.STEADY
                 await asyncio.sleep(LOAD + 5)
@@ -224,7 +213,7 @@ class TestAsleep:
         async def live() -> None:
             async with world(callers=Callers.NONE) as it:
                 await asyncio.sleep(30)
-                await become(it, Mode.ASLEEP, 600)
+                await it.become(Mode.ASLEEP, 600)
                 it.server.become(Mode.CUDA)
                 it.callers = Callers.STEADY
                 await it.until(State.RESTARTING, 15)
@@ -272,8 +261,8 @@ class TestMemory:
         async def live() -> None:
             async with world() as it:
                 await asyncio.sleep(30)
-                await become(it, Mode.TIGHT, 600)
-                assert states(it)[1:] == [State.SUSPECT]
+                await it.become(Mode.TIGHT, 600)
+                assert it.states[1:] == [State.SUSPECT]
                 assert not it.held
                 it.server.become(Mode.WORKS)
                 await it.until(State.HEALTHY, 3.3 + 1)
@@ -285,7 +274,7 @@ class TestMemory:
         async def live() -> None:
             async with world() as it:
                 await asyncio.sleep(30)
-                await become(it, Mode.TIGHT, 60)
+                await it.become(Mode.TIGHT, 60)
                 assert it.watchdog.health.state is State.SUSPECT
                 it.callers = Callers.NONE
                 await it.until(State.HEALTHY, POLICY.memory_fades + POLICY.suspect_interval + 1)
@@ -299,8 +288,8 @@ class TestMemory:
             async with world() as it:
                 await asyncio.sleep(30)
                 before = len(it.watchdog.canaries)
-                await become(it, Mode.TIGHT_AT_TIMES, 600)
-                assert states(it) == [State.HEALTHY]
+                await it.become(Mode.TIGHT_AT_TIMES, 600)
+                assert it.states == [State.HEALTHY]
                 assert 0 < len(it.watchdog.canaries) - before <= 600 / POLICY.suspect_interval
 
         run(live())
@@ -312,7 +301,7 @@ class TestMemory:
         async def live() -> None:
             async with world() as it:
                 await asyncio.sleep(30)
-                await become(it, Mode.MEMORY, 60)
+                await it.become(Mode.MEMORY, 60)
                 it.server.become(mode)
                 within = POLICY.memory_fades + POLICY.timeout_floor + 3 * POLICY.down_interval
                 await it.until(State.RESTARTING, within)
@@ -340,8 +329,8 @@ class TestProcessThatDies:
         async def live() -> None:
             async with world() as it:
                 await asyncio.sleep(30)
-                await become(it, Mode.DIES, 12)
-                await become(it, Mode.WORKS, 60)
+                await it.become(Mode.DIES, 12)
+                await it.become(Mode.WORKS, 60)
                 assert (it.server.restarts, it.watchdog.health.state) == ([], State.HEALTHY)
 
         run(live())
@@ -352,7 +341,7 @@ class TestProcessThatDies:
         async def live() -> None:
             async with world() as it:
                 await asyncio.sleep(30)
-                await become(it, Mode.AWAY, 24 * 3600)
+                await it.become(Mode.AWAY, 24 * 3600)
                 assert (it.server.restarts, it.watchdog.health.state) == ([], State.UNREACHABLE)
 
         run(live())
@@ -387,7 +376,7 @@ class TestRestartTarget:
         async def live() -> None:
             async with world(cure=Cure.REFUSED) as it:
                 await asyncio.sleep(30)
-                await become(it, Mode.CUDA, 20)
+                await it.become(Mode.CUDA, 20)
                 it.server.cure = Cure.HEALS
                 await it.until(State.HEALTHY, 60 + LOAD + 10)
                 assert it.watchdog.restarter.problem is None
@@ -421,7 +410,7 @@ def test_a_wrong_server_is_named_once_and_never_restarted(caplog: pytest.LogCapt
     async def live() -> None:
         async with world(Mode.WRONG_SERVER) as it:
             await asyncio.sleep(3600)
-            assert states(it) == [State.WRONG_SERVER]
+            assert it.states == [State.WRONG_SERVER]
             assert isinstance(held(it.watchdog), WrongServer)
             assert it.server.restarts == []
 

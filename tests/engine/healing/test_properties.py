@@ -24,7 +24,7 @@ PHASES = st.lists(
 CURABLE = (Mode.CUDA, Mode.FAULT, Mode.GARBAGE, Mode.HALF, Mode.HANGS, Mode.OTHER_LANGUAGE_CUDA)
 """What a restart could cure."""
 
-INCURABLE = (Mode.MEMORY, Mode.AWAY, Mode.LOADING, Mode.WRONG_KEY, Mode.WRONG_SERVER)
+INCURABLE = (Mode.MEMORY, Mode.AWAY, Mode.LOADING, Mode.GATEWAY, Mode.WRONG_KEY, Mode.WRONG_SERVER)
 
 WORKING = (Mode.WORKS, Mode.ASLEEP, Mode.SLOW, Mode.OTHER_LANGUAGE)
 

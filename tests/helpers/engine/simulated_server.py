@@ -61,6 +61,13 @@ class Mode(Enum):
     WRONG_SERVER = auto()
     DIES = auto()
     """Ends at the next request, and is away from then on."""
+    REQUESTS_FAIL = auto()
+    REQUESTS_CUDA = auto()
+    """Every request fails; canaries, which are short, do not."""
+    GATEWAY = auto()
+    """Nothing listens behind the gateway that answers."""
+    REFUSES = auto()
+    """Every request is refused, and the canary, too."""
 
 
 _ERRORS: Mapping[Mode, Callable[[], SparkError]] = {
@@ -74,6 +81,10 @@ _ERRORS: Mapping[Mode, Callable[[], SparkError]] = {
     Mode.WRONG_KEY: lambda: Unauthorized("No.", status=401),
     Mode.WRONG_SERVER: lambda: WrongServer("It is a web page."),
     Mode.DIES: lambda: ServerFault("The connection was cut.", killed=True),
+    Mode.REQUESTS_FAIL: lambda: ServerFault("Internal Server Error", status=500),
+    Mode.REQUESTS_CUDA: lambda: ServerFault("CUDA error", status=500, signature="cuda error"),
+    Mode.GATEWAY: lambda: ServerFault("Bad Gateway", status=502),
+    Mode.REFUSES: lambda: Rejected("Unprocessable Entity", status=422),
 }
 
 
@@ -93,6 +104,8 @@ class Cure(Enum):
     NOTHING = auto()
     """It comes back as it was."""
     REFUSED = auto()
+    REFUSED_LATE = auto()
+    """The target thinks for a while before it says no."""
     UNCONFIRMED = auto()
     """It heals, and the target does not say so."""
 
@@ -158,7 +171,9 @@ class SimulatedServer(ServerCheck, RestartTarget, LedgerStore):
 
     def _error(self, *, canary: bool) -> SparkError | None:
         match self.mode:
-            case Mode.OTHER_LANGUAGE if not canary:
+            case Mode.OTHER_LANGUAGE | Mode.REQUESTS_FAIL | Mode.REQUESTS_CUDA if canary is not (
+                self.mode is Mode.OTHER_LANGUAGE
+            ):
                 return None
             case Mode.OTHER_LANGUAGE_CUDA if not canary:
                 return _ERRORS[Mode.CUDA]()
@@ -198,7 +213,9 @@ class SimulatedServer(ServerCheck, RestartTarget, LedgerStore):
 
     @override
     async def restart(self) -> RestartReply:
-        if self.cure is Cure.REFUSED:
+        if self.cure is Cure.REFUSED_LATE:
+            await asyncio.sleep(10)
+        if self.cure in (Cure.REFUSED, Cure.REFUSED_LATE):
             return RestartReply(Answer.REFUSED, "No such container.")
         self.restarts.append(self.now)
         after = self.mode if self.cure is Cure.NOTHING else Mode.WORKS
@@ -277,6 +294,16 @@ class World:
                 self.server.served.append(self.server.now)
                 return
         self.failed.append(self.server.now)
+
+    @property
+    def states(self) -> list[State]:
+        """Return the states that were entered, in order."""
+        return [change.after for change in self.watchdog.history]
+
+    async def become(self, mode: Mode, seconds: float) -> None:
+        """Let the server be like that for so long."""
+        self.server.become(mode)
+        await asyncio.sleep(seconds)
 
     async def until(self, wanted: State, bound: float) -> float:
         """Return the seconds until the state is reached; fail where that takes longer than the bound."""

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from tempfile import TemporaryDirectory
 from typing import Unpack
 
 from aiohttp.test_utils import TestServer
@@ -26,8 +27,9 @@ class Visit:
     errors: list[str] = field(default_factory=list)
 
     def console(self, message: ConsoleMessage) -> None:
-        """Keep errors; that an answer is a 401 or a 503 is what some tests are about."""
-        if message.type in ("error", "warning") and not message.text.startswith("Failed to load resource"):
+        """Keep errors; that an answer is a 401 or a 503, or a WebSocket refused, is what some tests are about."""
+        is_answer = message.text.startswith(("Failed to load resource", "WebSocket connection to"))
+        if message.type in ("error", "warning") and not is_answer:
             self.errors.append(message.text)
 
 
@@ -58,14 +60,15 @@ async def visiting(
 
 @asynccontextmanager
 async def serving(policy: Policy | None = None, **settings: Unpack[ProxySettings]) -> AsyncGenerator[str]:
-    """The URL of a proxy with these settings, on a free port where they name none."""
-    app = create_app(proxy_settings(**settings), policy=policy)
-    server = TestServer(app, host="127.0.0.1", port=settings.get("port", 0), handler_cancellation=True)
-    await server.start_server()
-    try:
-        yield str(server.make_url("/"))
-    finally:
-        await server.close()
+    """The URL of a proxy with these settings, on a free port and in a folder of its own where they name none."""
+    with TemporaryDirectory() as folder:
+        app = create_app(proxy_settings(**ProxySettings(state_dir=folder) | settings), policy=policy)
+        server = TestServer(app, host="127.0.0.1", port=settings.get("port", 0), handler_cancellation=True)
+        await server.start_server()
+        try:
+            yield str(server.make_url("/"))
+        finally:
+            await server.close()
 
 
 def state(page: Page, name: str = "parakeet") -> str:

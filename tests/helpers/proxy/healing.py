@@ -6,6 +6,7 @@ from typing import Unpack
 
 from aiohttp import web
 from spark_audio_proxy.app_state import SPARK
+from spark_audio_proxy.realtime.limits import Limits
 from spark_engine.healing.budget import Budget
 from spark_engine.healing.health import Policy, State, Transition
 from spark_engine.healing.watchdog import Watchdog, WatchdogEvent
@@ -58,11 +59,14 @@ async def watched(
     deadlines: Deadlines = QUICK_DEADLINES,
     policy: Policy = QUICK,
     budget: Budget | None = None,
+    limits: Limits | None = None,
     **settings: Unpack[ProxySettings],
 ) -> Proxy:
     """A proxy whose services are healthy, with a record of its own."""
     usual: ProxySettings = {"watch": True, "state_dir": str(folder)}
-    proxy = await start_proxy(hearing, speaking, deadlines=deadlines, policy=policy, budget=budget, **usual | settings)
+    proxy = await start_proxy(
+        hearing, speaking, deadlines=deadlines, policy=policy, budget=budget, limits=limits, **usual | settings
+    )
     for member in proxy.app[SPARK].members:
         if member.watchdog:
             await until(member.watchdog, State.HEALTHY)

@@ -13,6 +13,7 @@ LANGUAGES = ("de", "es", "fr", "it")
 
 _TEMPLATE = re.compile(r"\bt`((?:[^`$]|\$\{(?:[^{}`]|\{[^{}]*\})*\})*)`")
 _VALUE = re.compile(r"\$\{(?:[^{}`]|\{[^{}]*\})*\}")
+_SENTENCE = re.compile(r"\b[A-Z][a-z]+ [a-z]{2,}|\b[a-z]{2,} [a-z]{2,} [a-z]{2,}")
 _ENTRY = re.compile(r'^  "((?:[^"\\]|\\.)*)":\s*"((?:[^"\\]|\\.)*)",$', re.MULTILINE)
 
 
@@ -50,3 +51,20 @@ def texts_in_page() -> set[str]:
 def translation(language: str) -> dict[str, str]:
     """Return the translations of one language by the English text."""
     return dict(_ENTRY.findall((WEB / f"texts-{language}.js").read_text()))
+
+
+def codes_with_a_sentence() -> set[str]:
+    """Return the codes of errors that the page has a sentence for."""
+    return set(re.findall(r"^  (\w+): t`", (WEB / "problems.js").read_text(), re.MULTILINE))
+
+
+def untranslated_in_scripts() -> set[str]:
+    """Return sentences in the scripts that `t` does not get: two words in a row within quotes or a template."""
+    found = set()
+    for path in WEB.glob("*.js"):
+        if path.name.startswith("texts") or path.name in ("samples.js", "snippets.js"):
+            continue
+        code = _TEMPLATE.sub("", re.sub(r"^\s*//.*|\s// .*", "", path.read_text(), flags=re.MULTILINE))
+        literals = re.findall(r'"([^"\n]*)"|`([^`]*)`', code)
+        found |= {f"{path.name}: {text}" for pair in literals for text in pair if _SENTENCE.search(text)}
+    return found

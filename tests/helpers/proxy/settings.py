@@ -40,6 +40,7 @@ class ProxyOptions(TypedDict, total=False):
     llm_url: str | None
     llm_key: str | None
     metrics: bool
+    request_history: int
 
 
 class ProxySettings(ProxyOptions, total=False):

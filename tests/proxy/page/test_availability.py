@@ -84,5 +84,5 @@ def test_a_clock_that_is_set_back_does_no_harm() -> None:
 
 def test_other_events_do_not_count() -> None:
     scene = Scene()
-    scene.availability.tell(RequestServed("/v1/models", "ok", 0.1))
+    scene.availability.tell(RequestServed("/v1/models", "ok", 0.1, 200, None))
     assert scene.ratio is None

@@ -1,22 +1,20 @@
 """The page as a whole: for all eyes, hands and screens."""
 
-import json as json_module
 import re
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, expect
 
 from tests.fakes.parakeet import TRANSCRIPTIONS
 from tests.fakes.server import FakeServer, json
+from tests.helpers.proxy.accessibility import findings
 from tests.helpers.proxy.browser import serving, state, visiting
-from tests.helpers.repository import NODE
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.browser]
 
 expect.set_options(timeout=30_000)
 
-AXE = NODE / "node_modules/axe-core/axe.min.js"
 HEAR = ("POST", TRANSCRIPTIONS)
 TEXT = "The washing machine has finished."
 
@@ -38,16 +36,9 @@ async def test_axe_core_finds_no_accessibility_problem(
         await expect(page.locator("#replay")).to_be_visible()
         await page.locator("#file").set_input_files(clip)
         await expect(page.locator("#listen-problem")).to_be_visible()
-        await page.evaluate(AXE.read_text())
         assert await findings(page) == []
         await page.get_by_role("button", name="Key…").click()
         assert await findings(page) == []
-
-
-async def findings(page: Page) -> list[str]:
-    """What axe-core has against the page as it is now."""
-    result = await page.evaluate("axe.run()")
-    return [f"{item['id']}: {json_module.dumps([n['html'] for n in item['nodes']])}" for item in result["violations"]]
 
 
 @pytest.mark.parametrize("width", [320, 390, 768])

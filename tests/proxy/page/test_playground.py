@@ -8,9 +8,11 @@ from embedded_spark import EmbeddedSpark
 from playwright.async_api import Browser, Page, expect
 from spark_engine.healing.canary import CLIP_WORDS
 
-from tests.fakes import magpie, parakeet
+from tests.fakes import live_parakeet, magpie, parakeet
+from tests.fakes.live_parakeet import Live
 from tests.fakes.parakeet import TRANSCRIPTIONS
-from tests.fakes.server import FakeServer, running
+from tests.fakes.server import FakeServer, json, running
+from tests.helpers.proxy.accessibility import findings
 from tests.helpers.proxy.browser import serving, visiting
 from tests.helpers.proxy.settings import ProxySettings
 
@@ -120,7 +122,7 @@ async def test_stop_ends_the_speech(browser: Browser, speaks: FakeServer) -> Non
 
 
 async def test_what_the_microphone_hears_is_read(browser: Browser, spark: EmbeddedSpark, tmp_path: Path) -> None:
-    """Through MediaRecorder, the proxy's decoder and a real recogniser, by keyboard alone."""
+    """Through the realtime door and a real recogniser, by keyboard alone; times of words come on request."""
     settings: ProxySettings = {
         "parakeet_url": spark.parakeet_url,
         "magpie_url": spark.magpie_url,
@@ -137,7 +139,91 @@ async def test_what_the_microphone_hears_is_read(browser: Browser, spark: Embedd
         heard = (await page.locator("#transcript").inner_text()).lower()
         assert {word for word in CLIP_WORDS if word in heard} >= {"kitchen", "light"}
         await expect(page.locator("#listen-measured")).to_contain_text("of audio, transcribed in")
+        assert await page.locator("#heard-audio").evaluate("audio => audio.src.startsWith('blob:')")
+        await page.get_by_role("button", name="Show when each word was said").press("Enter")
+        await expect(page.locator("#times")).to_be_focused()
         assert await page.locator("#times li").count() >= 1
+
+
+async def test_words_appear_while_they_are_spoken(browser: Browser) -> None:
+    """From a server that hears live, before the button is released; the transcript is the server's last word."""
+    live = Live()
+    async with (
+        running(live_parakeet.nemo_speech(live)) as server,
+        serving(parakeet_url=server.url, watch=False) as url,
+        visiting(browser, url) as visit,
+    ):
+        page, talk = visit.page, visit.page.locator("#talk")
+        words = page.locator("#live-words")
+        await talk.hover()
+        await page.mouse.down()
+        await expect(words).to_have_text(parakeet.TEXT.rstrip("."))
+        await expect(talk).to_have_attribute("aria-pressed", "true")
+        await expect(page.locator("#heard")).to_be_hidden()
+        assert await page.locator("#wave rect").count() > 20
+        assert await findings(page) == []
+        await page.mouse.up()
+        await expect(page.locator("#transcript")).to_have_text(parakeet.TEXT)
+        await expect(words).to_be_empty()
+        assert server.posts(TRANSCRIPTIONS) == []
+        await page.get_by_role("button", name="Show when each word was said").click()
+        await expect(page.locator("#times li")).to_have_count(len(parakeet.WORDS))
+    assert len(server.posts(TRANSCRIPTIONS)) == 1
+
+
+async def test_a_live_turn_carries_the_key(browser: Browser) -> None:
+    """As a subprotocol; nothing is sent in the plain way."""
+    async with (
+        running(live_parakeet.nemo_speech(Live())) as server,
+        serving(parakeet_url=server.url, watch=False, api_key=("right",)) as url,
+        visiting(browser, url) as visit,
+    ):
+        page = visit.page
+        await page.evaluate("sessionStorage.setItem('spark-audio-key', 'right')")
+        await page.reload()
+        await page.locator("#talk").press("Enter")
+        await expect(page.locator("#live-words")).not_to_be_empty()
+        await page.locator("#talk").press("Enter")
+        await expect(page.locator("#transcript")).to_have_text(parakeet.TEXT)
+        assert server.posts(TRANSCRIPTIONS) == []
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "WebSocket = class extends WebSocket { constructor() { throw new SyntaxError() } }",
+        "WebSocket = class extends WebSocket { constructor(_, names) { super('/v1/nothing', names) } }",
+        "WebSocket = class extends WebSocket { send() { this.close() } }",
+        "WebSocket = class extends WebSocket { get readyState() { return 0 } set onopen(_) {} }",
+        "delete AudioWorklet.prototype.addModule",
+    ],
+    ids=["no WebSocket", "refused", "cut off", "never open", "no samples"],
+)
+async def test_a_recording_is_sent_where_it_cannot_be_heard_live(
+    browser: Browser, hears: FakeServer, broken: str
+) -> None:
+    """The transcript is the same, and it comes with its times."""
+    async with serving(parakeet_url=hears.url, watch=False) as url, visiting(browser, url) as visit:
+        page, talk = visit.page, visit.page.locator("#talk")
+        await page.evaluate(f"() => {{ {broken} }}")
+        await talk.press("Enter")
+        await expect(page.locator("#talk-time")).to_have_text(re.compile(r"^[1-9]\d* s$"))
+        await talk.press("Enter")
+        await expect(page.locator("#transcript")).to_have_text(parakeet.TEXT)
+        await expect(page.locator("#live-words")).to_be_empty()
+    assert len(hears.posts(TRANSCRIPTIONS)) >= 1
+
+
+async def test_a_live_turn_that_fails_says_why(browser: Browser, hears: FakeServer) -> None:
+    """Once: the recording is not sent after it."""
+    hears.answers[HEAR] = json({"detail": "CUDA error"}, status=500)
+    async with serving(parakeet_url=hears.url, watch=False) as url, visiting(browser, url) as visit:
+        page, talk = visit.page, visit.page.locator("#talk")
+        await talk.press("Enter")
+        await expect(page.locator("#talk-time")).to_have_text(re.compile(r"^[1-9]\d* s$"))
+        await talk.press("Enter")
+        await expect(page.locator("#listen-problem")).to_contain_text("CUDA error")
+        await expect(page.locator("#heard")).to_be_hidden()
 
 
 async def test_hold_to_talk(browser: Browser, hears: FakeServer) -> None:

@@ -52,6 +52,7 @@ class Outcome(Enum):
     OUT_OF_MEMORY = auto()
     UNREACHABLE = auto()
     LOADING = auto()
+    """503, or a gateway that finds nothing behind it."""
     ASLEEP = auto()
     """The server says that it has unloaded its model. It was not woken."""
     WRONG_SERVER = auto()
@@ -108,12 +109,24 @@ _OUTCOMES: Mapping[type[SparkError], Outcome] = {
 }
 
 
+_GATEWAY: Mapping[int | None, Outcome] = {
+    502: Outcome.LOADING,
+    504: Outcome.TIMED_OUT,
+    521: Outcome.LOADING,
+    522: Outcome.LOADING,
+    523: Outcome.LOADING,
+    524: Outcome.TIMED_OUT,
+}
+"""What a gateway (nginx, Traefik, Cloudflare) says of the server behind it: nothing listens, as while it is started, or
+it does not answer."""
+
+
 def _fault(error: ServerFault) -> Outcome:
     if error.signature is not None:
         return Outcome.SIGNED_FAULT
     if error.ambiguous:
         return Outcome.AMBIGUOUS_FAULT
-    return Outcome.KILLED if error.killed else Outcome.FAULT
+    return Outcome.KILLED if error.killed else _GATEWAY.get(error.status, Outcome.FAULT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +172,8 @@ class Policy:
     """For which unsigned failures of real traffic must last, where canaries give no evidence."""
     killed_patience: float = 15.0
     """For which a server may be away that died of a request, before it is restarted: a supervisor may be faster."""
+    requests_fade: float = 45.0
+    """After the last failed request of real traffic from which on a canary that succeeds is believed again."""
     memory_fades: float = 45.0
     """After the last lack of memory from which it is over where nothing speaks of it any more."""
     memory_recent: float = 300.0
@@ -201,8 +216,9 @@ class Health:
     memory_since: float | None = None
     last_memory: float | None = None
     memory_restarted: bool = False
-    memory_failures: int = 0
-    """Requests of real traffic in a row that failed for a lack of memory."""
+    failed_requests: int = 0
+    """Requests of real traffic in a row that failed, whatever canaries show."""
+    last_failed_request: float | None = None
     killed_at: float | None = None
     restarted_at: float | None = None
     restarts_in_vain: int = 0

@@ -47,6 +47,7 @@ class Restarter:
         self._tried = tried
         self._is_loaded = False
         self._is_kept = True
+        self._damaged_at: float | None = None
         self._is_stopping = False
         self._is_sending = False
         self._refusals = 0
@@ -69,6 +70,11 @@ class Restarter:
         return tuple(in_window(self.ledger.restarts, self._clock.time(), self.budget))
 
     @property
+    def was_damaged(self) -> bool:
+        """Return whether restarts that count are none, but stand for a ledger that was damaged."""
+        return self._damaged_at in self.restarts
+
+    @property
     def restarts_left(self) -> int:
         """Return how many automatic restarts the window still allows."""
         return restarts_left(self.ledger.restarts, self._clock.time(), self.budget)
@@ -89,6 +95,7 @@ class Restarter:
             if not self._is_loaded:
                 self.ledger = await self._read()
                 self._is_loaded = True
+            self._count_the_future_as_now()
             if not self._is_kept:
                 await self._store.save(self.ledger)
                 self._is_kept = True
@@ -99,17 +106,18 @@ class Restarter:
 
     async def _read(self) -> Ledger:
         """Return the ledger. Raises OSError."""
-        now = self._clock.time()
         try:
-            ledger = await self._store.load()
+            return await self._store.load()
         except ValueError as err:
             LOGGER.error("%s: the ledger of restarts is damaged (%s); taken for a spent budget", self._name, err)
-            self._is_kept = False
-            return Ledger((now,) * self.budget.limit)
-        if (current := ledger.at(now)) != ledger:
+            self._is_kept, self._damaged_at = False, self._clock.time()
+            return Ledger((self._damaged_at,) * self.budget.limit)
+
+    def _count_the_future_as_now(self) -> None:
+        """Count restarts in the future once, as made now: else they would count until then."""
+        if (current := self.ledger.at(self._clock.time())) != self.ledger:
             LOGGER.warning("%s: restarts in the future are counted as made now: the clock was set back", self._name)
-            self._is_kept = False
-        return current
+            self.ledger, self._is_kept = current, False
 
     def wait(self) -> float | None:
         """Return seconds until an automatic restart may be sent, 0 for at once; None where the budget is spent."""

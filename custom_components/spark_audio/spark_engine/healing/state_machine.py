@@ -26,11 +26,17 @@ POSTPONED = 4
 """Intervals by which real traffic may postpone the canary: a wedged GPU can answer 200 with garbage."""
 
 UNFIT = 2
-"""Requests in a row that lack memory while canaries do not: one alone may be a long recording."""
+"""Requests in a row that fail while canaries do not: one alone may be a long recording."""
 
 SIGNED_FAILURES = 2
 FAILURES = 3
 """Failed requests of real traffic that make a wedge where canaries give no evidence, with and without a signature."""
+
+_FAILURES = (*FAULTS, Outcome.TIMED_OUT, Outcome.OUT_OF_MEMORY)
+"""Outcomes of a request that the server did not answer as it has to."""
+
+_SILENT = (Outcome.UNREACHABLE, Outcome.KILLED, Outcome.TIMED_OUT, Outcome.ABANDONED, Outcome.QUEUED)
+"""Outcomes that do not show that a process is there."""
 
 _NEVER_EXCUSED = (Outcome.SIGNED_FAULT, Outcome.WRONG_ANSWER)
 """Failures that no load of a model explains."""
@@ -41,8 +47,13 @@ _AT_REST = (State.UNKNOWN, State.HEALTHY, State.ASLEEP, State.STARTING, State.UN
 
 def holds(health: Health, now: float, policy: Policy) -> bool:
     """Return whether callers fail fast. While suspect, requests go through: one bad recording must lock no one out."""
-    if health.state is State.STARTING:
-        return now - health.since < policy.start_grace
+    match health.state:
+        case State.STARTING:
+            return now - health.since < policy.start_grace
+        case State.WEDGED | State.GAVE_UP | State.OUT_OF_MEMORY if health.blind:
+            # No canary will ever tell: a caller's request has to, every now and then.
+            last = max(health.since, health.last_failed_request or health.since)
+            return now - last < policy.gave_up_interval
     return health.state in (State.WEDGED, State.RESTARTING, State.GAVE_UP, State.OUT_OF_MEMORY, State.WRONG_SERVER)
 
 
@@ -52,8 +63,13 @@ def observe(health: Health, seen: Observation, now: float, policy: Policy) -> He
         return health
     if seen.canary:
         health = replace(health, last_canary=now, doubted=False, blind=seen.outcome in BLIND)
+    elif seen.outcome in _FAILURES:
+        before = health.failed_requests if _is_recent(health.last_failed_request, now, policy.requests_fade) else 0
+        health = replace(health, failed_requests=before + 1, last_failed_request=now)
     if seen.outcome not in (Outcome.UNREACHABLE, Outcome.ABANDONED, Outcome.QUEUED) and health.seen_since is None:
         health = replace(health, seen_since=now)
+    if seen.outcome not in _SILENT:
+        health = replace(health, killed_at=None)
     return _RULES.get(seen.outcome, _failed)(health, seen, now, policy)
 
 
@@ -120,28 +136,29 @@ def canary_due(health: Health, now: float, policy: Policy) -> float:
 
 def _answered(health: Health, seen: Observation, now: float, policy: Policy) -> Health:
     """It answers, and that is all: the request's own fault, or a key that is refused."""
-    health = replace(health, timeouts=0, killed_at=None)
+    health = replace(health, timeouts=0)
     waited = now - health.since
+    is_served = _is_recent(health.last_success, now, policy.interval)
     match health.state:
         case State.UNREACHABLE | State.STARTING | State.WRONG_SERVER:
             return _to(replace(health, seen_since=now), State.UNKNOWN, now, seen.detail)
         case State.RESTARTING if waited >= policy.still_wedged_after:
             return _to(health, State.UNKNOWN, now, seen.detail)
-        case State.WEDGED | State.GAVE_UP | State.OUT_OF_MEMORY if health.blind and waited >= policy.gave_up_interval:
-            # No canary will ever tell: a caller's request has to.
-            return _to(replace(health, failures=0, signed_failures=0), State.SUSPECT, now, seen.detail)
+        case State.HEALTHY if health.blind and health.canary_answered and not is_served:
+            # Canaries were answered before: what is said of a canary may be said of every request.
+            return _to(health, State.UNKNOWN, now, seen.detail)
     return health
 
 
 def _succeeded(health: Health, seen: Observation, now: float, policy: Policy) -> Health:
     health = replace(health, last_success=now, timeouts=0, failures=0, signed_failures=0, failing_since=None)
     if not seen.canary:
-        health = replace(health, memory_failures=0)
-        if health.failed_canaries and _canary_counts(health):
+        health = replace(health, failed_requests=0)
+        if health.failed_canaries and _canary_counts(health) and not health.blind:
             return health
         if health.state in (State.WEDGED, State.GAVE_UP, State.OUT_OF_MEMORY) and not health.blind:
             return health
-    is_unfit = health.memory_failures >= UNFIT and _is_recent(health.last_memory, now, policy.memory_fades)
+    is_recent = _is_recent(health.last_failed_request, now, policy.requests_fade)
     cleared = replace(
         health,
         seen_since=now if health.seen_since is None else health.seen_since,
@@ -154,12 +171,13 @@ def _succeeded(health: Health, seen: Observation, now: float, policy: Policy) ->
         loading_since=None,
         memory_since=None,
         memory_restarted=False,
-        killed_at=None,
         restarted_at=None,
         restarts_in_vain=0,
     )
-    # A canary is short: that it fits says nothing about requests that do not.
-    return cleared if is_unfit and health.state is State.SUSPECT else _to(cleared, State.HEALTHY, now, seen.detail)
+    if health.state is State.SUSPECT and health.failed_requests >= UNFIT and is_recent:
+        # A canary is short: that it succeeds says nothing about requests that do not.
+        return cleared
+    return _to(cleared, State.HEALTHY, now, seen.detail)
 
 
 def _unreachable(health: Health, seen: Observation, now: float, policy: Policy) -> Health:
@@ -168,7 +186,7 @@ def _unreachable(health: Health, seen: Observation, now: float, policy: Policy) 
     if health.killed_at is not None and now - health.killed_at >= policy.killed_patience:
         died = replace(health, killed_at=None)
         return _to(died, State.WEDGED, now, "The process ended on a request and was not started again.")
-    away = replace(health, seen_since=None, well_since_seen=False, blind=False, timeouts=0)
+    away = replace(health, seen_since=None, well_since_seen=False, blind=False, timeouts=0, memory_since=None)
     return _to(away, State.UNREACHABLE, now, seen.detail)
 
 
@@ -218,16 +236,14 @@ def _ambiguous(health: Health, seen: Observation, now: float, policy: Policy) ->
 def _out_of_memory(health: Health, seen: Observation, now: float, policy: Policy) -> Health:
     """Memory passes, and a restart makes it worse: the model may not load again."""
     since = now if health.memory_since is None else health.memory_since
-    before = health.memory_failures if _is_recent(health.last_memory, now, policy.memory_fades) else 0
     health = replace(
         health,
         memory_since=since,
         last_memory=now,
-        memory_failures=before + (not seen.canary),
         failures=health.failures + (not seen.canary),
     )
     if not seen.canary and not (health.blind and health.failures >= SIGNED_FAILURES):
-        if health.state is State.HEALTHY and health.memory_failures < UNFIT:
+        if health.state is State.HEALTHY and health.failed_requests < UNFIT:
             # One large request may not fit where all others do: the canary tells.
             return replace(health, doubted=True)
         return _to(health, State.SUSPECT, now, seen.detail) if health.state in _AT_REST else health

@@ -14,7 +14,7 @@ from .budget import Budget, LedgerStore
 from .canary import CanaryResult, Life, ServerCheck
 from .clock import Clock, SystemClock
 from .health import Health, Observation, Outcome, Policy, State, Transition, observed
-from .restart import Answer, RestartReply, RestartTarget, TrialResult
+from .restart import RESTART_DEADLINE, Answer, RestartReply, RestartTarget, TrialResult
 from .restarter import Restarter
 from .state_machine import POSTPONED, canary_due, gave_up, holds, observe, restart_refused, restart_sent
 from .traffic import Request, RequestOutcome, Traffic
@@ -273,15 +273,22 @@ class Watchdog:
             return
         budget, wait = self.settings.budget, self.restarter.wait()
         if wait is None and budget.limit > 0:
-            detail = f"{budget.limit} restarts in {budget.window / 60:.0f} min did not help."
-            last = self.restarter.last_reply
-            if last is not None and last.answer is not Answer.ACCEPTED:
-                detail = f"{detail} {last.detail}"
-            self._enter(gave_up(self.health, self.clock.monotonic(), detail))
+            self._enter(gave_up(self.health, self.clock.monotonic(), self._why_it_gives_up()))
         elif wait is not None and wait <= 0:
             # What cannot be written down is said, and tried again in the next round.
             with suppress(OSError):
                 await self._restart(self.health.evidence, by_hand=False)
+
+    def _why_it_gives_up(self) -> str:
+        budget, last = self.settings.budget, self.restarter.last_reply
+        restarts = "1 restart" if budget.limit == 1 else f"{budget.limit} restarts"
+        if self.restarter.was_damaged:
+            return f"The record of restarts was damaged, and counts as {restarts}."
+        restarts = f"{restarts} in {budget.window / 60:.0f} min"
+        if self.health.ever_well and self.health.restarts_in_vain < budget.limit:
+            return f"It has broken down again after {restarts}."
+        detail = f"{restarts} did not help."
+        return detail if last is None or last.answer is Answer.ACCEPTED else f"{detail} {last.detail}"
 
     async def _restart(self, reason: str, *, by_hand: bool) -> None:
         """Raises OSError where the restart cannot be written down."""
@@ -308,8 +315,14 @@ class Watchdog:
         if after.doubted and not before.doubted:
             self._wake.set()
         if self.health.state is State.HEALTHY and self._restart_began is not None:
-            self.restarter.recovered(self.clock.monotonic() - self._restart_began)
+            self._note_recovery(self.clock.monotonic() - self._restart_began)
             self._restart_began = None
+
+    def _note_recovery(self, seconds: float) -> None:
+        """Remember what a recovery took, unless it was none of the restart's: too early, or too late."""
+        is_mended_otherwise = seconds > self.settings.policy.start_grace + RESTART_DEADLINE
+        if not self.restarter.is_under_way and not is_mended_otherwise:
+            self.restarter.recovered(seconds)
 
     def _enter(self, health: Health, *, refusal: str | None = None) -> None:
         before, self.health = self.health, health

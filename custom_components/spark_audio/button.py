@@ -11,12 +11,10 @@ from homeassistant.components.button import (  # type: ignore[attr-defined] # 20
 )
 from homeassistant.const import EntityCategory, Platform
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .const import DOMAIN
 from .coordinator import SparkConfigEntry, SparkCoordinator
-from .entity import HealthEntity
+from .entity import HealthEntity, forget_entity
 from .spark_engine.healing.status import ServerStatus
 from .spark_engine.models import ServerName
 
@@ -53,14 +51,12 @@ async def async_setup_entry(
     hass: HomeAssistant, entry: SparkConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
     """Add the buttons that would do something, and forget those that would not any more."""
-    registry, servers = er.async_get(hass), entry.runtime_data.data.values()
+    servers = entry.runtime_data.data.values()
     buttons = [(ServiceButton(entry, server.name, each), each.exists(server)) for server in servers for each in BUTTONS]
     async_add_entities(button for button, exists in buttons if exists)
     for button, exists in buttons:
-        if exists or not button.unique_id:
-            continue
-        if entity_id := registry.async_get_entity_id(Platform.BUTTON, DOMAIN, button.unique_id):
-            registry.async_remove(entity_id)
+        if not exists:
+            forget_entity(hass, Platform.BUTTON, button)
 
 
 class ServiceButton(HealthEntity, ButtonEntity):

@@ -24,6 +24,7 @@ from .spark_engine.models import ServerName, Service
 from .spark_engine.servers.magpie_dialects import MagpieServer
 from .spark_engine.spark import Spark
 from .stored import SparkStore
+from .turns import Turns
 
 LOGGER = logging.getLogger(__name__)
 
@@ -54,6 +55,8 @@ class SparkCoordinator(DataUpdateCoordinator[Statuses]):
         """Servers that are restarted from here, and by their own proxy as well."""
         self.corrections: Corrections | None = None
         """The names that were put right in transcripts; None where that is switched off, or there is no Parakeet."""
+        self.turns = Turns()
+        """The voice turns that this Spark hears and answers."""
         self._voices_due = 0.0
         self._listing = False
 

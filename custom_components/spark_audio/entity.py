@@ -2,9 +2,10 @@
 
 from typing import override
 
-from homeassistant.const import CONF_NAME
+from homeassistant.const import CONF_NAME, Platform
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.entity import Entity, EntityDescription
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
@@ -74,6 +75,14 @@ class HealthEntity(SparkEntity, CoordinatorEntity[SparkCoordinator]):
 
 NAMELESS = OPENAI.name
 """The dialect of servers whose product is unknown."""
+
+
+@callback
+def forget_entity(hass: HomeAssistant, platform: Platform, entity: SparkEntity) -> None:
+    """Remove an entity that is not added any more from the registry, if it is there."""
+    registry = er.async_get(hass)
+    if entity.unique_id and (entity_id := registry.async_get_entity_id(platform, DOMAIN, entity.unique_id)):
+        registry.async_remove(entity_id)
 
 
 @callback

@@ -1,7 +1,7 @@
 """How the services are, as sensors."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, override
 
@@ -11,16 +11,17 @@ from homeassistant.components.sensor import (
     SensorEntityDescription,
     SensorStateClass,
 )
-from homeassistant.const import EntityCategory, UnitOfTime
-from homeassistant.core import HomeAssistant
+from homeassistant.const import EntityCategory, Platform, UnitOfTime
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import StateType
 from homeassistant.util.dt import utc_from_timestamp
 
 from .coordinator import SparkConfigEntry
-from .entity import HealthEntity
+from .entity import HealthEntity, SparkEntity, forget_entity
 from .spark_engine.healing.health import State
 from .spark_engine.healing.status import ServerStatus
+from .spark_engine.models import ServerName, Service
 
 PARALLEL_UPDATES = 0
 
@@ -34,6 +35,9 @@ class ServiceSensorDescription(SensorEntityDescription):
 
 LONGEST_STATE = 255
 """Characters."""
+
+MILLISECONDS = 3
+"""Decimal places of seconds."""
 
 HEALTH = ServiceSensorDescription(
     key="health",
@@ -84,14 +88,29 @@ DIAGNOSTICS: tuple[ServiceSensorDescription, ...] = (
 )
 
 
+SILENCE = SensorEntityDescription(
+    key="silence",
+    device_class=SensorDeviceClass.DURATION,
+    state_class=SensorStateClass.MEASUREMENT,
+    native_unit_of_measurement=UnitOfTime.SECONDS,
+    suggested_display_precision=2,
+)
+"""No diagnostic entity, and enabled: it tells how fast the assistant is, and changes once for each command."""
+
+
 async def async_setup_entry(
-    _hass: HomeAssistant, entry: SparkConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
+    hass: HomeAssistant, entry: SparkConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
-    """Add the sensors of every server."""
+    """Add the sensors of every server, and that of the turns where both services are there."""
     names = entry.runtime_data.data
     async_add_entities(HealthSensor(entry, name, HEALTH) for name in names)
     async_add_entities(AlwaysThere(entry, name, REASON) for name in names)
     async_add_entities(ServiceSensor(entry, name, description) for name in names for description in DIAGNOSTICS)
+    silence, spark = SilenceSensor(entry, SILENCE), entry.runtime_data.spark
+    if spark.parakeet and spark.magpie:
+        async_add_entities([silence])
+    else:
+        forget_entity(hass, Platform.SENSOR, silence)
 
 
 class ServiceSensor(HealthEntity, SensorEntity):
@@ -131,3 +150,31 @@ class HealthSensor(AlwaysThere):
         if self._name not in self.coordinator.data:
             return {}
         return {"evidence": self.status.evidence, "restart_problem": self.status.restart_problem}
+
+
+class SilenceSensor(SparkEntity, SensorEntity):
+    """The silence of the last voice turn that this Spark heard and answered, and its parts.
+
+    Unknown after a restart of Home Assistant: no turn was measured since.
+    """
+
+    _attr_should_poll = False
+
+    def __init__(self, entry: SparkConfigEntry, description: SensorEntityDescription) -> None:
+        """Follow the turns. The device is that of Magpie, which ends the silence."""
+        super().__init__(entry, ServerName(Service.MAGPIE), description.key)
+        self.entity_description = description
+        self._turns = entry.runtime_data.turns
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        await super().async_added_to_hass()
+        self.async_on_remove(self._turns.listen(self._show))
+
+    @callback
+    def _show(self) -> None:
+        if silence := self._turns.silence:
+            parts = {name: round(seconds, MILLISECONDS) for name, seconds in asdict(silence).items()}
+            self._attr_native_value = round(sum(parts.values()), MILLISECONDS)
+            self._attr_extra_state_attributes = parts
+            self.async_write_ha_state()

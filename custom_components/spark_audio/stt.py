@@ -52,11 +52,11 @@ from .spark_engine.healing.pool import MagpiePool, ParakeetPool
 from .spark_engine.models import SAMPLE_RATE, SAMPLE_WIDTH, Audio, ServerName, Service, Transcript
 from .spark_engine.speech.audio import read_wav
 from .spark_engine.speech.language import PARAKEET_LANGUAGES, Spellings
-from .spark_engine.speech.listening import Listening, TooLong, without_meaning
+from .spark_engine.speech.listening import Heard, Listening, TooLong, Transcribe, without_meaning
 from .spark_engine.speech.text import is_speakable
 from .spark_engine.speech.turn_end import BALANCED, FAST
 from .spark_engine.speech.voice_activity import VoiceDetector
-from .turn_events import TurnEvents
+from .turn_events import RunEvents, TurnEvents
 
 LOGGER = logging.getLogger(__name__)
 
@@ -178,7 +178,8 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
 
         Silence is a success without words, not a failure: satellites keep quiet on it, and sound an error on the other.
         """
-        return await self._hear(self._listening(metadata.language, lambda _: None), metadata, stream)
+        listening, run = self._listening(metadata.language)
+        return await self._hear(listening, metadata, stream, run)
 
     async def async_process_audio_stream_with_progress(
         self, metadata: SpeechMetadata, stream: AsyncIterable[bytes]
@@ -195,8 +196,8 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
                 partial_results.put_nowait(PARTIAL_RESULT(so_far.text))
 
         # Before the task begins: this finds the pipeline run that calls.
-        listening = self._listening(metadata.language, understood)
-        hearing = asyncio.create_task(self._hear(listening, metadata, stream))
+        listening, run = self._listening(metadata.language, understood)
+        hearing = asyncio.create_task(self._hear(listening, metadata, stream, run))
         hearing.add_done_callback(lambda _: partial_results.shutdown())
         try:
             with suppress(asyncio.QueueShutDown):
@@ -207,9 +208,10 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
             hearing.cancel()
             await asyncio.gather(hearing, return_exceptions=True)
 
-    async def _hear(self, listening: Listening, metadata: SpeechMetadata, stream: AsyncIterable[bytes]) -> SpeechResult:
+    async def _hear(
+        self, listening: Listening, metadata: SpeechMetadata, stream: AsyncIterable[bytes], run: RunEvents | None
+    ) -> SpeechResult:
         """Return what was said."""
-        hear = listening.transcribe
         self._warm(self._parakeet)
         try:
             heard = await listening.listen(_samples(stream))
@@ -221,10 +223,21 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
             return SpeechResult(None, SpeechResultState.ERROR)
         if heard.audio.seconds < SHORTEST_SPEECH or (self._is_speech_only and heard.is_without_speech):
             return SpeechResult("", SpeechResultState.SUCCESS)
+        result = await self._transcript(heard, listening.transcribe, metadata)
+        if run and result.text and heard.speech_ended_at is not None:
+            self._entry.runtime_data.turns.transcribed(
+                run.id,
+                end_of_speech=heard.turn_ended_at - heard.speech_ended_at,
+                speech_to_text=listening.clock() - heard.turn_ended_at,
+            )
+        return result
+
+    async def _transcript(self, heard: Heard, transcribe: Transcribe, metadata: SpeechMetadata) -> SpeechResult:
+        """Return the words in what was heard."""
         try:
             if heard.failure:
                 raise heard.failure
-            transcript = heard.transcript or await hear(heard.audio)
+            transcript = heard.transcript or await transcribe(heard.audio)
         except SparkError as err:
             return await self._ask_fallback(err, metadata, heard.audio)
         if magpie := self._entry.runtime_data.spark.magpie:
@@ -235,12 +248,15 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
     def _warm(self, service: ParakeetPool | MagpiePool) -> None:
         self._entry.async_create_background_task(self.hass, service.warm(), f"open a connection for {self.entity_id}")
 
-    def _listening(self, language: str, understood: Callable[[Transcript], None]) -> Listening:
-        """Return how one command is listened to, with a voice detector of its own.
+    def _listening(
+        self, language: str, understood: Callable[[Transcript], None] = lambda _: None
+    ) -> tuple[Listening, RunEvents | None]:
+        """Return how one command is listened to, with a voice detector of its own, and the pipeline run that calls.
 
-        To be called before anything is awaited: it finds the pipeline run that calls.
+        To be called before anything is awaited: the run is found by that.
         """
         rule = self._rule if self._ends_turns() else None
+        run = self._calling_run()
         names = self.names
         if names:
             self._entry.async_create_background_task(
@@ -249,7 +265,7 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
         listening = Listening(
             transcribe=partial(self._transcribe, language),
             hear_live=partial(self._hear_live, language) if self._hears_live() else None,
-            detector=new_detector() if self._is_early or self._is_speech_only or rule else None,
+            detector=new_detector(),
             may_ask_early=self._may_ask_early,
             understood=understood,
             rule=rule,
@@ -257,9 +273,16 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
             language=language,
             longest=LONGEST_SPEECH,
         )
-        if rule and (events := self._turn_events.of_this_call(self.hass, self.entity_id)):
-            return replace(listening, speech_began=events.speech_began, turn_ended=events.turn_ended)
-        return listening
+        if rule and run:
+            listening = replace(listening, speech_began=run.speech_began, turn_ended=run.turn_ended)
+        return listening, run
+
+    def _calling_run(self) -> RunEvents | None:
+        """Return the pipeline run that calls, and follow it to its end."""
+        run, turns = self._turn_events.of_this_call(self.hass, self.entity_id), self._entry.runtime_data.turns
+        if run:
+            run.when_over(lambda: turns.over(run.id, run.ready_for(turns.speaker)))
+        return run
 
     def _ends_turns(self) -> bool:
         """Return whether a rule ends the turn, which takes a pipeline run that can be told."""

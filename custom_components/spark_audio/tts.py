@@ -1,7 +1,7 @@
 """Text-to-speech: Magpie as an engine of Assist."""
 
 import logging
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import ExitStack, aclosing, closing
 from typing import Any, override
 from zlib import crc32
@@ -57,6 +57,7 @@ from .spark_engine.speech.replacements import Replacements, Rewrite
 from .spark_engine.speech.surroundings import surrounded
 from .spark_engine.speech.text import spoken_text
 from .stretch import read_speed, stretched
+from .turn_events import runs_that_speak
 from .voices import VoiceChoice, offered
 from .wav_output import PREFERRED, as_wished, converted, makeable, resumed
 
@@ -108,6 +109,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
             self._cache_version = stored.as_dict().get(CACHE_VERSION)
             self._set_defaults()
         self.async_on_remove(self._entry.runtime_data.async_add_listener(self._look_at_voices))
+        self._entry.runtime_data.turns.speaker = self.entity_id
 
     @property
     @override
@@ -179,22 +181,27 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
 
         With a fallback, it is waited for the first sound: from then on the format is given away.
         """
+        sounds = self._entry.runtime_data.turns.answered_by(runs_that_speak(self.hass, self.entity_id))
         text = ReplayedText(request.message_gen)
         with ExitStack() as failing:
             failing.callback(text.close)
-            response = await self._stream(text, request)
+            response = await self._stream(text, request, sounds)
             # From now on the stream closes it.
             failing.pop_all()
         return response
 
-    async def _stream(self, text: ReplayedText, request: TTSAudioRequest) -> TTSAudioResponse:
+    async def _stream(
+        self, text: ReplayedText, request: TTSAudioRequest, sounds: Callable[[], None]
+    ) -> TTSAudioResponse:
+        """Return the response; `sounds` is called at the first audio."""
         ffmpeg = get_ffmpeg_manager(self.hass).binary
-        pieces = self._speech(text, request.language, request.options)
+        pieces = before_the_first(sounds, self._speech(text, request.language, request.options))
         if self._fallback() and not is_fallback_call():
             try:
                 first = await anext(pieces)
             except SparkError as err:
                 other = await self._ask_fallback(err, text, request)
+                sounds()
                 closing_text = TTSAudioResponse(other.extension, _with_text(other.data_gen, text))
                 return converted(ffmpeg, closing_text, request.options)
             pieces = resumed(first, pieces)
@@ -335,6 +342,17 @@ async def speak_with(
     if not first:
         raise FallbackFailed("it says nothing")
     return TTSAudioResponse(response.extension, resumed(first, response.data_gen))
+
+
+async def before_the_first[T](call: Callable[[], None], items: AsyncGenerator[T]) -> AsyncGenerator[T]:
+    """Yield the items; `call` comes once there is one."""
+    async with aclosing(items):
+        async for item in items:
+            call()
+            yield item
+            break
+        async for item in items:
+            yield item
 
 
 async def _with_text(stream: AsyncGenerator[bytes], text: ReplayedText) -> AsyncGenerator[bytes]:

@@ -1,4 +1,4 @@
-"""Tell a satellite when speech begins and when the turn ends, where this engine decides that.
+"""Tell a satellite when speech begins and when the turn ends, where this engine decides that; tell runs apart.
 
 Home Assistant emits `stt-vad-start` and `stt-vad-end` from its own voice detector alone, which an engine that ends the
 turn itself switches off (home-assistant/core#178614, open; core PR 178616 would mend it). ESPHome satellites stop their
@@ -13,16 +13,22 @@ nothing there. In 2026.9 to 2026.11:
 - A run reads the engine's `audio_processing`, emits `stt-start`, reads `audio_processing` again and calls the engine,
   without a pause in between. So the run that calls is the one whose latest event is `stt-start` and that has not called
   yet, however many satellites talk to this engine at once.
+- A run asks for speech without a pause behind `tts-start`, or where the answer is still being written behind the
+  `intent-progress` that says `tts_start_streaming`. `tts-end` follows once there is something to play.
+- A run has a task of its own, which ends with it.
 
-That is checked whenever `audio_processing` is read. Where it is otherwise, Home Assistant's detector ends the turn.
+That is checked whenever `audio_processing` is read. Where it is otherwise, Home Assistant's detector ends the turn, and
+its silence is not measured.
 """
 
+import asyncio
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from homeassistant.core import HomeAssistant
+from homeassistant.util.dt import parse_datetime, utcnow
 
 if TYPE_CHECKING:
     from homeassistant.components.assist_pipeline import PipelineEvent
@@ -31,6 +37,9 @@ if TYPE_CHECKING:
 SPEECH_BEGAN = "stt-vad-start"
 TURN_ENDED = "stt-vad-end"
 CALLING = "stt-start"
+ANSWER_BEGINS = "intent-progress"
+ANSWERING = "tts-start"
+ANSWERED = "tts-end"
 
 ABOUT_TO_CALL = ("run-start", "wake_word-end", CALLING)
 """The latest event of a run that reads `audio_processing`."""
@@ -47,6 +56,11 @@ class RunEvents:
     log: list[PipelineEvent]
     """What was emitted so far."""
 
+    @property
+    def id(self) -> str:
+        """Return the id of the run."""
+        return self.run.id
+
     def speech_began(self, at: float) -> None:
         """Emit `stt-vad-start`."""
         self._emit(SPEECH_BEGAN, at)
@@ -55,12 +69,24 @@ class RunEvents:
         """Emit `stt-vad-end`."""
         self._emit(TURN_ENDED, at)
 
+    def when_over(self, callback: Callable[[], None]) -> None:
+        """Call back once the run has ended. Must be called within its task."""
+        if task := asyncio.current_task():
+            task.add_done_callback(lambda _: callback())
+
+    def ready_for(self, engine: str | None) -> float | None:
+        """Return for how many seconds an answer of this text-to-speech engine could be played; None without one."""
+        if self.run.pipeline.tts_engine != engine:
+            return None
+        ready = next((event.timestamp for event in self.log if event.type == ANSWERED), None)
+        return (utcnow() - parse_datetime(ready, raise_on_error=True)).total_seconds() if ready else None
+
     def _emit(self, kind: str, at: float) -> None:
-        """Emit an event that the run has not emitted yet.
+        """Emit an event that the run has not emitted yet, unless Home Assistant emits it itself.
 
         Its time stamp is in milliseconds since the beginning of the run's audio (core PR 98603).
         """
-        if all(event.type != kind for event in self.log):
+        if not _emits_by_itself(self.run) and all(event.type != kind for event in self.log):
             self.run.process_event(_event(kind, self._before_the_engine() + round(at * 1000)))
 
     def _before_the_engine(self) -> int:
@@ -81,15 +107,13 @@ class TurnEvents:
         return bool(self._about_to_call(hass, entity_id))
 
     def of_this_call(self, hass: HomeAssistant, entity_id: str) -> RunEvents | None:
-        """Return the events of the run that calls; None where no run does, or where Home Assistant emits them itself.
+        """Return the events of the run that calls; None where no run does.
 
         Must be called once for each call of the entity, before it awaits anything.
         """
         calling = [found for found in self._about_to_call(hass, entity_id) if found.log[-1].type == CALLING]
         self._have_called.update(found.run.id for found in calling)
-        if len(calling) != 1 or _emits_by_itself(calling[0].run):
-            return None
-        return calling[0]
+        return calling[0] if len(calling) == 1 else None
 
     def _about_to_call(self, hass: HomeAssistant, entity_id: str) -> list[RunEvents]:
         """Return the runs that are about to call the entity; none where the inside is not as described above."""
@@ -106,6 +130,27 @@ class TurnEvents:
             ]
         except AttributeError, LookupError, TypeError, ValueError:
             return []
+
+
+def runs_that_speak(hass: HomeAssistant, entity_id: str) -> list[str]:
+    """Return the ids of the runs that ask this text-to-speech engine, or began to; none where the inside is different.
+
+    Must be called before the engine awaits anything.
+    """
+    try:
+        return [
+            found.id
+            for found in _runs_with_events(hass)
+            if found.run.pipeline.tts_engine == entity_id and _asks_for_speech(found.log[-1])
+        ]
+    except AttributeError, LookupError, TypeError, ValueError:
+        return []
+
+
+def _asks_for_speech(latest: PipelineEvent) -> bool:
+    if latest.type == ANSWER_BEGINS:
+        return bool(latest.data and latest.data.get("tts_start_streaming"))
+    return latest.type == ANSWERING
 
 
 def _runs_with_events(hass: HomeAssistant) -> Iterator[RunEvents]:

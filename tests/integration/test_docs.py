@@ -1,6 +1,7 @@
 """The page for users: it names what there is, under the names that there are, and its examples are valid."""
 
 import re
+from dataclasses import fields
 
 import pytest
 from homeassistant.core import HomeAssistant
@@ -9,6 +10,7 @@ from homeassistant.util.yaml import parse_yaml
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.spark_audio.spark_engine.healing.health import State
+from custom_components.spark_audio.turns import Silence
 from tests.helpers.integration.set_up import INTEGRATION
 from tests.helpers.integration.translations import TRANSLATIONS
 
@@ -62,8 +64,8 @@ async def test_entities(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     assert len(named) > 6
     actions = {"tts.speak", "tts.clear_cache", "button.press"}
     disabled_or_conditional = {"sensor.parakeet_check_duration", "button.parakeet_restart"}
-    on_the_card = set(re.findall(r"^ +- entity: (\S+)$", PAGE, re.MULTILINE))
-    assert len(on_the_card) > 5
+    on_the_card = set(re.findall(r"^ +(?:- )?entity: (\S+)$", PAGE, re.MULTILINE))
+    assert len(on_the_card) > 6
     assert (named | on_the_card) - actions - disabled_or_conditional <= set(hass.states.async_entity_ids())
 
 
@@ -83,4 +85,16 @@ def test_examples() -> None:
     cv.TRIGGER_SCHEMA(automation["triggers"])
     cv.SCRIPT_SCHEMA(automation["actions"])
     cv.SCRIPT_SCHEMA(scripts["script"]["restart_parakeet"]["sequence"])
-    assert card["type"] == "entities"
+    assert card["type"] == "vertical-stack"
+
+
+def test_the_card_shows_every_part_of_the_silence() -> None:
+    """By Home Assistant's own cards and rows."""
+    card = EXAMPLES[1]
+    assert isinstance(card, dict)
+    entities, history = card["cards"]
+    assert (entities["type"], history["type"]) == ("entities", "history-graph")
+    rows = [row for row in entities["entities"] if row.get("type") == "attribute"]
+    assert {row["entity"] for row in rows} == {row["entity"] for row in history["entities"]}
+    assert [row["attribute"] for row in rows] == [part.name for part in fields(Silence)]
+    assert {row.get("type", "") for row in entities["entities"]} <= {"", "attribute", "buttons", "section"}

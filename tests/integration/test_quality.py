@@ -29,7 +29,7 @@ def test_every_rule_has_an_honest_status() -> None:
 def test_every_entity_has_an_icon() -> None:
     """Those of speech engines and of device classes are Home Assistant's."""
     named = {platform: set(keys) for platform, keys in TRANSLATIONS["entity"].items() if platform not in ("stt", "tts")}
-    named["sensor"] -= {"canary_latency", "last_success"}
+    named["sensor"] -= {"canary_latency", "last_success", "silence"}
     assert {platform: set(keys) for platform, keys in ICONS.items()} == named
 
 

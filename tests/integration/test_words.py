@@ -63,6 +63,13 @@ ENTITIES = {
         "fr": "Sain",
         "it": "Funzionante",
     },
+    "entity.sensor.silence.state_attributes.agent.name": {
+        "en": "Conversation agent",
+        "de": "Konversationsagent",
+        "es": "Agente de conversación",
+        "fr": "Agent de conversation",
+        "it": "Agente di conversazione",
+    },
     "entity.stt.speech_to_text.name": {
         "en": "Speech-to-text",
         "de": "Sprache-zu-Text",
@@ -78,6 +85,13 @@ ENTITIES = {
         "it": "Sintesi vocale",
     },
 }
+
+PARTS_OF_THE_SILENCE = {
+    "speech_to_text": "entity.stt.speech_to_text.name",
+    "text_to_speech": "entity.tts.text_to_speech.name",
+    "end_of_speech": "options.step.init.sections.listening.data.turn_end",
+}
+"""Which other text each has."""
 
 FORBIDDEN = {
     "en": r"\b(shall|canary|wedged?|evidence|loaded anew|TLS|somebody|hears?\b.{0,9}instead|copes? without)\b",
@@ -123,6 +137,13 @@ def test_terms_of_home_assistant(language: str) -> None:
         if ".data." in path and name in SAME:
             assert text == SAME[name][language], path
     assert {path: translated[path] for path in ENTITIES} == {path: words[language] for path, words in ENTITIES.items()}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_parts_of_the_silence_are_called_like_what_takes_them(language: str) -> None:
+    translated = dict(texts(load(language)))
+    for part, other in PARTS_OF_THE_SILENCE.items():
+        assert translated[f"entity.sensor.silence.state_attributes.{part}.name"] == translated[other]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

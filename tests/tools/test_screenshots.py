@@ -60,7 +60,7 @@ def test_card_in_the_picture_is_the_documented_one() -> None:
     """A dashboard is made of the page's own YAML."""
     yaml = card(PAGE.read_text())
     first, second, *_ = dashboard(yaml).splitlines()[2:]
-    assert (first, second) == ("      - type: entities", "        title: Speech")
+    assert (first, second) == ("      - type: vertical-stack", "        title: Speech")
 
 
 def test_page_without_a_card() -> None:

@@ -16,7 +16,7 @@ from tools.stack.processes import Processes
 from tools.stack.services import start_spark
 
 from . import home_assistant, open_webui, open_webui_server, status_page
-from .browser import chromium, talking_into
+from .browser import chromium, spoken_command, talking_into
 from .frontend import missed
 from .pictures import Pictures
 
@@ -56,7 +56,7 @@ async def _take(part: str | None, folder: Path, pictures: Pictures) -> None:
     async with (
         Processes(logs) as processes,
         new_session() as session,
-        chromium(*talking_into(status_page.CLIP)) as browser,
+        chromium(*talking_into(spoken_command(folder))) as browser,
     ):
         spark = await start_spark(processes, free_port(PARAKEET_PORT), free_port(MAGPIE_PORT))
         if part in (None, "status-page"):

@@ -35,10 +35,10 @@ CHECK_SECONDS = 60.0
 """For a state to come: a wedge is healed, or given up, within 15."""
 
 
-async def open_home(session: ClientSession, processes: Processes, folder: Path) -> Home:
+async def open_home(session: ClientSession, processes: Processes, folder: Path, preferred_port: int = 0) -> Home:
     """Start a Home Assistant in `folder` (empty): a furnished one, with the documentation's card. Raises ToolError."""
-    port = free_port(PORT)
-    lay_out(folder, port, more=f"\nlogbook:\n{CONFIGURATION}")
+    port = free_port(preferred_port)
+    lay_out(folder, port, more=f"\nhistory:\nlogbook:\n{CONFIGURATION}")
     (folder / FILE).write_text(dashboard(card(PAGE.read_text())))
     home = await start_home(processes, session, folder, port, new_account("demo"))
     await home.furnish()
@@ -49,7 +49,7 @@ async def take(
     browser: Browser, session: ClientSession, spark: Spark, processes: Processes, folder: Path, pictures: Pictures
 ) -> None:
     """Take Home Assistant, from the first time that it hears of Spark Audio. Raises ToolError."""
-    home = await open_home(session, processes, folder)
+    home = await open_home(session, processes, folder, PORT)
     control = Control(session, spark.parakeet_url)
     async with signed_in(browser, home) as page:
         await take_set_up(page, spark, pictures)
@@ -72,7 +72,7 @@ async def take_set_up(page: Page, spark: Spark, pictures: Pictures) -> None:
     await pictures.take("config-direct", page, dialog(page), margin=24)
     await _fill_in(page, parakeet_url, wrong_url)
     await submit(page)
-    await page.get_by_text("Save anyway").wait_for()
+    await page.get_by_text("Save anyway", exact=True).wait_for()
     await pictures.take("config-not-ready", page, dialog(page), margin=24)
     await page.get_by_text("Go back and try again").click()
     await expect(page.get_by_text("No connection could be made")).to_be_visible()
@@ -169,13 +169,18 @@ async def take_assistant(page: Page, pictures: Pictures) -> None:
 
 async def take_command(page: Page, pictures: Pictures) -> None:
     """A command that the browser's microphone hears, and the light that it turns on."""
+    await speak(page)
+    await expect(page.get_by_text("On · Kitchen")).to_be_visible()
+    await pictures.take("demo-assist", page)
+
+
+async def speak(page: Page) -> None:
+    """Press the microphone in the dialog of Assist, until the command and its answer are there."""
     await page.goto("/")
     await page.get_by_role("button", name="Assist (A)").click()
     await page.get_by_role("button", name="Start listening").click()
     await page.get_by_text(COMMAND).wait_for()
     await page.get_by_text("Turned on the light").wait_for()
-    await expect(page.get_by_text("On · Kitchen")).to_be_visible()
-    await pictures.take("demo-assist", page)
 
 
 async def take_pages(page: Page, home: Home, control: Control, pictures: Pictures) -> None:
@@ -192,9 +197,12 @@ async def take_pages(page: Page, home: Home, control: Control, pictures: Picture
     for name in ("Parakeet", "Magpie"):
         await _take_device(page, name, pictures)
     await page.goto(f"/{DASHBOARD}")
-    entities = page.locator("hui-entities-card")
-    await entities.get_by_text("Healthy").first.wait_for()
-    await pictures.take("dashboard-card", page, entities, margin=8)
+    stack = page.locator("hui-vertical-stack-card")
+    await stack.get_by_text("Healthy").first.wait_for()
+    await page.set_viewport_size(TALL)
+    await stack.locator("hui-history-graph-card canvas").first.wait_for()
+    await pictures.take("dashboard-card", page, stack, margin=8)
+    await page.set_viewport_size(SIZE)
 
 
 async def _take_device(page: Page, name: str, pictures: Pictures) -> None:

@@ -23,7 +23,7 @@ FORM = ViewportSize(width=1000, height=1000)
 CHAT = ViewportSize(width=900, height=420)
 CALL = ViewportSize(width=390, height=640)
 
-CLIP_MILLISECONDS = 3_000
+CLIP_MILLISECONDS = 4_000
 """The clip of the microphone is as long as that."""
 
 BACKGROUNDS_LOADED = """async () => {

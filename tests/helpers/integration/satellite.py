@@ -38,8 +38,17 @@ class Satellite:
         [data] = [data for event, data in self.events if event == name]
         return data
 
-    async def say(self, spoken: bytes, pipeline: str, watch: Callable[[str], None] = lambda _: None) -> None:
-        """Say this (16 kHz s16le mono) and be silent then. Returns when the run is over; `watch` sees each event."""
+    async def say(
+        self,
+        spoken: bytes,
+        pipeline: str,
+        watch: Callable[[str], None] = lambda _: None,
+        end_stage: PipelineStage = PipelineStage.STT,
+    ) -> None:
+        """Say this (16 kHz s16le mono) and be silent then. Returns when the run is over; `watch` sees each event.
+
+        The run has a task of its own, as those of Home Assistant's satellites do.
+        """
 
         def on_event(event: PipelineEvent) -> None:
             watch(event.type)
@@ -47,7 +56,7 @@ class Satellite:
             if event.type in STOPS_THE_MICROPHONE:
                 self._stopped.set()
 
-        await async_pipeline_from_audio_stream(
+        run = async_pipeline_from_audio_stream(
             self._hass,
             context=Context(),
             event_callback=on_event,
@@ -64,8 +73,9 @@ class Satellite:
             conversation_id=self._name,
             device_id=self._name,
             satellite_id=f"assist_satellite.{self._name}",
-            end_stage=PipelineStage.STT,
+            end_stage=end_stage,
         )
+        await self._hass.async_create_task(run)
 
     async def _microphone(self, spoken: bytes) -> AsyncGenerator[bytes]:
         while not self._stopped.is_set():

@@ -85,4 +85,6 @@ class ThinkingAgent(SlowAgent):
 class BriefAgent(ThinkingAgent):
     """Says only FINDING, once `heard` is set."""
 
+    _attr_name = "Brief"
+    entity_id = "conversation.brief"
     says = (FINDING,)

@@ -45,15 +45,22 @@ class TooLong(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """All audio of a turn (16 kHz s16le mono), and what an early request that holds all its speech came to."""
+    """All audio of a turn (16 kHz s16le mono), and what an early request that holds all its speech came to.
+
+    Moments are those of the clock of the `Listening`.
+    """
 
     audio: Audio
+    turn_ended_at: float
+    """When the rule ended the turn, or the stream was over."""
     transcript: Transcript | None = None
     """None where there was no such request, or it failed at once: the caller asks, and is told what is wrong."""
     failure: TimedOut | ServerFault | None = None
     """Why there is none and the caller need not ask again: it has waited long enough."""
     is_without_speech: bool = False
     """Whether a detector heard all of it, and nothing that could be speech: a recogniser would make words of noise."""
+    speech_ended_at: float | None = None
+    """When the last sound of speech came; None where no detector heard any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,13 +246,17 @@ class _Turn:
 
     async def result(self) -> Heard:
         """Return what came of it; the early request is waited for where it holds every frame of speech."""
-        audio = self.audio()
-        is_without_speech = self._activity is not None and self._activity.is_without_speech
+        activity = self._activity
+        heard = Heard(
+            self.audio(),
+            self._options.clock(),
+            is_without_speech=activity is not None and activity.is_without_speech,
+            speech_ended_at=self._spoken_at if activity is not None and activity.speech_end else None,
+        )
         try:
-            transcript = await self._transcript()
+            return replace(heard, transcript=await self._transcript())
         except (TimedOut, ServerFault) as err:
-            return Heard(audio, failure=err, is_without_speech=is_without_speech)
-        return Heard(audio, transcript, is_without_speech=is_without_speech)
+            return replace(heard, failure=err)
 
     async def _transcript(self) -> Transcript | None:
         if self._live:

@@ -30,8 +30,8 @@ LONGEST_PROMPT = 2000
 COMMITTED_BY_CLIENT = ("gpt-live-transcribe", "gpt-realtime-whisper")
 """Beginnings of names of OpenAI's models that detect no turns: their clients commit, and say nothing of turns.
 
-So does livekit-plugins-openai 1.8.9, whose sessions end with any error: a commit behind a turn that the server has ended
-is one.
+So does livekit-plugins-openai 1.8.9, whose sessions end with any error: a commit behind a turn that the server has
+ended is one.
 """
 
 EAGERNESS: Mapping[str, TurnRule] = {

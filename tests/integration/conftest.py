@@ -24,6 +24,7 @@ from homeassistant.loader import DATA_CUSTOM_COMPONENTS
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from syrupy.assertion import SnapshotAssertion
 from syrupy.filters import props
 
@@ -82,6 +83,12 @@ def hass(hass: HomeAssistant) -> HomeAssistant:
     """Home Assistant, which finds custom integrations; a test of a pure decision starts none."""
     hass.data.pop(DATA_CUSTOM_COMPONENTS)
     return hass
+
+
+@pytest.fixture
+def aiohttp_client(hass: HomeAssistant, aiohttp_client: ClientSessionGenerator) -> ClientSessionGenerator:
+    """Clients of Home Assistant's views, which are closed before it stops."""
+    return aiohttp_client
 
 
 @pytest.fixture(autouse=True)

@@ -31,6 +31,7 @@ async def test_both_services(hass: HomeAssistant, entry: MockConfigEntry) -> Non
     assert {entity.unique_id for entity in entities} == {
         f"{entry.entry_id}_parakeet_speech_to_text",
         f"{entry.entry_id}_magpie_text_to_speech",
+        f"{entry.entry_id}_magpie_silence",
         *(f"{entry.entry_id}_{service}_{key}" for service in ("parakeet", "magpie") for key in health),
     }
     devices = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)

@@ -37,7 +37,7 @@ async def test_a_command_to_the_page(tmp_path: Path) -> None:
         pipeline = await home.prefer_spark_audio()
         async with signed_in(browser, home) as page:
             await speak(page)
-            silence = await processes.until(partial(silence_measured, home))
+            silence = await home.process.until(partial(silence_measured, home))
         runs = items(await home.client.call(f"{DEBUG}/list", pipeline_id=pipeline), "pipeline_runs")
         [run] = [text(each, "pipeline_run_id") for each in runs]
         told = items(await home.client.call(f"{DEBUG}/get", pipeline_id=pipeline, pipeline_run_id=run), "events")

@@ -86,8 +86,11 @@ class FormReader:
             self._look_for_head(file)
 
     def _look_for_head(self, file: BytesIO) -> None:
-        """Look each time that the file is twice as long as at the last look, so that looking costs no more than it."""
-        if not self._next_look <= file.tell() <= LONGEST_HEAD:
+        """Look each time that the file is twice as long as at the last look, so that looking costs no more than it.
+
+        The first look may come late: a fast caller's file is there before its form is read.
+        """
+        if file.tell() < self._next_look or self._next_look > LONGEST_HEAD:
             return
         self._next_look = 2 * file.tell()
         # What is wrong with it is told once it is decoded.

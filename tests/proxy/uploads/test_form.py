@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 from spark_audio_proxy.problems import Problem
 from spark_audio_proxy.uploads.form import Form, read_form
 from spark_audio_proxy.uploads.multipart_reader import FormReader
+from spark_engine.speech.audio import write_wav
 
 from tests.helpers.proxy.forms import part
+from tests.helpers.proxy.recordings import tone
 
 BOUNDARY = "x1"
 TYPE = f"multipart/form-data; boundary={BOUNDARY}"
@@ -94,3 +96,10 @@ async def test_what_breaks_behind_a_file_that_is_read_as_it_comes() -> None:
             heard += piece
     assert heard
     assert (b"RIFF" * 8).startswith(heard)
+
+
+def test_a_file_that_is_there_at_once_is_known_as_well() -> None:
+    """As from a caller in the same house: more than its head comes in the first piece."""
+    reader = FormReader(TYPE)
+    reader.feed(part("file", write_wav(tone(10.0)), "a.wav"))
+    assert reader.head is not None

@@ -12,6 +12,10 @@ class Frame:
     kind: tuple[int, ...]
 
 
+type ReadFrame = Callable[[memoryview, int], Frame | None]
+"""Returns the frame at a place, None where there is none."""
+
+
 _V1 = (
     (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
     (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
@@ -85,7 +89,7 @@ def latm_frame(data: memoryview, at: int) -> Frame | None:
     return Frame(size + 3, ()) if size else None
 
 
-FRAMES: Mapping[str, Callable[[memoryview, int], Frame | None]] = {
+FRAMES: Mapping[str, ReadFrame] = {
     "aac": adts_frame,
     "mp3": mpeg_frame,
     "ac3": ac3_frame,

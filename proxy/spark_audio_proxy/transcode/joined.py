@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from .frames import FRAMES
+from .frames import FRAMES, ReadFrame
 from .sniff import INSIDE, JUNK, Recognised, first_row, without_tags_before, without_tags_behind
 from .tags import element
 
@@ -106,7 +106,8 @@ def _with_frames_behind(container: str, data: memoryview) -> Iterator[Part]:
     """Yield a file, and one behind its end that is nothing but frames: it has no head to be found by."""
     end = _ENDS[container](data) if container in _ENDS else None
     behind = data[:0] if end is None else data[end : end + JUNK] if end else data
-    rows = [(row, name) for name, read in FRAMES.items() if (row := first_row(behind, read, _LONG_ROW)) is not None]
+    readers = {name: _foreign(read) if container == "flac" else read for name, read in FRAMES.items()}
+    rows = [(row, name) for name, read in readers.items() if (row := first_row(behind, read, _LONG_ROW)) is not None]
     if end is None or not rows:
         yield Part(container, data)
         return
@@ -115,8 +116,16 @@ def _with_frames_behind(container: str, data: memoryview) -> Iterator[Part]:
     yield Part(name, data[end + row :])
 
 
+def _foreign(read: ReadFrame) -> ReadFrame:
+    """Return what reads no frame of FLAC: those of silence are short, and read as AAC."""
+    return lambda data, at: None if _FLAC_FRAME.match(data, at) else read(data, at)
+
+
+_FLAC_FRAME = re.compile(rb"\xff[\xf8\xf9]")
+
+
 def _flac_end(_: memoryview) -> int:
-    """Return the start: it does not tell its end, and nothing in it is a row of frames."""
+    """Return the start: it does not tell its end, and nothing else in it is a row of frames."""
     return 0
 
 

@@ -5,10 +5,10 @@ tried.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .frames import FRAMES, Frame
+from .frames import FRAMES, ReadFrame
 
 FORMATS = (
     "wav, mp3, m4a, mp4, webm, mkv, ogg, opus, flac, aac, aiff, caf, amr, wma, ts, mpg, avi, flv, ac3, au, w64, wv"
@@ -122,7 +122,7 @@ def _behind_junk(data: memoryview, start: int, end: int) -> Recognised | None:
 _SYNC = re.compile(rb"\xff[\xe0-\xff](?!\xff)|\x0b\x77|\x56[\xe0-\xff]")
 
 
-def first_row(data: memoryview, read: Callable[[memoryview, int], Frame | None], frames: int = _ROW) -> int | None:
+def first_row(data: memoryview, read: ReadFrame, frames: int = _ROW) -> int | None:
     """Return where the first so many frames in a row start."""
     for sync in _SYNC.finditer(data):
         if _is_row(data, sync.start(), read, frames):
@@ -130,7 +130,7 @@ def first_row(data: memoryview, read: Callable[[memoryview, int], Frame | None],
     return None
 
 
-def _is_row(data: memoryview, at: int, read: Callable[[memoryview, int], Frame | None], frames: int) -> bool:
+def _is_row(data: memoryview, at: int, read: ReadFrame, frames: int) -> bool:
     first = frame = read(data, at)
     for _ in range(frames - 1):
         if frame is None or first is None or frame.kind != first.kind:

@@ -29,8 +29,10 @@ from .spark_engine.servers.magpie_dialects import MagpieServer
 from .spark_engine.speech.replacements import BadReplacement, Replacements
 
 EXAMPLES = {
-    "hook_example": "`http://192.168.1.50:9100/hooks/restart-parakeet`",
-    "docker_example": "`http://192.168.1.50:2375#parakeet`",
+    "parakeet_hook_example": "`http://192.168.1.50:9100/hooks/restart-parakeet`",
+    "magpie_hook_example": "`http://192.168.1.50:9100/hooks/restart-magpie`",
+    "parakeet_docker_example": "`http://192.168.1.50:2375#parakeet`",
+    "magpie_docker_example": "`http://192.168.1.50:2375#magpie`",
 }
 """Quoted: a bare URL would become a link that leads nowhere."""
 

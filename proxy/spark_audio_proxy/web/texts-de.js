@@ -86,7 +86,7 @@ export const TEXTS = {
   "Restarting": "Startet neu",
   "Restarting for {}. Loading a model takes a minute or more.": "Neustart seit {}. Das Laden eines Modells dauert eine Minute oder länger.",
   "Restarting, by hand": "Startet neu, von Hand",
-  "Restarts did not help. A person has to look at it.": "Neustarts halfen nicht. Ein Mensch muss nachsehen.",
+  "It is not restarted any more. A person has to look at it.": "Kein weiterer Neustart. Ein Mensch muss nachsehen.",
   "Restart…": "Neu starten …",
   "Result": "Ergebnis",
   "Save as WAV": "Als WAV speichern",

@@ -86,7 +86,7 @@ export const TEXTS = {
   "Restarting": "Reiniciando",
   "Restarting for {}. Loading a model takes a minute or more.": "Reiniciando desde hace {}. Cargar un modelo tarda un minuto o más.",
   "Restarting, by hand": "Reiniciando, a mano",
-  "Restarts did not help. A person has to look at it.": "Los reinicios no ayudaron. Una persona debe revisarlo.",
+  "It is not restarted any more. A person has to look at it.": "Ya no se reinicia. Una persona debe revisarlo.",
   "Restart…": "Reiniciar…",
   "Result": "Resultado",
   "Save as WAV": "Guardar como WAV",

@@ -86,7 +86,7 @@ export const TEXTS = {
   "Restarting": "Redémarrage",
   "Restarting for {}. Loading a model takes a minute or more.": "Redémarrage depuis {}. Charger un modèle prend une minute ou plus.",
   "Restarting, by hand": "Redémarrage, à la main",
-  "Restarts did not help. A person has to look at it.": "Les redémarrages n'ont rien changé. Une intervention est nécessaire.",
+  "It is not restarted any more. A person has to look at it.": "Il n'est plus redémarré. Une intervention est nécessaire.",
   "Restart…": "Redémarrer…",
   "Result": "Résultat",
   "Save as WAV": "Enregistrer en WAV",

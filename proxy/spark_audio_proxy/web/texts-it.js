@@ -86,7 +86,7 @@ export const TEXTS = {
   "Restarting": "Riavvio",
   "Restarting for {}. Loading a model takes a minute or more.": "Riavvio da {}. Caricare un modello richiede un minuto o più.",
   "Restarting, by hand": "Riavvio, a mano",
-  "Restarts did not help. A person has to look at it.": "I riavvii non sono serviti. Serve un intervento.",
+  "It is not restarted any more. A person has to look at it.": "Non viene più riavviato. Serve un intervento.",
   "Restart…": "Riavvia…",
   "Result": "Esito",
   "Save as WAV": "Salva come WAV",

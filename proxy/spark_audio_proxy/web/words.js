@@ -13,7 +13,7 @@ export const STATES = {
   restarting: { label: t`Restarting`, tone: "busy", sentence: t`It is being restarted.` },
   unreachable: { label: t`Unreachable`, tone: "bad", sentence: t`There is no connection to it: it is off, or still starting, or the address is wrong.` },
   wrong_server: { label: t`Wrong server`, tone: "bad", sentence: t`Something else answers at its address.` },
-  gave_up: { label: t`Gave up`, tone: "bad", sentence: t`Restarts did not help. A person has to look at it.` },
+  gave_up: { label: t`Gave up`, tone: "bad", sentence: t`It is not restarted any more. A person has to look at it.` },
 };
 
 export const TARGETS = {

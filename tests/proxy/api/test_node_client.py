@@ -1,14 +1,13 @@
 """OpenAI's Node client against the proxy: it sends files first, chunked and without a type."""
 
-import asyncio
 import json
 from pathlib import Path
 
 from spark_engine.speech.audio import write_wav
 
+from tests.helpers.proxy.node import run_node
 from tests.helpers.proxy.recordings import tone
 from tests.helpers.proxy.running_proxy import StartProxy
-from tests.helpers.repository import NODE
 
 
 async def test_every_endpoint_through_the_node_client(start_proxy: StartProxy, tmp_path: Path) -> None:
@@ -16,15 +15,7 @@ async def test_every_endpoint_through_the_node_client(start_proxy: StartProxy, t
     proxy = await start_proxy(api_key=("first",))
     recording = tmp_path / "recording.wav"
     recording.write_bytes(write_wav(tone(1)))
-    process = await asyncio.create_subprocess_exec(
-        *("node", "client.js", f"{proxy.url}/v1", str(recording)),
-        cwd=NODE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    assert process.returncode == 0, err.decode()
-    seen = json.loads(out)
+    seen = json.loads(await run_node("client.js", f"{proxy.url}/v1", str(recording)))
     assert seen["speech"] > 40_000
     del seen["speech"]
     assert seen == {

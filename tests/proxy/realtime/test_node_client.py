@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 from tests.fakes.parakeet import TEXT
 from tests.helpers.certificates import self_signed_context
+from tests.helpers.proxy.node import run_node
 from tests.helpers.proxy.running_proxy import StartProxy
 from tests.helpers.proxy.spoken import at_24_khz, silence, words
-from tests.helpers.repository import NODE
 
 
 @asynccontextmanager
@@ -45,15 +45,7 @@ async def test_a_turn(start_proxy: StartProxy, tmp_path: Path) -> None:
     spoken = tmp_path / "spoken.pcm"
     spoken.write_bytes(at_24_khz(silence(0.5) + words() + silence(0.8)))
     async with behind_tls(proxy.url, self_signed_context(tmp_path)) as url:
-        process = await asyncio.create_subprocess_exec(
-            *("node", "realtime.js", f"{url}/v1", str(spoken)),
-            cwd=NODE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await process.communicate()
-    assert process.returncode == 0, err.decode()
-    seen = json.loads(out)
+        seen = json.loads(await run_node("realtime.js", f"{url}/v1", str(spoken)))
     events = [kind for kind in seen.pop("events") if not kind.endswith(".delta")]
     assert seen == {"transcript": TEXT, "deltas": TEXT, "error": "session.audio.input.format"}
     assert events == [

@@ -65,10 +65,11 @@ def word_errors(spoken: str, heard: str) -> int:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", name="url")
-async def embedded_proxy() -> AsyncGenerator[str]:
+async def embedded_proxy(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[str]:
     """A proxy in front of real engines."""
     async with EmbeddedSpark() as spark:
-        settings = proxy_settings(parakeet_url=spark.parakeet_url, magpie_url=spark.magpie_url)
+        state = str(tmp_path_factory.mktemp("state"))
+        settings = proxy_settings(parakeet_url=spark.parakeet_url, magpie_url=spark.magpie_url, state_dir=state)
         server = TestServer(create_app(settings), host="127.0.0.1")
         await server.start_server()
         yield str(server.make_url("/v1"))

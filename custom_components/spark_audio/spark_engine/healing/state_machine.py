@@ -41,8 +41,8 @@ _SILENT = (Outcome.UNREACHABLE, Outcome.KILLED, Outcome.TIMED_OUT, Outcome.ABAND
 _NEVER_EXCUSED = (Outcome.SIGNED_FAULT, Outcome.WRONG_ANSWER)
 """Failures that no load of a model explains."""
 
-_AT_REST = (State.UNKNOWN, State.HEALTHY, State.ASLEEP, State.STARTING, State.UNREACHABLE, State.WRONG_SERVER)
-"""States in which a server may say that it is asleep: a suspicion, or a restart, has to be looked into."""
+AT_REST = (State.UNKNOWN, State.HEALTHY, State.ASLEEP, State.STARTING, State.UNREACHABLE, State.WRONG_SERVER)
+"""States in which a server may say that it is asleep, and is not woken: a suspicion, or a restart, is looked into."""
 
 
 def holds(health: Health, now: float, policy: Policy) -> bool:
@@ -205,7 +205,7 @@ def _loading(health: Health, seen: Observation, now: float, policy: Policy) -> H
 
 
 def _asleep(health: Health, seen: Observation, now: float, _: Policy) -> Health:
-    return _to(health, State.ASLEEP, now, seen.detail) if health.state in _AT_REST else health
+    return _to(health, State.ASLEEP, now, seen.detail) if health.state in AT_REST else health
 
 
 def _abandoned(health: Health, _seen: Observation, _now: float, _: Policy) -> Health:
@@ -246,7 +246,7 @@ def _out_of_memory(health: Health, seen: Observation, now: float, policy: Policy
         if health.state is State.HEALTHY and health.failed_requests < UNFIT:
             # One large request may not fit where all others do: the canary tells.
             return replace(health, doubted=True)
-        return _to(health, State.SUSPECT, now, seen.detail) if health.state in _AT_REST else health
+        return _to(health, State.SUSPECT, now, seen.detail) if health.state in AT_REST else health
     if health.state is State.RESTARTING and now - health.since < policy.still_wedged_after:
         return health
     if now - since >= policy.memory_patience and not health.memory_restarted:

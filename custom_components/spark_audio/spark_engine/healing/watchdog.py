@@ -16,7 +16,7 @@ from .clock import Clock, SystemClock
 from .health import Health, Observation, Outcome, Policy, State, Transition, observed
 from .restart import RESTART_DEADLINE, Answer, RestartReply, RestartTarget, TrialResult
 from .restarter import Restarter
-from .state_machine import POSTPONED, canary_due, gave_up, holds, observe, restart_refused, restart_sent
+from .state_machine import AT_REST, POSTPONED, canary_due, gave_up, holds, observe, restart_refused, restart_sent
 from .traffic import Request, RequestOutcome, Traffic
 
 LOGGER = logging.getLogger(__name__)
@@ -33,9 +33,6 @@ LIFE_RELAXED = 5.0
 
 _REVIVING = (State.RESTARTING, State.STARTING, State.UNREACHABLE)
 """States in which the first sign of life brings the canary at once."""
-
-_AT_REST = (State.UNKNOWN, State.STARTING, State.HEALTHY, State.ASLEEP, State.UNREACHABLE, State.WRONG_SERVER)
-"""States in which a server is not woken by a canary."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -217,7 +214,7 @@ class Watchdog:
         try:
             async with asyncio.timeout(self._deadlines.canary):
                 is_asleep = await self._check.is_asleep()
-                if is_asleep and self.health.state in _AT_REST and not self.settings.keep_warm:
+                if is_asleep and self.health.state in AT_REST and not self.settings.keep_warm:
                     return Observation(Outcome.ASLEEP, True, "The server has unloaded its model.")
                 return await self._check.canary(self.traffic.language)
         except TimeoutError:

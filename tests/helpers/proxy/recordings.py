@@ -59,6 +59,45 @@ def recorded(
     return file.getvalue()
 
 
+def filmed(container: str, picture: str, codec: str, seconds: float = 2.0, *, heard: float | None = None) -> bytes:
+    """A recording with a picture, ten a second for `seconds`; its sound lasts as long, or `heard` seconds."""
+    file = BytesIO()
+    audio = tone(heard or seconds, 48_000)
+    with av.open(file, "w", format=container) as media:
+        film, sound = media.add_stream(picture, rate=25), media.add_stream(codec, rate=44_100, layout="mono")
+        assert isinstance(film, av.VideoStream)
+        assert isinstance(sound, av.AudioStream)
+        film.width, film.height, film.pix_fmt = 64, 48, "yuv420p"
+        for number in range(round(seconds * 25)):
+            image = av.VideoFrame(64, 48, "yuv420p")
+            for plane in image.planes:
+                plane.update(bytes((at * number) % 251 for at in range(plane.buffer_size)))
+            image.pts = number
+            samples = audio.pcm[number * 3840 : (number + 1) * 3840]
+            frame = av.AudioFrame(format="s16", layout="mono", samples=max(1, len(samples) // 2))
+            frame.planes[0].update(samples or bytes(2))
+            frame.sample_rate, frame.pts = 48_000, number * 1920
+            for packet in [*film.encode(image), *(sound.encode(frame) if samples else ())]:
+                media.mux(packet)
+        for packet in [*film.encode(None), *sound.encode(None)]:
+            media.mux(packet)
+    return file.getvalue()
+
+
+def paused(container: str, codec: str, seconds: float, pause: float, sample_rate: int = 48_000) -> bytes:
+    """A recording in which the clock goes on for `pause` seconds in its middle, without a packet."""
+    file = BytesIO()
+    whole = BytesIO(recorded("matroska", codec, seconds, sample_rate=sample_rate))
+    with av.open(whole, "r") as source, av.open(file, "w", format=container) as media:
+        stream = media.add_stream_from_template(source.streams.audio[0])
+        for packet in source.demux(source.streams.audio[0]):
+            if packet.size and packet.pts is not None:
+                late = round(pause / packet.time_base) if packet.pts * packet.time_base >= seconds / 2 else 0
+                packet.pts, packet.dts, packet.stream = packet.pts + late, packet.pts + late, stream
+                media.mux(packet)
+    return file.getvalue()
+
+
 def many_channels(channels: int = 10, sample_rate: int = 192_000, seconds: float = 1.0) -> bytes:
     """A WAV file from a mixing desk."""
     frames = round(sample_rate * seconds)

@@ -47,6 +47,8 @@ def announced_seconds(container: str, data: memoryview, track: int) -> float | N
                 seconds = None if _flv_number(data, b"filesize") == 0 else _flv_number(data, b"duration")
             case "asf":
                 seconds = _asf_seconds(data)
+            case "wav":
+                seconds = _wav_seconds(data)
     return seconds if seconds and 0 < seconds < _LONGEST else None
 
 
@@ -71,6 +73,15 @@ def _wav(data: memoryview) -> int:
     reader = WavReader()
     reader.feed(bytes(data[:_HEAD]))
     return reader.announced or 0
+
+
+def _wav_seconds(data: memoryview) -> float | None:
+    head = bytes(data[:_HEAD])
+    sound, fact = head.find(b"fmt "), head.find(b"fact\x04\0\0\0")
+    if sound < 0 or fact < 0:
+        return None
+    (rate,), (samples,) = struct.unpack_from("<I", head, sound + 12), struct.unpack_from("<I", head, fact + 8)
+    return samples / rate if rate else None
 
 
 _W64_DATA = b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"

@@ -22,6 +22,9 @@ _NO_PADDING = ("matroska", "flv")
 _PAUSING = ("matroska", "flv", "mov")
 """Containers in which time may pass without a packet: such a pause is part of the length that they tell."""
 
+_WHOLE_PACKETS = ("avi", "caf")
+"""Containers that tell a length in packets, of which the last one may be shorter than the others."""
+
 _LARGEST_PAGE = 65_307
 """Bytes of a page of Ogg, head included (RFC 3533)."""
 
@@ -55,6 +58,7 @@ class Losses:
     def __init__(self, container: str, codec: str, data: memoryview) -> None:
         """Nothing is lost yet. `codec` is libav's name of the decoder."""
         self._container = container
+        self._codec = codec
         self._data = data
         self._size = len(data)
         self._last_granule = last_granule(data) if container == "ogg" else None
@@ -99,12 +103,12 @@ class Losses:
         if not self._is_timed and self._time_end is not None:
             self._time_end += seconds
 
-    def undecodable(self, packet: av.Packet[av.AudioStream]) -> None:
-        """Count the last packet as lost."""
+    def undecodable(self, packet: av.Packet[av.AudioStream], share: float) -> None:
+        """Count the last packet as lost, or a `share` of it, from 0 to 1."""
         if self._read_frame is not None:
             self._count_junk(packet.size - self._junk_in_packet)
         elif packet.duration:
-            self._lose(float(packet.duration * packet.time_base))
+            self._lose(share * float(packet.duration * packet.time_base))
         self._decoded_of_packet = self._longest_packet
 
     def ended(self, media: InputContainer, track: av.AudioStream) -> None:
@@ -122,7 +126,7 @@ class Losses:
             # Of what follows on fragments that were heard, as much is sound as of those.
             unread = fragments.stop - self._bytes_end
             missing = max(missing, unread * self._decoded / max(1, self._bytes_end - fragments.start))
-        if is_only_track:
+        if is_only_track and (told is None or self._container != "wav"):
             missing = max(missing, self._seconds_in(missing_bytes(self._container, self._data, self._payload)))
         if missing > 2 * _SHORTEST_GAP:
             self._lose(missing)
@@ -138,7 +142,9 @@ class Losses:
             self._pauses += seconds
 
     def _padding(self) -> float:
-        """Return by how much the last packet is shorter than the others, which its container may count as long."""
+        """Return by how much the last packet is shorter than the container counts it."""
+        if self._container not in _WHOLE_PACKETS:
+            return 0.0
         longest = min(self._packet or self._longest_packet, self._longest_packet)
         return max(0.0, longest - self._decoded_of_packet)
 
@@ -181,6 +187,9 @@ class Losses:
             if told < paged < told + _LONGEST_PAGE and len(media.streams) == 1:
                 told = paged
             return told or None
+        if self._container == "wav" and self._codec != "flac":
+            # Of others, the bytes tell.
+            return None
         if len(media.streams) == 1 or self._container == "avi" or is_cut(self._container, self._data):
             if self._container == "matroska":
                 return media.duration / av.time_base if media.duration else None

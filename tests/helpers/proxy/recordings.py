@@ -1,7 +1,8 @@
 """Recordings in the formats that phones and browsers make, written here and now."""
 
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 from functools import cache
 from io import BytesIO
 from math import pi, sin
@@ -107,6 +108,34 @@ def many_channels(channels: int = 10, sample_rate: int = 192_000, seconds: float
     head = bytearray(wav_header(sample_rate, frames * width))
     head[22:36] = pack("<HIIHH", channels, sample_rate, sample_rate * width, width, 16)
     return bytes(head) + body
+
+
+AMR_BYTES = {
+    "amr": (12, 13, 15, 17, 19, 20, 26, 31, 5, *(0,) * 7),
+    "amr-wb": (17, 23, 32, 36, 40, 46, 50, 58, 60, 5, *(0,) * 6),
+}
+"""Bytes of a frame of each kind, behind its head."""
+
+
+def amr(name: str, kinds: Sequence[int]) -> bytes:
+    """A recording of one frame of each of these kinds, 20 ms each; what they hold is noise."""
+    frames = (bytes((kind << 3 | 4, *(at * 37 % 256 for at in range(AMR_BYTES[name][kind])))) for kind in kinds)
+    return (b"#!AMR-WB\n" if name == "amr-wb" else b"#!AMR\n") + b"".join(frames)
+
+
+def amr_in_3gp(name: str, kinds: Sequence[int], together: int) -> bytes:
+    """The same in 3GP, so many frames in a packet."""
+    file, rate = BytesIO(), 16_000 if name == "amr-wb" else 8_000
+    with av.open(BytesIO(amr(name, kinds)), "r") as source, av.open(file, "w", format="3gp") as media:
+        stream = media.add_stream_from_template(source.streams.audio[0])
+        for at in range(0, len(kinds), together):
+            data = b"".join(amr(name, [kind]).partition(b"\n")[2] for kind in kinds[at : at + together])
+            packet = av.Packet(data)
+            packet.stream, packet.time_base = stream, Fraction(1, rate)
+            packet.pts = packet.dts = at * rate // 50
+            packet.duration = len(kinds[at : at + together]) * rate // 50
+            media.mux(packet)
+    return file.getvalue()
 
 
 def two_sides(left: Callable[[float], float], right: Callable[[float], float], seconds: float = 2.0) -> bytes:

@@ -1,7 +1,8 @@
 """Reads multipart/form-data as it arrives, parts in any order."""
 
+import codecs
 import re
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import suppress
 from io import SEEK_END, BytesIO
 
@@ -15,6 +16,8 @@ from multipart import (
 
 from spark_audio_proxy.problems import Problem, bad_request
 from spark_audio_proxy.transcode.passthrough import WavHead, read_head
+
+from .transfer_encoding import Decoding, decoding
 
 LARGEST_FIELD = 1 << 20
 """Bytes of any part that is not the file: prompts and keyword lists stay far below."""
@@ -59,6 +62,8 @@ class FormReader:
         self._name = ""
         self._value: BytesIO | None = None
         self._is_file = False
+        self._decoding: Decoding | None = None
+        self._charset = "utf-8"
         try:
             # Every byte is a character of Latin-1, so that none is refused; the names that count are ASCII.
             self._parser = PushMultipartParser(
@@ -71,8 +76,9 @@ class FormReader:
 
     @property
     def open_file(self) -> BytesIO | None:
-        """Return the file as far as it has arrived, while it does; it must not be changed."""
-        return self._value if self._is_file and self._name == "file" and self.file is None else None
+        """Return the file as far as it has arrived, while it does, not to be changed; None of one that came coded."""
+        is_open = self._is_file and self._name == "file" and self.file is None and self._decoding is None
+        return self._value if is_open else None
 
     def feed(self, chunk: bytes) -> None:
         """Take what came. Raises Problem: 400 where it is no form, 413 where a field is too large."""
@@ -146,10 +152,26 @@ class FormReader:
             self._name = field_name(event.name)
             self._is_file = self._name == "file" or bool(_FILE_NAME.search(event.header("Content-Disposition", "")))
             self._value = BytesIO()
+            self._charset = _charset(event.header("Content-Type", ""))
+            self._decoding = self._decoding_of(event.header("Content-Transfer-Encoding", ""))
         elif event is None:
             self._end_part()
         elif self._value is not None:
-            self._add(self._value, event)
+            self._add(self._value, event if self._decoding is None else self._decoded(self._decoding.feed, event))
+
+    def _decoding_of(self, name: str) -> Decoding | None:
+        try:
+            return decoding(name, is_file=self._is_file)
+        except ValueError as err:
+            raise bad_request(str(err), self._name) from err
+
+    def _decoded(self, decode: Callable[..., bytes], *piece: bytes | bytearray) -> bytes:
+        try:
+            return decode(*piece)
+        except ValueError as err:
+            raise bad_request(
+                f"{self._name!r} is not coded as its Content-Transfer-Encoding says.", self._name
+            ) from err
 
     def _add(self, value: BytesIO, piece: bytes | bytearray) -> None:
         size = value.tell()
@@ -163,6 +185,8 @@ class FormReader:
             self._value.seek(0, SEEK_END)
 
     def _end_part(self) -> None:
+        if self._decoding is not None and self._value is not None:
+            self._add(self._value, self._decoded(self._decoding.close))
         value, self._value = self._value, None
         if value is None:
             return
@@ -172,7 +196,22 @@ class FormReader:
                 self.file = value
             return
         # A field that is read refuses what it does not know; in all others a character of Latin-1 does no harm.
-        self.fields.setdefault(self._name, []).append(value.getvalue().decode(errors="replace"))
+        self.fields.setdefault(self._name, []).append(value.getvalue().decode(self._charset, "replace"))
+
+
+_CHARSETS = re.compile(
+    r"utf-?8|utf-?16(?:-?[bl]e)?|(?:us-)?ascii|iso-?8859-\d{1,2}|latin-?\d|(?:windows-|cp)125\d", re.IGNORECASE
+)
+"""Those that clients write in. Of the other names that Python knows, some take time in the square of the bytes."""
+
+
+def _charset(content_type: str) -> str:
+    """Return the charset that a field is written in: UTF-8 where none is told, or one that is not known."""
+    name = parse_options_header(content_type)[1].get("charset", "")
+    if _CHARSETS.fullmatch(name):
+        with suppress(LookupError):
+            return codecs.lookup(name).name
+    return "utf-8"
 
 
 def _broken(err: MultipartError) -> Problem:

@@ -1,5 +1,6 @@
 """Any audio that people record, as 16 kHz mono PCM. Blocking: `decoder.py` runs it in a process of its own."""
 
+import re
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -44,6 +45,10 @@ _STUCK = 64
 """Errors in a row, without a packet between them, after which the rest of a file is given up."""
 
 
+_TEXT = re.compile(rb"(?:data:[^\r\n]{0,200}?;base64,)?[A-Za-z0-9+/_=\s-]{16,}")
+"""What a file in base64 starts with."""
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """PCM, 16 kHz s16le mono, and the seconds in front of it that could not be decoded. It may be empty."""
@@ -62,6 +67,10 @@ def decode(file: bytearray | mmap, channel: Channel | None = None) -> Generator[
         raise ValueError("The audio file is empty.")
     data = memoryview(file)
     recognised = recognise(data)
+    if recognised is None and _TEXT.fullmatch(bytes(data[:1024]).strip()):
+        raise ValueError(
+            "The file is text, not audio: base64 needs the header `Content-Transfer-Encoding: base64` in its part."
+        )
     if recognised is None:
         raise ValueError(f"The file is not audio in a known format. Known are {FORMATS}.")
     heard = left_out = 0.0

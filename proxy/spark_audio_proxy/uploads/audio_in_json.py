@@ -6,7 +6,8 @@ from urllib.parse import unquote_to_bytes
 
 from .transfer_encoding import SPACE, URL_SAFE
 
-_DATA_URL = re.compile(r"\s*data:[^,]{0,200};\s*base64\s*,", re.IGNORECASE)
+_DATA_URL = re.compile(r"\s*data:[^\r\n]{0,200}?;\s*base64\s*,", re.IGNORECASE)
+"""A browser's own has commas in its type: `data:video/webm;codecs=vp8,opus;base64,...`."""
 
 
 def decode_audio(text: str) -> bytes:

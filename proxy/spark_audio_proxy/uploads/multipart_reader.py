@@ -43,14 +43,18 @@ def field_name(name: str) -> str:
 class FormReader:
     """Sorts what comes into fields and the file.
 
-    `fields` hold every value of a name, `name[]` counted as `name`; `file` is the first part called so, with or without
-    a file name, `open_file` the same while it still arrives, `head` its head where it is a WAV file; `size` counts the
-    bytes read. Which characters stand in file names and in fields that nothing reads makes no difference.
+    `fields` hold every value of a name, `name[]` counted as `name`; `file` is the part called so that is not empty,
+    with or without a file name, `open_file` the same while it still arrives, `head` its head where it is a WAV file;
+    `size` counts the bytes read. Which characters stand in file names and in fields that nothing reads makes no
+    difference.
     """
 
     def __init__(self, content_type: str) -> None:
         """Raises Problem 400 for what is no multipart/form-data."""
-        boundary = parse_options_header(content_type)[1].get("boundary")
+        kind, options = parse_options_header(content_type)
+        boundary = options.get("boundary")
+        if not boundary and kind == "multipart/form-data":
+            raise bad_request("The Content-Type has no boundary: let your HTTP client write it.", "file")
         if not boundary:
             raise bad_request("The request must be multipart/form-data with the recording as `file`, or JSON.", "file")
         self.fields: dict[str, list[str]] = {}
@@ -191,7 +195,9 @@ class FormReader:
         if value is None:
             return
         if self._is_file:
-            if self._name == "file" and self.file is None:
+            if self._name == "file" and (value.tell() or self.file is None):
+                if self.file is not None and len(self.file.getbuffer()):
+                    raise bad_request("The form holds two recordings: send one as `file`.", "file")
                 value.seek(0)
                 self.file = value
             return

@@ -1,5 +1,6 @@
 """What is heard, whatever it comes in: told from the bytes, tags and junk before it passed over."""
 
+import base64
 from collections.abc import Callable
 from functools import cache
 from io import BytesIO
@@ -251,6 +252,14 @@ def test_aac_in_wav_is_heard_where_its_frames_have_heads() -> None:
     assert decoded(head[:20] + b"\xff\0" + head[22:] + frames).seconds == pytest.approx(2.0, abs=0.07)
     with pytest.raises(ValueError, match=r"^Audio coded as aac cannot be heard in WAV"):
         decoded(recorded("wav", "aac"))
+
+
+@pytest.mark.parametrize("before", [b"", b"data:audio/mpeg;base64,", b"\r\n"])
+def test_a_file_in_base64_is_named_as_that(before: bytes) -> None:
+    """Automations pass on what they got in JSON."""
+    for encoded in (base64.encodebytes(recording("mp3")), base64.b64encode(recording("mp3")[:100])):
+        with pytest.raises(ValueError, match=r"^The file is text, not audio: base64 needs the header `Content-Tr"):
+            decoded(before + encoded)
 
 
 MANY = {f"name{number:05}": f"value {number}" for number in range(300)}

@@ -69,13 +69,32 @@ async def test_a_form_that_was_cut_is_never_taken_for_whole(end: int) -> None:
             await read_form(TYPE, cut(body[:end], []))
 
 
-async def test_a_second_file_and_files_of_other_names_are_passed_over() -> None:
-    """Only `file` is the recording."""
-    body = part("other", b"1", "o.bin") + part("file", b"2", "a.wav") + part("file", b"3", "b.wav") + b"--x1--"
-    form = await read_form(TYPE, cut(body, []))
-    assert form.upload is not None
-    assert form.upload.data.read() == b"2"
-    assert form.fields == {}
+async def test_files_of_other_names_are_passed_over() -> None:
+    """Only `file` is the recording, and one that is empty is none where another one is not."""
+    empty, other = part("file", b"", "a.wav"), part("other", b"1", "o.bin")
+    for parts in (
+        (other, part("file", b"2", "a.wav")),
+        (empty, part("file", b"2"), other),
+        (part("file", b"2"), empty),
+    ):
+        form = await read_form(TYPE, cut(b"".join(parts) + b"--x1--", []))
+        assert form.upload is not None
+        assert form.upload.data.read() == b"2"
+        assert form.fields == {}
+
+
+async def test_two_recordings_are_refused() -> None:
+    """The transcript of one would look like that of both."""
+    body = part("file", b"2", "a.wav") + part("file[]", b"3", "b.wav") + b"--x1--"
+    with pytest.raises(Problem, match="The form holds two recordings"):
+        await read_form(TYPE, cut(body, []))
+
+
+async def test_a_form_without_a_boundary_says_so() -> None:
+    """As where a program writes the Content-Type itself."""
+    for content_type in ("multipart/form-data", "Multipart/Form-Data; boundary="):
+        with pytest.raises(Problem, match="The Content-Type has no boundary"):
+            await read_form(content_type, cut(b"--x1--", []))
 
 
 ENCODING = "Content-Transfer-Encoding: "

@@ -99,8 +99,10 @@ def _part(container: str, data: memoryview, channel: Channel | None) -> Generato
                 candidates = _audio_tracks(container, media)
                 tracks = len(candidates)
                 track = candidates[number]
-                losses = Losses(container, track.codec_context.name, data)
-                with closing(_track(media, track, losses, channel)) as blocks:
+                # Where it cannot be opened, its name is gone: reading it then ends the process.
+                codec = track.codec_context.name
+                losses = Losses(container, codec, data)
+                with closing(_track(media, track, codec, losses, channel)) as blocks:
                     for block in blocks:
                         lost += block.left_out
                         found = found or bool(block.pcm)
@@ -138,11 +140,13 @@ def _audio_tracks(container: str, media: InputContainer) -> list[av.AudioStream]
     return tracks
 
 
-def _track(media: InputContainer, track: av.AudioStream, losses: Losses, channel: Channel | None) -> Generator[Block]:
+def _track(
+    media: InputContainer, track: av.AudioStream, codec: str, losses: Losses, channel: Channel | None
+) -> Generator[Block]:
     with closing(Mixer(channel)) as mixer:
         for packet in _packets(media, track):
             losses.reached(packet)
-            for frame in _frames(track.codec_context, packet, losses):
+            for frame in _frames(track.codec_context, codec, packet, losses):
                 losses.decoded(frame)
                 for pcm in mixer.feed(frame):
                     yield Block(pcm, losses.take())
@@ -153,13 +157,13 @@ def _track(media: InputContainer, track: av.AudioStream, losses: Losses, channel
 
 
 def _frames(
-    decoder: av.AudioCodecContext, packet: av.Packet[av.AudioStream], losses: Losses
+    decoder: av.AudioCodecContext, codec: str, packet: av.Packet[av.AudioStream], losses: Losses
 ) -> Iterator[av.AudioFrame]:
     """Yield what can be decoded of a packet."""
-    pieces = amr.frames_of(decoder.name, packet)
+    pieces = amr.frames_of(codec, packet)
     for piece in pieces:
-        if amr.is_pause(decoder.name, piece):
-            yield amr.silence(decoder.name)
+        if amr.is_pause(codec, piece):
+            yield amr.silence(codec)
             continue
         try:
             frames = decoder.decode(piece)

@@ -27,12 +27,12 @@ def missing_bytes(container: str, data: memoryview, heard: int) -> int:
     return max(0, announced - heard) if announced < _LARGEST else 0
 
 
-def is_cut(container: str, data: memoryview) -> bool:
-    """Return whether the file announces more bytes than it has."""
+def bytes_behind_end(container: str, data: memoryview) -> int:
+    """Return how many bytes the whole file announces that it does not have."""
     announced = None
     with suppress(struct.error):
         announced = _whole(container, data)
-    return announced is not None and len(data) < announced < _LARGEST
+    return max(0, announced - len(data)) if announced is not None and announced < _LARGEST else 0
 
 
 def announced_seconds(container: str, data: memoryview, track: int) -> float | None:

@@ -3,7 +3,7 @@
 import av
 from av.container import InputContainer
 
-from .announced import announced_seconds, fragments_of, is_cut, missing_bytes
+from .announced import announced_seconds, bytes_behind_end, fragments_of, missing_bytes
 from .frames import FRAMES
 from .streams import bytes_cut_off
 
@@ -19,7 +19,7 @@ _LENGTH_TOLD = ("mov", "flac", "caf", "aiff", "w64", "ogg", "wv")
 _NO_PADDING = ("matroska", "flv")
 """Containers of which the bytes behind the last packet were sound, where they do not tell how long they are."""
 
-_PAUSING = ("matroska", "flv", "mov")
+_PAUSING = ("matroska", "flv")
 """Containers in which time may pass without a packet: such a pause is part of the length that they tell."""
 
 _WHOLE_PACKETS = ("avi", "caf")
@@ -87,8 +87,9 @@ class Losses:
         elif packet.pts is not None:
             self._compare_times(packet, float(packet.pts * packet.time_base))
         self._is_timed = packet.pts is not None
-        if self._decoded_of_packet and self._packet - self._longest_packet >= _SHORTEST_GAP:
-            self._count_pause(self._packet - self._longest_packet)
+        if self._container == "mov" and self._decoded_of_packet and self._packet > self._longest_packet + _SHORTEST_GAP:
+            # It tells how long each packet lasts, and has no gaps between them.
+            self._pauses += self._packet - self._longest_packet
         self._packet = float((packet.duration or 0) * packet.time_base)
         self._decoded_of_packet = 0.0
         self._payload += packet.size
@@ -117,7 +118,10 @@ class Losses:
         is_only_track = len(media.streams) == 1
         missing = self._seconds_in(bytes_cut_off(self._container, self._data, track.id))
         if (told := self._length(media, track)) is not None:
-            missing = told - self._decoded - self._left_out - self._pauses - self._padding()
+            missing = told - self._decoded - self._left_out - self._padding()
+            removed = self._seconds_in(bytes_behind_end(self._container, self._data)) if is_only_track else 0.0
+            # Where bytes were taken out, the clock jumps as it does in a pause.
+            missing = missing - self._pauses if missing - self._pauses >= removed / 2 else min(missing, removed)
         elif self._container in FRAMES:
             missing = self._seconds_in(self._size - self._payload)
         elif self._container in _NO_PADDING and is_only_track:
@@ -136,10 +140,6 @@ class Losses:
         taken = max(0.0, self._pending)
         self._pending -= taken
         return taken
-
-    def _count_pause(self, seconds: float) -> None:
-        if self._container in _PAUSING:
-            self._pauses += seconds
 
     def _padding(self) -> float:
         """Return by how much the last packet is shorter than the container counts it."""
@@ -168,8 +168,8 @@ class Losses:
                 -_CORRECTION <= gap < -_SHORTEST_GAP / 3 and self._left_out > -gap
             ):
                 self._lose(gap)
-            elif gap >= _SHORTEST_GAP:
-                self._count_pause(gap)
+            elif gap >= _SHORTEST_GAP and self._container in _PAUSING:
+                self._pauses += gap
         self._time_end = end
 
     def _passed_over(self, packet: av.Packet[av.AudioStream], gap: float) -> bool:
@@ -190,7 +190,7 @@ class Losses:
         if self._container == "wav" and self._codec != "flac":
             # Of others, the bytes tell.
             return None
-        if len(media.streams) == 1 or self._container == "avi" or is_cut(self._container, self._data):
+        if len(media.streams) == 1 or self._container == "avi" or bytes_behind_end(self._container, self._data):
             if self._container == "matroska":
                 return media.duration / av.time_base if media.duration else None
             return announced_seconds(self._container, self._data, track.index)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import cache
 
 import pytest
-from spark_audio_proxy.transcode.announced import announced_seconds, fragments_of, is_cut, missing_bytes
+from spark_audio_proxy.transcode.announced import announced_seconds, bytes_behind_end, fragments_of, missing_bytes
 from spark_audio_proxy.transcode.frames import FRAMES
 from spark_audio_proxy.transcode.streams import bytes_cut_off
 
@@ -142,6 +142,8 @@ MORE_FORMATS = {
     "FLAC in Ogg": ("ogg", "flac"),
     "FLAC in Matroska": ("matroska", "flac"),
     "FLAC in AVI": ("avi", "flac"),
+    "MP3 in MP4": ("mp4", "libmp3lame"),
+    "AC-3 in MOV": ("mov", "ac3"),
     "asf": ("asf", "libmp3lame"),
 }
 
@@ -227,6 +229,17 @@ def test_a_pause_is_no_loss(container: str, codec: str, rate: int) -> None:
         result = decoded(file[: len(file) * 4 // 5])
         assert result.left_out > 0.5
         assert result.all_seconds == pytest.approx(SECONDS, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("container", "codec"), [("flv", "libmp3lame"), ("flv", "aac"), ("avi", "libmp3lame"), ("matroska", "flac")]
+)
+def test_bytes_that_were_taken_out_of_a_file_that_tells_its_length_are_counted(container: str, codec: str) -> None:
+    """Where the clock jumps, it is no pause: the file is shorter than it says."""
+    file = recorded(container, codec, SECONDS, sample_rate=44_100)
+    result = decoded(removed(file, 0.75))
+    assert result.left_out > 0.1
+    assert result.all_seconds == pytest.approx(decoded(file).seconds, abs=0.2)
 
 
 def avi_of_length(length: int) -> bytes:
@@ -320,7 +333,7 @@ def test_a_head_without_a_size_announces_nothing(container: str, head: bytes) ->
         data = memoryview(head)[:size]
         assert missing_bytes(container, data, 0) == 0
         assert announced_seconds(container, data, 0) is None
-        assert not is_cut(container, data)
+        assert bytes_behind_end(container, data) == 0
 
 
 def test_most_files_have_no_fragments() -> None:

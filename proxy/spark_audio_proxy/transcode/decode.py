@@ -160,8 +160,7 @@ def _frames(
     decoder: av.AudioCodecContext, codec: str, packet: av.Packet[av.AudioStream], losses: Losses
 ) -> Iterator[av.AudioFrame]:
     """Yield what can be decoded of a packet."""
-    pieces = amr.frames_of(codec, packet)
-    for piece in pieces:
+    for piece in amr.frames_of(codec, packet):
         if amr.is_pause(codec, piece):
             yield amr.silence(codec)
             continue
@@ -169,7 +168,7 @@ def _frames(
             frames = decoder.decode(piece)
         except FFmpegError, ValueError:
             # A ValueError is PyAV's, where libav found no decoder for what the head says.
-            losses.undecodable(packet, 1 / len(pieces))
+            losses.undecodable(packet, None if piece is packet else amr.SECONDS)
             continue
         yield from frames
 

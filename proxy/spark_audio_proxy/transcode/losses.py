@@ -104,12 +104,12 @@ class Losses:
         if not self._is_timed and self._time_end is not None:
             self._time_end += seconds
 
-    def undecodable(self, packet: av.Packet[av.AudioStream], share: float) -> None:
-        """Count the last packet as lost, or a `share` of it, from 0 to 1."""
+    def undecodable(self, packet: av.Packet[av.AudioStream], seconds: float | None = None) -> None:
+        """Count the last packet as lost, or so many `seconds` of it."""
         if self._read_frame is not None:
             self._count_junk(packet.size - self._junk_in_packet)
-        elif packet.duration:
-            self._lose(share * float(packet.duration * packet.time_base))
+        else:
+            self._lose(float((packet.duration or 0) * packet.time_base) if seconds is None else seconds)
         self._decoded_of_packet = self._longest_packet
 
     def ended(self, media: InputContainer, track: av.AudioStream) -> None:

@@ -213,7 +213,7 @@ _CHARSETS = re.compile(
 
 def _charset(content_type: str) -> str:
     """Return the charset that a field is written in: UTF-8 where none is told, or one that is not known."""
-    name = parse_options_header(content_type)[1].get("charset", "")
+    name = parse_options_header(content_type)[1].get("charset", "") if ";" in content_type else ""
     if _CHARSETS.fullmatch(name):
         with suppress(LookupError):
             return codecs.lookup(name).name

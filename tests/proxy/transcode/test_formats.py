@@ -224,6 +224,12 @@ def test_pauses_of_amr_are_silence(name: str, together: int) -> None:
     assert result.pcm.count(bytes(32_000)) >= 1
 
 
+def test_a_packet_of_amr_may_hold_any_number_of_frames() -> None:
+    """Time is linear in its bytes, and none but the first is read for the first."""
+    packet = av.Packet(b"\x7c" * 4_000_000)
+    assert next(frames_of("amrnb", packet)).size == 1
+
+
 def test_what_is_lost_of_amr_is_counted() -> None:
     """Frames that say that their speech was lost, one by one."""
     kinds = [*[8] * 20, *[14] * 10, *[8] * 20]

@@ -211,6 +211,12 @@ _FORM = b"".join(
     )
 )
 _AUDIO = base64.b64encode(_WAV).decode()
+_CODED_FORM = (
+    _FORM.replace(b"audio/wav\r\n", b"audio/wav\r\nContent-Transfer-Encoding: base64\r\n")
+    .replace(_WAV, _AUDIO.encode())
+    .replace(b"\r\n\r\nword", b"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nw=6Frd=\r\n")
+    .replace(b"\r\n\r\nen-US", b"\r\nContent-Type: text/plain; charset=utf-16\r\n\r\n\xff\xfee\0n\0")
+)
 _MOMENT = "2026-11-01T12:00:00.000+00:00"
 _CANARY = {"at": _MOMENT, "latency": 0.1, "outcome": "success", "detail": ""}
 _CHANGE = {"at": _MOMENT, "from": "healthy", "to": "wedged", "evidence": "CUDA error", "by_hand": True}
@@ -248,7 +254,7 @@ TARGETS: Mapping[str, Target] = {
         wav_heads, (_WAV, wav_header(22_050) + b"\0\0" * 9, b"RIFF\0\0\0\0WAVELIST\4\0\0\0abcd" + _WAV[12:])
     ),
     "recordings": Target(recordings.decode_anything, recordings.SEEDS, cases=150),
-    "forms": Target(forms, (_FORM, _FORM.replace(b'; filename="a.wav"', b""), b"--x1--")),
+    "forms": Target(forms, (_FORM, _FORM.replace(b'; filename="a.wav"', b""), b"--x1--", _CODED_FORM)),
     "uploads-in-json": Target(
         uploads_in_json,
         (

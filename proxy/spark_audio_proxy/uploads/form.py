@@ -141,12 +141,18 @@ def read_json(body: bytes | bytearray) -> Json:
         raise bad_request(f"The body cannot be read. {err}") from err
 
 
+_AUDIO = ("input_audio", "file")
+
+
 def read_form_in_json(body: bytearray) -> Form:
     """Return the form in a JSON body: the audio in base64, as `input_audio` (OpenRouter, Open WebUI) or `file`."""
     document = read_json(body)
     # What the audio is decoded to takes its place.
     body.clear()
-    audio = document.get("input_audio", document.get("file")) if isinstance(document, dict) else None
+    audios = [document[name] for name in _AUDIO if document.get(name) is not None] if isinstance(document, dict) else []
+    if len(audios) > 1:
+        raise bad_request("The body holds two recordings, `input_audio` and `file`: send one.", "input_audio")
+    audio = audios[0] if audios else None
     data = audio.get("data") if isinstance(audio, dict) else audio
     if not isinstance(document, dict) or not isinstance(data, str):
         raise bad_request('The body must hold {"input_audio": {"data": base64}}.', "input_audio")
@@ -156,7 +162,7 @@ def read_form_in_json(body: bytearray) -> Form:
         raise bad_request("`input_audio.data` is not base64.", "input_audio") from err
     fields: dict[str, list[str]] = {}
     for name, value in document.items():
-        if name not in ("input_audio", "file"):
+        if name not in _AUDIO:
             fields.setdefault(field_name(name), []).extend(_texts(value))
     return Form(fields, Upload(file))
 

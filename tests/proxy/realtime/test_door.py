@@ -158,6 +158,12 @@ class TestLimits:
             assert (await client.error())["code"] == "session_idle"
             assert await client.closed() == WSCloseCode.OK
 
+    async def test_answers_to_pings_say_nothing(self, start_proxy: StartProxy) -> None:
+        """A client library sends them by itself, whatever has become of the client."""
+        proxy = await start_proxy(limits=Limits(idle=0.2, heartbeat=0.02))
+        async with realtime(proxy) as client:
+            assert (await client.error())["code"] == "session_idle"
+
     async def test_a_client_that_does_not_read(self, start_proxy: StartProxy) -> None:
         """It asks for more than it takes, and is cut off."""
         proxy = await start_proxy(limits=Limits(unsent=5))

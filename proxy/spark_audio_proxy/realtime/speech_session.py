@@ -47,6 +47,7 @@ class SpeechSession:
         self._wish: SpeechWish | None = None
         self._count = 0
         self._open: Utterance | None = None
+        self._is_refusing = False
         self._current: Utterance | None = None
         self._waiting: asyncio.Queue[Utterance] = asyncio.Queue()
         self._is_closing = False
@@ -100,8 +101,8 @@ class SpeechSession:
     def _add(self, text: Json) -> None:
         if not isinstance(text, str):
             raise bad_request("`text` must be a string.", "text")
-        utterance = self._open or self._begin()
-        if not text or utterance.has_failed:
+        utterance = self._written()
+        if not text or utterance is None or utterance.has_failed:
             return
         characters = utterance.characters + len(text)
         try:
@@ -114,10 +115,17 @@ class SpeechSession:
             return
         self._journal.tell(InputTaken(characters=len(text)))
 
-    def _begin(self) -> Utterance:
+    def _written(self) -> Utterance | None:
+        """Return the utterance that is being written, a new one if need be; None where it was refused.
+
+        Raises Problem 400 without settings, and 429 where too many wait already.
+        """
+        if self._open or self._is_refusing:
+            return self._open
         if self._wish is None:
             raise bad_request("Send session.config first.", "type", "not_configured")
         if self._waiting.qsize() >= self._most:
+            self._is_refusing = True
             raise Problem(429, f"{self._most} utterances of this session wait already.", code="utterances_full")
         self._open = utterance = Utterance(self._count, self._wish, Share(self._memory))
         self._count += 1
@@ -125,19 +133,22 @@ class SpeechSession:
         return utterance
 
     def _end_utterance(self) -> None:
-        utterance = self._open or self._begin()
-        utterance.end()
-        self._open = None
+        try:
+            if utterance := self._written():
+                utterance.end()
+        finally:
+            self._open, self._is_refusing = None, False
 
     async def _cancel(self) -> None:
         await self.close()
         self._open = self._current = None
+        self._is_refusing = False
         self._speaking = asyncio.create_task(self._speak_all(), name="speech")
         self._connection.tell({"type": "input.cancelled", "utterance_index": self._count - 1})
 
     def _finish(self) -> None:
         if self._open:
-            self._end_utterance()
+            self._open.end()
         self._is_closing = True
         self._waiting.shutdown()
 

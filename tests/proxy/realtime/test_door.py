@@ -86,6 +86,13 @@ class TestGarbage:
             assert (error["type"], error["param"]) == ("invalid_request_error", param)
             await client.set_up()
 
+    @pytest.mark.parametrize(("event_id", "repeated"), [("x" * 512, True), ("x" * 513, False), (7, False)])
+    async def test_an_error_names_its_event(self, proxy: Proxy, event_id: str | int, *, repeated: bool) -> None:
+        """It does not send megabytes back."""
+        async with realtime(proxy) as client:
+            await client.send("nonsense", event_id=event_id)
+            assert (await client.error())["event_id"] == (event_id if repeated else None)
+
     async def test_binary_messages(self, proxy: Proxy) -> None:
         async with realtime(proxy) as client:
             await client.socket.send_bytes(b"\x00\x01")

@@ -237,17 +237,26 @@ class TestLimits:
             assert (await writer.say(TEXT)).order == DONE
 
     async def test_too_many_that_wait(self, start_proxy: StartProxy) -> None:
+        """Of one that was refused nothing is spoken, whatever has room meanwhile."""
         async with gated(start_proxy, limits=Limits(turns=2)) as (proxy, nim), writing(proxy) as writer:
             await writer.write("Zero.")
             await writer.send("input.done")
             await nim.asked.get()
-            for text in ("One.", "Two.", "Three."):
+            for text in ("One.", "Two."):
                 await writer.write(text)
-                if text != "Three.":
-                    await writer.send("input.done")
+                await writer.send("input.done")
+            await writer.write("Turn off")
             assert (await writer.error())["code"] == "utterances_full"
             nim.opened.set()
             assert [(await writer.until()).order for _ in range(3)] == [DONE] * 3
+            await writer.write(" the light.")
+            await writer.send("input.done")
+            heard = await writer.say("Good night.")
+            assert heard.order == DONE
+            assert heard.events[0]["utterance_index"] == 3
+        assert [asked.fields["text"] for asked in nim.fake.posts(SYNTHESIZE_ONLINE)] == [
+            *("Zero.", "One.", "Two.", "Good night.")
+        ]
 
     async def test_too_many_sessions(self, start_proxy: StartProxy) -> None:
         """One address has half of all places, whatever its sessions are for."""

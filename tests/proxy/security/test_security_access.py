@@ -109,8 +109,9 @@ def test_the_bounds_are_those_of_the_code() -> None:
         "a form": f"{form_reader.MOST_PARTS} parts, 16 headers each, {form_reader.LARGEST_FIELD >> 20} MiB for a field",
         "JSON": f"{LARGEST_REQUEST >> 20} MiB for a speech request; {documents.MOST_VALUES:,} values; "
         f"{documents.MOST_DEPTH} levels",
-        "a session over a WebSocket": f"{sessions.largest_message >> 20} MiB for a message; {sessions.sessions} at once, "
-        f"{sessions.sessions // 2} from one address; {sessions.turns} turns or texts that wait",
+        "a session over a WebSocket": f"{sessions.largest_message >> 20} MiB for a message; "
+        f"{sessions.sessions} at once, {sessions.sessions // 2} from one address; "
+        f"{sessions.turns} turns or texts that wait",
         "a recording": f"{usual.max_audio / 3600:.0f} hours; {rates[0] // 1000} to {rates[-1] // 1000} kHz",
         "decoding one": f"a process of its own: {decoder.SPARE_SECONDS} s of processor time, and 1 s more for each "
         f"{decoder.SLOWEST} s of audio; {decoder.MEMORY >> 20} MiB of memory beside the recording, "

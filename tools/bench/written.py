@@ -207,7 +207,7 @@ WAYS: Mapping[str, Way] = {
 
 
 async def measure(plan: Plan) -> Findings:
-    """Measure by this plan, the full one in about five minutes. Raises ToolError."""
+    """Measure by this plan, the full one in about six minutes. Raises ToolError."""
     heard: dict[tuple[str, str], list[Listener]] = {}
     loads = [os.getloadavg()[0]]
     async with (

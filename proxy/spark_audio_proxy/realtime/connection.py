@@ -20,6 +20,9 @@ from .settings import Document
 
 LOGGER = logging.getLogger(__name__)
 
+LARGEST_PIECE = 1 << 16
+"""Bytes of audio in one message: many clients take a MiB at most."""
+
 
 class Session(Protocol):
     """What a connection serves."""
@@ -42,8 +45,8 @@ class Connection:
         """`request` opened the socket, which is not prepared yet."""
         self.socket = socket
         self._request, self._limits = request, limits
-        self._unsent: asyncio.Queue[Document | bytes] = asyncio.Queue(limits.unsent)
-        self._sent = 0
+        self._unsent: asyncio.Queue[tuple[WSMsgType, bytes]] = asyncio.Queue(limits.unsent)
+        self._unsent_bytes = self._sent = 0
         self._errors = 0
         self._is_stopped = False
 
@@ -74,19 +77,26 @@ class Connection:
                 raise error
         await self.socket.close(code=WSCloseCode.GOING_AWAY if self._is_stopped else WSCloseCode.OK)
 
-    def tell(self, event: Document | bytes) -> None:
+    def tell(self, event: Document) -> None:
         """Send it in its turn. Who does not read what it has asked for is cut off."""
-        try:
-            self._unsent.put_nowait(event)
-        except asyncio.QueueFull:
-            self._cut("does not read its events")
-        except asyncio.QueueShutDown:
-            return
+        self._put(WSMsgType.TEXT, json.dumps(event).encode())
 
     async def deliver(self, audio: bytes) -> None:
-        """Send a binary message in its turn, and wait until it is on its way: as long as the client takes some."""
-        self.tell(audio)
-        await self._unsent.join()
+        """Send it in binary messages, in their turn, and wait until they are on their way."""
+        for at in range(0, len(audio), LARGEST_PIECE):
+            self._put(WSMsgType.BINARY, audio[at : at + LARGEST_PIECE])
+            await self._unsent.join()
+
+    def _put(self, kind: WSMsgType, data: bytes) -> None:
+        self._unsent_bytes += len(data)
+        try:
+            self._unsent.put_nowait((kind, data))
+        except asyncio.QueueShutDown:
+            return
+        except asyncio.QueueFull:
+            self._cut("does not read its events")
+        if self._unsent_bytes > self._limits.unsent_bytes:
+            self._cut("does not read its events")
 
     def refuse(self, problem: Problem, caused_by: Json = None) -> None:
         """Tell the client what is wrong, with an event that has this id if it was one."""
@@ -107,11 +117,11 @@ class Connection:
         watched = Watched(transport, lambda: self._sent, lambda: self._cut("takes nothing"), self._limits.untaken)
         with suppress(asyncio.QueueShutDown, ConnectionError):
             while True:
-                event = await self._unsent.get()
-                data = event if isinstance(event, bytes) else json.dumps(event).encode()
+                kind, data = await self._unsent.get()
+                self._unsent_bytes -= len(data)
                 with watched:
                     self._sent += len(data)
-                    await self.socket.send_frame(data, WSMsgType.BINARY if isinstance(event, bytes) else WSMsgType.TEXT)
+                    await self.socket.send_frame(data, kind)
                 self._unsent.task_done()
 
     async def _receive(self, session: Session) -> None:

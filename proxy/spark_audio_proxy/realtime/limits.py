@@ -30,6 +30,9 @@ class Limits:
     unsent: int = 1000
     """Events that wait to be sent."""
 
+    unsent_bytes: int = 8 << 20
+    """Of all of them: settings and ids that a client sends come back to it."""
+
     errors: int = 100
     """Events of the client's that make no sense."""
 

@@ -90,13 +90,13 @@ class SpeechSession:
             self._waiting.get_nowait().drop()
 
     async def _configure(self, event: Document) -> None:
-        if self._open:
+        if self._open or (self._is_refusing and self._wish):
             raise bad_request(
                 "An utterance is being written: send input.done or input.cancel first.", "type", "utterance_open"
             )
         wish = read_wish(event, USUAL_FORMAT)
         await check_voice(self._magpie, wish, self._settings)
-        self._wish = wish
+        self._wish, self._is_refusing = wish, False
 
     def _add(self, text: Json) -> None:
         if not isinstance(text, str):
@@ -122,11 +122,12 @@ class SpeechSession:
         """
         if self._open or self._is_refusing:
             return self._open
+        self._is_refusing = True
         if self._wish is None:
             raise bad_request("Send session.config first.", "type", "not_configured")
         if self._waiting.qsize() >= self._most:
-            self._is_refusing = True
             raise Problem(429, f"{self._most} utterances of this session wait already.", code="utterances_full")
+        self._is_refusing = False
         self._open = utterance = Utterance(self._count, self._wish, Share(self._memory))
         self._count += 1
         self._waiting.put_nowait(utterance)

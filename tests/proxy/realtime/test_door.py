@@ -185,6 +185,21 @@ class TestLimits:
                     await client.send("session.update", session=TALKATIVE)
             await left.get()
 
+    async def test_a_client_that_does_not_read_what_is_long(self, start_proxy: StartProxy) -> None:
+        """What it sends comes back to it: few events can be many bytes."""
+        proxy = await start_proxy()
+        left = ended(proxy)
+        audio: Document = {"input": {"transcription": {"model": "x" * 1_000_000}}}
+        async with realtime(proxy) as client:
+            assert client.socket._response.connection is not None  # noqa: SLF001
+            transport = client.socket._response.connection.transport  # noqa: SLF001
+            assert isinstance(transport, asyncio.Transport)
+            transport.pause_reading()
+            with pytest.raises(ConnectionError):
+                for _ in range(40):
+                    await client.send("session.update", session={"type": "transcription", "audio": audio})
+            assert (await left.get()).outcome == "gone"
+
     async def test_a_client_that_takes_nothing_at_all(self, start_proxy: StartProxy) -> None:
         """Not even what is in no buffer any more."""
         proxy = await start_proxy(limits=Limits(untaken=0.05, unsent=1_000_000))

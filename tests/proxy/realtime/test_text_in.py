@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 from aiohttp import WSCloseCode
 from embedded_spark import EmbeddedSpark
+from spark_audio_proxy.realtime.connection import LARGEST_PIECE
 from spark_audio_proxy.transcode.encode import FORMATS
 from spark_engine.healing.health import State
 from spark_engine.models import Json
 from spark_engine.speech.audio import WavReader
 from spark_engine.speech.replacements import Replacements
 
+from tests.fakes import magpie
 from tests.fakes.engines import FakeRecognizer, FakeSynthesizer
 from tests.fakes.magpie import SECONDS_PER_CHARACTER, SYNTHESIZE_ONLINE
 from tests.helpers.proxy.embedded_bench import LOUD
@@ -93,6 +95,21 @@ async def test_every_format_is_the_one_of_a_whole_text(proxy: Proxy, name: str) 
         assert seconds_in(first.audio) == seconds_in(second.audio) == seconds_in(whole)
     else:
         assert first.audio == second.audio == whole
+
+
+async def test_no_message_is_too_large_for_a_client(start_proxy: StartProxy) -> None:
+    """Although the server answers a whole sentence at once; a MiB is the most that many take."""
+    text = "The kitchen light is on while the front door is locked"
+    proxy = await start_proxy(speaking=magpie.nim_offline())
+    async with writing(proxy, speed=0.25) as writer:
+        await writer.write(text)
+        await writer.send("input.done")
+        assert isinstance(await writer.next(), dict)
+        sizes = []
+        while isinstance(piece := await writer.next(), bytes):
+            sizes.append(len(piece))
+    assert max(sizes) == LARGEST_PIECE
+    assert sum(sizes) / 2 / 24_000 == pytest.approx(4 * len(text) * SECONDS_PER_CHARACTER, rel=0.02)
 
 
 async def test_the_fields_are_those_of_a_whole_text(proxy: Proxy) -> None:

@@ -1,12 +1,12 @@
 """Speech from text that is still being written: who may ask for it, what goes wrong, and what ends a session."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 
 import pytest
 from aiohttp import WSCloseCode, WSServerHandshakeError, web
-from spark_audio_proxy.app_state import UPLOADS
+from spark_audio_proxy.app_state import SPEAKING, UPLOADS
 from spark_audio_proxy.realtime.limits import Limits
 from spark_audio_proxy.speaking import FASTEST
 from spark_audio_proxy.uploads.admission import Share
@@ -183,6 +183,9 @@ class TestGarbage:
             await writer.send(kind, text=TEXT, event_id="mine")
             error = await writer.error()
             assert (error["code"], error["event_id"]) == ("not_configured", "mine")
+            if kind == "input.text":
+                # Said once, not for each token.
+                await writer.write(*WORDS * 20)
             await writer.send("session.config")
             assert (await writer.say(TEXT)).order == DONE
 
@@ -227,6 +230,34 @@ class TestLimits:
             assert (await writer.say(TEXT)).order == DONE
         assert said(proxy) == [SENTENCES[0], *SENTENCES]
 
+    async def test_a_cancel_in_the_queue(self, start_proxy: StartProxy, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It gives the place back."""
+        async with gated(start_proxy, concurrency=1, queue=1) as (proxy, nim), AsyncExitStack() as stack:
+            asks, gate = asyncio.Queue[bool](), proxy.app[SPEAKING]
+            take_turn = gate.turn
+
+            def turn(*, first: bool) -> AbstractAsyncContextManager[None]:
+                asks.put_nowait(first)
+                return take_turn(first=first)
+
+            monkeypatch.setattr(gate, "turn", turn)
+            busy, waiting, later = [await stack.enter_async_context(writing(proxy)) for _ in range(3)]
+            await busy.write(TEXT)
+            await busy.send("input.done")
+            await nim.asked.get()
+            await waiting.write(TEXT)
+            await waiting.send("input.done")
+            await asks.get()
+            await asks.get()
+            assert (await later.say(TEXT)).error()["code"] == "queue_full"
+            await waiting.send("input.cancel")
+            await waiting.until("input.cancelled")
+            await later.write("Good night.")
+            await later.send("input.done")
+            nim.opened.set()
+            assert (await later.until()).order == DONE
+            assert (await busy.until()).order == DONE
+
     async def test_no_memory_for_a_text(self, proxy: Proxy) -> None:
         others = Share(proxy.app[UPLOADS])
         others.hold(proxy.app[UPLOADS]._limit)  # noqa: SLF001
@@ -247,6 +278,8 @@ class TestLimits:
                 await writer.send("input.done")
             await writer.write("Turn off")
             assert (await writer.error())["code"] == "utterances_full"
+            await writer.send("session.config", voice="Mia")
+            assert (await writer.error())["code"] == "utterance_open"
             nim.opened.set()
             assert [(await writer.until()).order for _ in range(3)] == [DONE] * 3
             await writer.write(" the light.")

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,8 @@ from embedded_spark import EmbeddedSpark
 from spark_audio_proxy.realtime.connection import LARGEST_PIECE
 from spark_audio_proxy.transcode.encode import FORMATS
 from spark_engine.healing.health import State
-from spark_engine.models import Json
+from spark_engine.models import Audio, Json
+from spark_engine.speech import speaking
 from spark_engine.speech.audio import WavReader
 from spark_engine.speech.replacements import Replacements
 
@@ -182,8 +183,17 @@ class TestUtterances:
         assert seconds(heard.audio) == pytest.approx(0.2, abs=0.01)
         assert said(proxy) == []
 
-    async def test_a_pause_of_the_text_is_not_heard(self, proxy: Proxy) -> None:
+    async def test_a_pause_of_the_text_is_not_heard(self, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
         """Where a writer calls a tool; the sentence before it is spoken at once all the same."""
+        fills: list[bool] = []
+
+        def watched(
+            sentences: AsyncGenerator[str | None], synthesize: speaking.Synthesize, *, speed: float, fills_pauses: bool
+        ) -> AsyncGenerator[Audio]:
+            fills.append(fills_pauses)
+            return speaking.speak(sentences, synthesize, speed=speed, fills_pauses=fills_pauses)
+
+        monkeypatch.setattr("spark_engine.spark.speak", watched)
         async with writing(proxy) as writer:
             await writer.write("One moment.")
             assert isinstance(await writer.next(), dict)
@@ -193,6 +203,7 @@ class TestUtterances:
         assert said(proxy) == ["One moment.", "The door is closed."]
         expected = (len("One moment.") + len("The door is closed.")) * SECONDS_PER_CHARACTER
         assert seconds(first + heard.audio) == pytest.approx(expected, abs=0.01)
+        assert fills == [False]
 
     async def test_the_next_one_waits_for_its_turn(self, start_proxy: StartProxy) -> None:
         async with gated(start_proxy) as (proxy, nim), writing(proxy) as writer:

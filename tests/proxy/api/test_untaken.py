@@ -1,7 +1,6 @@
 """Callers who stop reading hold a place at a service for a minute; those who read slowly, for as long as that takes."""
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable
 from contextlib import suppress
@@ -31,7 +30,6 @@ from tests.helpers.proxy.callers import (
 )
 from tests.helpers.proxy.raw_http import request
 from tests.helpers.proxy.running_proxy import StartProxy
-from tests.helpers.proxy.text_in import STREAM
 
 __all__ = ["paused"]
 
@@ -143,55 +141,6 @@ async def test_a_slow_reader_gets_the_whole_answer(start_proxy: StartProxy, minu
     texts = [asked.fields["text"] for asked in proxy.magpie.posts(SYNTHESIZE_ONLINE)]
     samples = sum(round(len(text) * SECONDS_PER_CHARACTER * 22_050) for text in texts)
     assert len(caller.taken.partition(b"\r\n\r\n")[2]) == len(wav_header(22_050)) + 2 * samples
-
-
-GOODBYE = b"\x88\x80" + bytes(4)
-
-
-def session(url: str) -> bytes:
-    """A session that has this story spoken: the handshake, and messages with a mask that changes nothing."""
-    head = [f"GET {STREAM} HTTP/1.1", f"Host: {url.removeprefix('http://')}", "Upgrade: websocket"]
-    key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
-    messages = [{"type": "session.config"}, {"type": "input.text", "text": LONG}, {"type": "session.close"}]
-    frames = (framed(json.dumps(message).encode()) for message in messages)
-    return "\r\n".join([*head, "Connection: Upgrade", key, "Sec-WebSocket-Version: 13", "", ""]).encode() + b"".join(
-        frames
-    )
-
-
-def framed(text: bytes) -> bytes:
-    """A text message of less than 64 KiB."""
-    return b"\x81\xfe" + len(text).to_bytes(2) + bytes(4) + text
-
-
-async def test_a_session_is_as_patient_as_an_answer(start_proxy: StartProxy, minute: Minute, paused: PausedFor) -> None:
-    """With a listener who takes a sip every 50 s, and none after that."""
-    proxy = await start_proxy(speaking=talkative())
-    told, full = outcomes(proxy.app), paused(proxy.url)
-    async with calling(proxy.url, session(proxy.url), room=ROOM) as caller:
-        await full.wait()
-        for _ in range(6):
-            minute.passes(PAUSE)
-            await caller.take(SIP)
-        assert minute.looks > 1
-        assert told.empty()
-        await cut(minute, told)
-        await until_gone(told, STREAM)
-
-
-async def test_a_slow_listener_gets_all_of_it(start_proxy: StartProxy, minute: Minute, paused: PausedFor) -> None:
-    proxy = await start_proxy(speaking=talkative())
-    told, full = outcomes(proxy.app), paused(proxy.url)
-    async with calling(proxy.url, session(proxy.url), room=ROOM) as caller:
-        await full.wait()
-        for _ in range(3):
-            minute.passes(PAUSE)
-            await caller.take(SIP)
-        while b"session.done" not in caller.taken[-200:]:
-            caller.taken += await asyncio.get_running_loop().sock_recv(caller.connection, 1 << 16)
-        assert b'"error": false' in caller.taken[-400:]
-        await caller.say(GOODBYE)
-        assert (await told.get()).outcome == "ok"
 
 
 async def test_a_relayed_answer_that_is_not_read_is_cut(

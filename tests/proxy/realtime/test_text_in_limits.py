@@ -321,8 +321,11 @@ class TestLimits:
             assert (await writer.until()).order == DONE
             assert (await writer.error())["code"] == "session_idle"
 
-    async def test_a_listener_that_takes_nothing(self, start_proxy: StartProxy) -> None:
-        """It is cut off, and nothing is left behind."""
+    async def test_a_listener_that_takes_nothing(
+        self, start_proxy: StartProxy, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Its audio is made no faster than it is taken; it is cut off, and nothing is left behind."""
+        caplog.set_level("INFO", "spark_audio_proxy.realtime")
         proxy = await start_proxy(speaking=talkative(), limits=Limits(untaken=0.05))
         left = ended(proxy)
         async with writing(proxy, response_format="wav") as writer:
@@ -333,6 +336,7 @@ class TestLimits:
             # It would wait for the goodbye of the other side.
             writer.transport.abort()
         assert (served.outcome, served.status) == ("gone", 101)
+        assert caplog.messages == [f"{STREAM}: the client takes nothing"]
         assert at_rest(proxy)
 
 

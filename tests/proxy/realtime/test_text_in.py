@@ -9,6 +9,7 @@ import pytest
 from aiohttp import WSCloseCode
 from embedded_spark import EmbeddedSpark
 from spark_audio_proxy.realtime.connection import LARGEST_PIECE
+from spark_audio_proxy.realtime.limits import Limits
 from spark_audio_proxy.transcode.encode import FORMATS
 from spark_engine.healing.health import State
 from spark_engine.models import Audio, Json
@@ -99,9 +100,9 @@ async def test_every_format_is_the_one_of_a_whole_text(proxy: Proxy, name: str) 
 
 
 async def test_no_message_is_too_large_for_a_client(start_proxy: StartProxy) -> None:
-    """Although the server answers a whole sentence at once; a MiB is the most that many take."""
+    """Although the server answers a whole sentence at once: a MiB is the most that many take, and few messages wait."""
     text = "The kitchen light is on while the front door is locked"
-    proxy = await start_proxy(speaking=magpie.nim_offline())
+    proxy = await start_proxy(speaking=magpie.nim_offline(), limits=Limits(unsent=4))
     async with writing(proxy, speed=0.25) as writer:
         await writer.write(text)
         await writer.send("input.done")

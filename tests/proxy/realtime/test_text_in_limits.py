@@ -324,7 +324,7 @@ class TestLimits:
     async def test_a_listener_that_takes_nothing(
         self, start_proxy: StartProxy, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Its audio is made no faster than it is taken; it is cut off, and nothing is left behind."""
+        """It is cut off, and nothing is left behind."""
         caplog.set_level("INFO", "spark_audio_proxy.realtime")
         proxy = await start_proxy(speaking=talkative(), limits=Limits(untaken=0.05))
         left = ended(proxy)

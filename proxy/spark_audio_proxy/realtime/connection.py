@@ -94,8 +94,10 @@ class Connection:
         except asyncio.QueueShutDown:
             return
         except asyncio.QueueFull:
-            self._cut("does not read its events")
-        if self._unsent_bytes > self._limits.unsent_bytes:
+            is_full = True
+        else:
+            is_full = self._unsent_bytes > self._limits.unsent_bytes
+        if is_full:
             self._cut("does not read its events")
 
     def refuse(self, problem: Problem, caused_by: Json = None) -> None:

@@ -168,7 +168,7 @@ def at_rest(proxy: Proxy) -> bool:
     gate, memory = proxy.app[SPEAKING], proxy.app[UPLOADS]
     return (
         not proxy.app[SESSIONS].open
-        and not gate._inside  # noqa: SLF001 - they tell nobody how much is in use
+        and not gate._inside  # noqa: SLF001 - what is in use is not public
         and not memory._held  # noqa: SLF001
         and not names & {"speech", "session sender", "session receiver"}
     )

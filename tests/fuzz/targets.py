@@ -13,6 +13,7 @@ from spark_audio_proxy.api import speech, transcriptions
 from spark_audio_proxy.config import Settings
 from spark_audio_proxy.origins import is_loopback_host, is_own_host
 from spark_audio_proxy.problems import Problem, response_for
+from spark_audio_proxy.speaking import FASTEST, SLOWEST
 from spark_audio_proxy.transcode.passthrough import read_head, samples_of
 from spark_audio_proxy.uploads.audio_in_json import decode_audio
 from spark_audio_proxy.uploads.form import Form, Upload, read_form_in_json, read_json
@@ -101,7 +102,7 @@ def speech_requests(data: bytes) -> None:
     """A text to speak."""
     try:
         wanted = speech.read_request(read_json(data), Settings())
-        assert speech.SLOWEST <= wanted.speed <= speech.FASTEST
+        assert SLOWEST <= wanted.wish.speed <= FASTEST
     except Problem as problem:
         _told(problem)
 

@@ -11,6 +11,7 @@ from aiohttp import web
 from multipart import parse_options_header
 from spark_engine.models import Json
 from spark_engine.servers import documents
+from spark_engine.speech.language import read_language
 
 from spark_audio_proxy.app_state import SETTINGS, UPLOADS
 from spark_audio_proxy.problems import Problem, bad_request
@@ -139,6 +140,19 @@ def read_json(body: bytes | bytearray) -> Json:
         return documents.read_json(body)
     except ValueError as err:
         raise bad_request(f"The body cannot be read. {err}") from err
+
+
+def wanted_language(value: Json) -> str | None:
+    """Return the tag of the language that is asked for, None for any. Raises Problem 400 for what is no language."""
+    try:
+        match value:
+            case None:
+                return None
+            case str():
+                return read_language(value)
+    except ValueError:
+        pass
+    raise bad_request("`language` must be a language, such as en, en-US or English.", "language")
 
 
 _AUDIO = ("input_audio", "file")

@@ -172,9 +172,7 @@ def _on_television(
     others = television[start : start + len(spoken)]
     loudness = _level(voice) / _level(television) * 10 ** (-BELOW_VOICE[number % len(BELOW_VOICE)] / 20)
     end = (len(_hush(BEFORE)) + len(voice)) // FRAME_SAMPLES
-    return SpokenTurn(
-        language, purpose, TELEVISION, said, _in_room(spoken + others * loudness, ROOMS[0], said), end
-    )
+    return SpokenTurn(language, purpose, TELEVISION, said, _in_room(spoken + others * loudness, ROOMS[0], said), end)
 
 
 def readings(name: str, pcm: bytes) -> Iterator[SpokenTurn]:

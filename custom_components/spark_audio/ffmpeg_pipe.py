@@ -4,7 +4,8 @@ import asyncio
 from asyncio import StreamReader, StreamWriter
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass
 
 from homeassistant.exceptions import HomeAssistantError
 
@@ -15,16 +16,27 @@ CHUNK = 4096
 """Bytes that are read at once, less where there are less: 46 ms of 16-bit samples at 44.1 kHz."""
 
 
-def bare_samples(audio: Audio) -> tuple[str, ...]:
-    """Return how ffmpeg is told of samples without a header; it would look at them for longer without the first."""
-    return "-probesize", "32", "-f", "s16le", "-ar", str(audio.sample_rate), "-ac", "1"
+async def speech_through_ffmpeg(
+    ffmpeg: str, speech: AsyncGenerator[Audio], expected: int, *output: str, translation_key: str
+) -> AsyncGenerator[bytes]:
+    """Yield what ffmpeg makes of speech; as `through_ffmpeg`, but sooner.
 
-
-async def samples(first: Audio, rest: AsyncGenerator[Audio]) -> AsyncGenerator[bytes]:
-    """Yield the samples of all pieces."""
-    yield first.pcm
-    async for audio in rest:
-        yield audio.pcm
+    The program takes a tenth of a second to start, which it does while the first piece is being synthesised. `expected`
+    is the sample rate in Hz that the speech is likely to have; with another one, the program starts anew.
+    """
+    early = _started(ffmpeg, _bare_samples(expected), output, translation_key)
+    async with aclosing(speech), early as starting:
+        if (first := await anext(speech, None)) is None:
+            return
+        sound = _samples(first, speech)
+        if first.sample_rate == expected:
+            stream = _passed_through(await starting, sound, translation_key)
+        else:
+            bare = _bare_samples(first.sample_rate)
+            stream = through_ffmpeg(ffmpeg, bare, sound, *output, translation_key=translation_key)
+        async with aclosing(stream):
+            async for data in stream:
+                yield data
 
 
 async def through_ffmpeg(
@@ -36,26 +48,67 @@ async def through_ffmpeg(
     what `sound` raises, behind all audio that came before; HomeAssistantError with this `translation_key` where ffmpeg
     fails. The program ends with this generator, whatever ends it.
     """
-    process, stdin, stdout = await _start(ffmpeg, given, output, translation_key)
-    feeding = asyncio.create_task(_feed(stdin, sound))
+    async with (
+        _started(ffmpeg, given, output, translation_key) as starting,
+        aclosing(_passed_through(await starting, sound, translation_key)) as stream,
+    ):
+        async for data in stream:
+            yield data
+
+
+@dataclass(frozen=True, slots=True)
+class _Program:
+    """A running ffmpeg."""
+
+    process: Process
+    stdin: StreamWriter
+    stdout: StreamReader
+
+
+@asynccontextmanager
+async def _started(
+    ffmpeg: str, given: tuple[str, ...], output: tuple[str, ...], translation_key: str
+) -> AsyncGenerator[asyncio.Task[_Program]]:
+    """Start ffmpeg in the background, and end it, whatever it does then."""
+    starting = asyncio.create_task(_start(ffmpeg, given, output, translation_key))
     try:
-        while data := await stdout.read(CHUNK):
+        yield starting
+    finally:
+        (program,) = await asyncio.gather(starting, return_exceptions=True)
+        if isinstance(program, _Program):
+            if program.process.returncode is None:
+                program.process.kill()
+            # Reads what is left of its output, too: its pipe would stay open with that.
+            await program.process.communicate()
+
+
+async def _passed_through(
+    program: _Program, sound: AsyncGenerator[bytes], translation_key: str
+) -> AsyncGenerator[bytes]:
+    feeding = asyncio.create_task(_feed(program.stdin, sound))
+    try:
+        while data := await program.stdout.read(CHUNK):
             yield data
         await feeding
-        if status := await process.wait():
+        if status := await program.process.wait():
             raise _failed(translation_key, f"it ended with status {status}")
     finally:
         feeding.cancel()
-        if process.returncode is None:
-            process.kill()
         await asyncio.gather(feeding, return_exceptions=True)
-        # Reads what is left of its output, too: its pipe would stay open with that.
-        await process.communicate()
 
 
-async def _start(
-    ffmpeg: str, given: tuple[str, ...], output: tuple[str, ...], translation_key: str
-) -> tuple[Process, StreamWriter, StreamReader]:
+def _bare_samples(sample_rate: int) -> tuple[str, ...]:
+    """Return how ffmpeg is told of samples without a header; it would look at them for longer without the first."""
+    return "-probesize", "32", "-f", "s16le", "-ar", str(sample_rate), "-ac", "1"
+
+
+async def _samples(first: Audio, rest: AsyncGenerator[Audio]) -> AsyncGenerator[bytes]:
+    yield first.pcm
+    async for audio in rest:
+        yield audio.pcm
+
+
+async def _start(ffmpeg: str, given: tuple[str, ...], output: tuple[str, ...], translation_key: str) -> _Program:
     try:
         process = await asyncio.create_subprocess_exec(
             *(ffmpeg, "-hide_banner", "-loglevel", "error", *given, "-i", "pipe:0"),
@@ -68,7 +121,7 @@ async def _start(
         raise _failed(translation_key, err.strerror or type(err).__name__) from err
     if process.stdin is None or process.stdout is None:
         raise RuntimeError("ffmpeg was started without its pipes")
-    return process, process.stdin, process.stdout
+    return _Program(process, process.stdin, process.stdout)
 
 
 async def _feed(stdin: StreamWriter, sound: AsyncGenerator[bytes]) -> None:

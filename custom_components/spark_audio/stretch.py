@@ -6,7 +6,7 @@ from contextlib import aclosing
 from homeassistant.exceptions import ServiceValidationError
 
 from .const import DOMAIN, FASTEST, SLOWEST
-from .ffmpeg_pipe import bare_samples, samples, through_ffmpeg
+from .ffmpeg_pipe import speech_through_ffmpeg
 from .spark_engine.models import Audio
 from .spark_engine.speech.audio import SampleFramer
 
@@ -26,20 +26,16 @@ def read_speed(given: object) -> float:
     return speed
 
 
-async def stretched(ffmpeg: str, pieces: AsyncGenerator[Audio], speed: float) -> AsyncGenerator[Audio]:
+async def stretched(ffmpeg: str, pieces: AsyncGenerator[Audio], expected: int, speed: float) -> AsyncGenerator[Audio]:
     """Yield speech at `speed` times its tempo (0.5 to 2), a moment after it comes in. `ffmpeg` is the program to run.
 
-    Raises what `pieces` raise, behind all audio that came before; HomeAssistantError where ffmpeg fails. The program
-    ends with this generator, whatever ends it.
+    `expected` is the sample rate in Hz that the pieces are likely to have, and that of what is yielded. Raises what
+    `pieces` raise, behind all audio that came before; HomeAssistantError where ffmpeg fails. The program ends with this
+    generator, whatever ends it.
     """
-    async with aclosing(pieces):
-        if (first := await anext(pieces, None)) is None:
-            return
-        framer = SampleFramer()
-        sound, output = samples(first, pieces), ("-af", f"atempo={speed:g}", "-f", "s16le")
-        async with aclosing(
-            through_ffmpeg(ffmpeg, bare_samples(first), sound, *output, translation_key="stretch_failed")
-        ) as stream:
-            async for data in stream:
-                if pcm := framer.feed(data):
-                    yield Audio(pcm, first.sample_rate)
+    framer, output = SampleFramer(), ("-af", f"atempo={speed:g}", "-f", "s16le", "-ar", str(expected))
+    stream = speech_through_ffmpeg(ffmpeg, pieces, expected, *output, translation_key="stretch_failed")
+    async with aclosing(stream):
+        async for data in stream:
+            if pcm := framer.feed(data):
+                yield Audio(pcm, expected)

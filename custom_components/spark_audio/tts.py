@@ -96,6 +96,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
         self._replacements = Replacements.parse(entry.options.get(CONF_REPLACEMENTS, ""))
         self._is_even = bool(entry.options.get(CONF_EVEN_LOUDNESS, False))
         self._sample_rate = int(entry.options.get(CONF_SAMPLE_RATE, DEFAULT_SAMPLE_RATE))
+        self._likely_rate = self._sample_rate
         self._cache_version: str | None = None
         self._speed = float(entry.options.get(CONF_SPEED, 1.0))
         self._attr_supported_options = [ATTR_VOICE, CONF_EMOTION, CONF_SPEED, *AROUND, *PREFERRED]
@@ -205,7 +206,8 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
                 closing_text = TTSAudioResponse(other.extension, _with_text(other.data_gen, text))
                 return converted(ffmpeg, closing_text, request.options)
             pieces = resumed(first, pieces)
-        return as_wished(ffmpeg, self._with_translated_errors(pieces, text), request.options)
+        speech = self._with_translated_errors(pieces, text)
+        return as_wished(ffmpeg, speech, self._likely_rate, request.options)
 
     @override
     async def async_get_tts_audio(self, message: str, language: str, options: Mapping[str, Any]) -> TtsAudioType:
@@ -244,7 +246,7 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
         around = read_surroundings(self.hass, options)
         pieces = self._speak_with_retry(text, style, speed)
         if speed != 1:
-            pieces = stretched(get_ffmpeg_manager(self.hass).binary, pieces, speed)
+            pieces = stretched(get_ffmpeg_manager(self.hass).binary, pieces, self._likely_rate, speed)
         return surrounded(levelled(pieces) if self._is_even else pieces, around)
 
     async def _speak_with_retry(
@@ -272,6 +274,8 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
         speech = spark.speak(ready, style, speed=speed, replacements=self._replacements)
         async with aclosing(speech) as pieces:
             async for audio in pieces:
+                # The server's own rate, where it ignores the one that it is asked for.
+                self._likely_rate = audio.sample_rate
                 yield audio
 
     async def _whole_or_replayed(self, text: ReplayedText) -> str | AsyncGenerator[str]:

@@ -25,7 +25,7 @@ from homeassistant.components.tts import (
     TTSAudioResponse,
 )
 
-from .ffmpeg_pipe import bare_samples, samples, through_ffmpeg
+from .ffmpeg_pipe import speech_through_ffmpeg, through_ffmpeg
 from .spark_engine.models import SAMPLE_WIDTH, Audio
 from .spark_engine.speech.audio import WIDE, wav_header, widened
 
@@ -75,6 +75,10 @@ class Wish:
         """Whether more than a format is asked for."""
         return self != Wish(self.audio_format)
 
+    def is_granted_by(self, sample_rate: int) -> bool:
+        """Return whether a mono WAV of this many Hz is what is wished for."""
+        return self.audio_format == WAV and self.sample_rate in (None, sample_rate) and self.channels in (None, 1)
+
     def output(self) -> tuple[str, ...]:
         """Return how ffmpeg is told to fulfil it, with what Home Assistant's converter adds."""
         arguments = ["-f", ADTS if self.audio_format == AAC else self.audio_format, "-fflags", "+bitexact"]
@@ -90,11 +94,16 @@ class Wish:
         return tuple(arguments)
 
 
-def as_wished(ffmpeg: str, speech: AsyncGenerator[Audio], options: Mapping[str, Any]) -> TTSAudioResponse:
-    """Return speech as Home Assistant is to be given it for a player. Raises ValueError for options of no sense."""
+def as_wished(
+    ffmpeg: str, speech: AsyncGenerator[Audio], expected: int, options: Mapping[str, Any]
+) -> TTSAudioResponse:
+    """Return speech as Home Assistant is to be given it for a player. Raises ValueError for options of no sense.
+
+    `expected` is the sample rate in Hz that the speech is likely to have.
+    """
     wish = Wish.read(options)
     if IS_OURS or wish == Wish(AAC):
-        return TTSAudioResponse(wish.audio_format, _encoded(ffmpeg, speech, wish))
+        return TTSAudioResponse(wish.audio_format, _encoded(ffmpeg, speech, expected, wish))
     return TTSAudioResponse(WAV, wav_stream(speech, wide=_may_be_wide(wish)))
 
 
@@ -141,16 +150,17 @@ def makeable(options: Mapping[str, Any]) -> dict[str, Any]:
     return wanted
 
 
-async def _encoded(ffmpeg: str, pieces: AsyncGenerator[Audio], wish: Wish) -> AsyncGenerator[bytes]:
-    """Yield a file as it is wished for. Raises HomeAssistantError if ffmpeg fails, and what `pieces` raise."""
-    async with aclosing(pieces):
-        if (first := await anext(pieces, None)) is None:
-            return
-        if wish.audio_format == WAV and wish.sample_rate in (None, first.sample_rate) and wish.channels in (None, 1):
-            stream = wav_stream(resumed(first, pieces), wide=False)
+async def _encoded(ffmpeg: str, speech: AsyncGenerator[Audio], expected: int, wish: Wish) -> AsyncGenerator[bytes]:
+    """Yield a file as it is wished for. Raises HomeAssistantError if ffmpeg fails, and what `speech` raises."""
+    async with aclosing(speech):
+        if wish.is_granted_by(expected):
+            if (first := await anext(speech, None)) is None:
+                return
+            expected, speech = first.sample_rate, resumed(first, speech)
+        if wish.is_granted_by(expected):
+            stream = wav_stream(speech, wide=False)
         else:
-            given, sound = bare_samples(first), samples(first, pieces)
-            stream = through_ffmpeg(ffmpeg, given, sound, *wish.output(), translation_key="encoding_failed")
+            stream = speech_through_ffmpeg(ffmpeg, speech, expected, *wish.output(), translation_key="encoding_failed")
         async with aclosing(stream):
             async for data in stream:
                 yield data

@@ -55,7 +55,7 @@ async def heard(pieces: AsyncGenerator[Audio], into: list[Audio] | None = None) 
 @pytest.mark.parametrize("speed", [0.5, 0.85, 1.3, 2.0])
 async def test_tempo_without_pitch(speed: float, rate: int) -> None:
     """Another length, the same tone, the same sample rate."""
-    audio = await heard(stretched("ffmpeg", in_pieces(hum(1, rate), hum(1, rate)), speed))
+    audio = await heard(stretched("ffmpeg", in_pieces(hum(1, rate), hum(1, rate)), rate, speed))
     assert audio.sample_rate == rate
     assert audio.seconds == pytest.approx(2 / speed, rel=0.03)
     assert pitch(audio) == pytest.approx(HUM, rel=0.03)
@@ -64,7 +64,7 @@ async def test_tempo_without_pitch(speed: float, rate: int) -> None:
 @pytest.mark.parametrize("speed", [0.5, 2.0])
 async def test_shortest_audio(speed: float) -> None:
     """Not even the pause that stands for text without words gets lost."""
-    audio = await heard(stretched("ffmpeg", in_pieces(silence(0.05, RATE)), speed))
+    audio = await heard(stretched("ffmpeg", in_pieces(silence(0.05, RATE)), RATE, speed))
     assert audio.pcm
     assert not any(audio.pcm)
 
@@ -78,7 +78,7 @@ async def test_nothing_is_held_back() -> None:
         await sounds.wait()
         yield hum(0.7)
 
-    async with aclosing(stretched("ffmpeg", speaking(), 1.25)) as pieces:
+    async with aclosing(stretched("ffmpeg", speaking(), RATE, 1.25)) as pieces:
         first = await anext(pieces)
         sounds.set()
         rest = await heard(pieces)
@@ -89,18 +89,61 @@ async def test_errors_come_behind_the_audio() -> None:
     """Speech that breaks off is an error, and what was said before is heard."""
     into: list[Audio] = []
     with pytest.raises(ServerFault, match="cut"):
-        await heard(stretched("ffmpeg", in_pieces(hum(1), then=ServerFault("cut")), 2.0), into)
+        await heard(stretched("ffmpeg", in_pieces(hum(1), then=ServerFault("cut")), RATE, 2.0), into)
     assert sum(audio.seconds for audio in into) == pytest.approx(0.5, rel=0.1)
 
 
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+async def test_another_rate_than_expected(rate: int) -> None:
+    """The length and the tone are right all the same, at the rate that was expected."""
+    audio = await heard(stretched("ffmpeg", in_pieces(hum(1, rate), hum(1, rate)), RATE, 1.3))
+    assert audio.sample_rate == RATE
+    assert audio.seconds == pytest.approx(2 / 1.3, rel=0.03)
+    assert pitch(audio) == pytest.approx(HUM, rel=0.03)
+
+
+async def test_program_starts_before_the_first_audio(tmp_path: Path) -> None:
+    """It takes a tenth of a second to start, which is over when the first audio comes."""
+
+    os.mkfifo(tmp_path / "started")
+
+    async def speaking() -> AsyncGenerator[Audio]:
+        await asyncio.to_thread((tmp_path / "started").read_bytes)
+        yield hum(0.3)
+
+    starts = program(tmp_path, f'echo > {tmp_path}/started; exec ffmpeg "$@"')
+    audio = await heard(stretched(starts, speaking(), RATE, 2.0))
+    assert audio.seconds == pytest.approx(0.15, rel=0.1)
+
+
+async def test_listener_goes_away_before_the_first_audio(tmp_path: Path) -> None:
+    """The program that was started for it ends."""
+    os.mkfifo(tmp_path / "started")
+    started = asyncio.Event()
+
+    async def speaking() -> AsyncGenerator[Audio]:
+        await asyncio.to_thread((tmp_path / "started").read_bytes)
+        started.set()
+        await asyncio.Event().wait()
+        yield hum(0.3)
+
+    starts = program(tmp_path, f"echo > {tmp_path}/started; exec cat /dev/zero")
+    task = asyncio.create_task(heard(stretched(starts, speaking(), RATE, 2.0)))
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not is_running(tmp_path)
+
+
 async def test_errors_before_the_audio() -> None:
-    """Nothing is started for them."""
+    """The speech's own error is told, and not that of a program that had nothing to do."""
     with pytest.raises(ServerFault, match="no voice"):
-        await heard(stretched("/nowhere/ffmpeg", in_pieces(then=ServerFault("no voice")), 2.0))
+        await heard(stretched("/nowhere/ffmpeg", in_pieces(then=ServerFault("no voice")), RATE, 2.0))
 
 
 async def test_empty_audio() -> None:
-    assert [audio async for audio in stretched("/nowhere/ffmpeg", in_pieces(), 2.0)] == []
+    assert [audio async for audio in stretched("/nowhere/ffmpeg", in_pieces(), RATE, 2.0)] == []
 
 
 def program(folder: Path, script: str) -> str:
@@ -154,7 +197,7 @@ async def test_listener_goes_away(end: Callable[[AsyncGenerator[Audio]], Awaitab
         finally:
             closed.set()
 
-    await end(stretched(program(tmp_path, "exec cat /dev/zero"), endless(), 2.0))
+    await end(stretched(program(tmp_path, "exec cat /dev/zero"), endless(), RATE, 2.0))
     assert closed.is_set()
     assert not is_running(tmp_path)
 
@@ -163,7 +206,7 @@ async def test_program_that_fails(tmp_path: Path) -> None:
     """Its status is told, behind what it gave."""
     into: list[Audio] = []
     with pytest.raises(HomeAssistantError) as failed:
-        await heard(stretched(program(tmp_path, "head -c 4000; exit 3"), in_pieces(*[hum(1)] * 50), 2.0), into)
+        await heard(stretched(program(tmp_path, "head -c 4000; exit 3"), in_pieces(*[hum(1)] * 50), RATE, 2.0), into)
     assert failed.value.translation_placeholders == {"reason": "it ended with status 3"}
     assert sum(len(audio.pcm) for audio in into) == 4000
     assert not is_running(tmp_path)
@@ -172,7 +215,7 @@ async def test_program_that_fails(tmp_path: Path) -> None:
 async def test_no_program() -> None:
     """That it is missing is told."""
     with pytest.raises(HomeAssistantError) as failed:
-        await heard(stretched("/nowhere/ffmpeg", in_pieces(hum(1)), 2.0))
+        await heard(stretched("/nowhere/ffmpeg", in_pieces(hum(1)), RATE, 2.0))
     assert failed.value.translation_key == "stretch_failed"
     assert failed.value.translation_placeholders == {"reason": "No such file or directory"}
 

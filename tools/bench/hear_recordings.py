@@ -11,38 +11,41 @@ from spark_engine.speech.audio import write_wav
 from tools.stack.http import new_session
 
 from .hear_set import HearSet, SpokenCommand
-from .hear_voices import heard_by_whisper, in_a_living_room, install_espeak, piper
+from .hear_voices import heard_by_whisper, in_a_living_room, piper, spoken_by_pico
 
 PIPER_MOONSHINE = "Piper, Moonshine tiny"
-ESPEAK_WHISPER = "espeak-ng, Whisper base"
-OWN = "your Parakeet"
-
-ESPEAK_VOICES = {"en": "en-us", "de": "de", "es": "es", "fr": "fr-fr", "it": "it"}
+PICO_WHISPER = "Pico, Whisper base"
+PIPER_OWN, PICO_OWN = "Piper, your Parakeet", "Pico, your Parakeet"
 
 type Heard = Sequence[tuple[SpokenCommand, str]]
 """Each command, and the transcript of it."""
 
 
 async def hear(wanted: HearSet, parakeet_url: str | None) -> Mapping[str, Heard]:
-    """Return what was heard, by voice and recogniser. Raises ToolError."""
+    """Return what was heard, by voice and recogniser: Piper's voice in English, Pico's in all languages.
+
+    Raises ToolError.
+    """
     languages = {home.name: home.language for home in wanted.homes}
     english = [command for command in wanted.commands if languages[command.home] == "en"]
-    others = [command for command in wanted.commands if languages[command.home] != "en"]
-    spoken = dict(zip(english, await asyncio.to_thread(piper, [each.text for each in english]), strict=True))
-    voice = await install_espeak()
-    for command in others:
-        spoken[command] = await voice.speak(command.text, ESPEAK_VOICES[languages[command.home]])
-    rooms = {command: in_a_living_room(pcm, number) for number, (command, pcm) in enumerate(spoken.items())}
+    spoken = await asyncio.to_thread(piper, [command.text for command in english])
+    piper_says = {
+        command: in_a_living_room(pcm, number)
+        for number, (command, pcm) in enumerate(zip(english, spoken, strict=True))
+    }
+    names = {f"{number:04}": command for number, command in enumerate(wanted.commands)}
+    in_language = {name: languages[command.home] for name, command in names.items()}
+    spoken_by_name = await spoken_by_pico({name: command.text for name, command in names.items()}, in_language)
+    pico_says = {name: in_a_living_room(pcm, int(name)) for name, pcm in spoken_by_name.items()}
     if parakeet_url:
-        return {OWN: await _posted(parakeet_url, rooms, languages)}
+        return {
+            PIPER_OWN: await _posted(parakeet_url, piper_says, languages),
+            PICO_OWN: await _posted(parakeet_url, {names[name]: pcm for name, pcm in pico_says.items()}, languages),
+        }
     async with EmbeddedSpark() as spark:
-        moonshine = await _posted(spark.parakeet_url, {command: rooms[command] for command in english}, languages)
-    names = {f"{number:04}": command for number, command in enumerate(others)}
-    whisper = await heard_by_whisper(
-        {name: rooms[command] for name, command in names.items()},
-        {name: languages[command.home] for name, command in names.items()},
-    )
-    return {PIPER_MOONSHINE: moonshine, ESPEAK_WHISPER: [(command, whisper[name]) for name, command in names.items()]}
+        moonshine = await _posted(spark.parakeet_url, piper_says, languages)
+    whisper = await heard_by_whisper(pico_says, in_language)
+    return {PIPER_MOONSHINE: moonshine, PICO_WHISPER: [(command, whisper[name]) for name, command in names.items()]}
 
 
 async def _posted(url: str, recordings: Mapping[SpokenCommand, bytes], languages: Mapping[str, str]) -> Heard:

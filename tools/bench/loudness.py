@@ -1,6 +1,6 @@
 """How even is even loudness, and what does it cost? Real voices before and after it, by EBU R128.
 
-The voices are those of the embedded Spark, espeak-ng in five languages, and people who read.
+The voices are those of the embedded Spark, SVOX Pico in five languages, and people who read.
 """
 
 import time
@@ -22,7 +22,7 @@ from spark_engine.speech.loudness import Leveller
 from tools.stack import services
 from tools.stack.tables import Cell, Table, percentile
 
-from .hear_voices import install_espeak
+from .hear_voices import spoken_by_pico
 from .pauses import READINGS, decoded
 from .report import Findings
 
@@ -69,13 +69,13 @@ async def measure(*, quick: bool) -> Findings:
 
 
 async def _voices() -> Mapping[str, Audio]:
-    synthesizer, espeak = load_synthesizer(), await install_espeak()
+    synthesizer = load_synthesizer()
     voices = {
         name.split(".", 2)[2]: Audio(b"".join(synthesizer.speak(TEXT, delivery, NATIVE_RATE)), NATIVE_RATE)
         for name, delivery in VOICES.items()
     }
-    for language, text in SPOKEN.items():
-        voices[f"espeak-ng {language}"] = Audio(await espeak.speak(text, language), SAMPLE_RATE)
+    for language, pcm in (await spoken_by_pico(SPOKEN, {language: language for language in SPOKEN})).items():
+        voices[f"Pico {language}"] = Audio(pcm, SAMPLE_RATE)
     for name in READINGS:
         voices[f"reading {name}"] = Audio(decoded(name)[: READ_SECONDS * SAMPLE_RATE * SAMPLE_WIDTH], SAMPLE_RATE)
     return voices

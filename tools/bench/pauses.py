@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from spark_engine.models import SAMPLE_RATE
@@ -42,7 +41,7 @@ from .spoken_turns import (
     readings,
     turns,
 )
-from .turn_speech import heard, spoken
+from .turn_speech import KEPT, digest, heard, spoken
 
 QUESTION = "How often is a speaker cut off, and how long does it take to notice the end of a turn?"
 
@@ -114,11 +113,11 @@ async def measure(*, quick: bool, every_language: bool = False) -> Findings:
     spoken_turns: list[SpokenTurn] = []
     for language, each in wanted.items():
         speech = await spoken(each.texts(), language)
-        spoken_turns += await asyncio.to_thread(lambda: list(turns(each, speech, television)))  # noqa: B023 - awaited
+        others = television if language == ENGLISH else None
+        spoken_turns += await asyncio.to_thread(list, turns(each, speech, others))
     if not quick:
         spoken_turns += [turn for name, pcm in recordings.items() for turn in readings(name, pcm)]
-    with TemporaryDirectory() as folder:
-        return findings(await _found(Path(folder), wanted, spoken_turns))
+    return findings(await _found(wanted, spoken_turns))
 
 
 def decoded(name: str) -> bytes:
@@ -128,9 +127,14 @@ def decoded(name: str) -> bytes:
     return pcm[: len(pcm) // FRAME * FRAME]
 
 
-async def _found(folder: Path, wanted: Mapping[str, TurnSet], spoken_turns: Sequence[SpokenTurn]) -> Sequence[Found]:
-    """Return where each way ends each turn, asked in Home Assistant's environment. Raises ToolError."""
-    named = {f"turn-{number:04}": turn for number, turn in enumerate(spoken_turns)}
+async def _found(wanted: Mapping[str, TurnSet], spoken_turns: Sequence[SpokenTurn]) -> Sequence[Found]:
+    """Return where each way ends each turn, asked in Home Assistant's environment. Raises ToolError.
+
+    What its voice detector says is kept beside the sounds, which are named by what they are.
+    """
+    folder = KEPT / "turns"
+    folder.mkdir(parents=True, exist_ok=True)
+    named = {digest(turn.pcm): turn for turn in spoken_turns}
     for name, turn in named.items():
         (folder / f"{name}.pcm").write_bytes(turn.pcm)
     homes = {language: {"entities": each.entities, "areas": each.areas} for language, each in wanted.items()}
@@ -145,7 +149,7 @@ async def _found(folder: Path, wanted: Mapping[str, TurnSet], spoken_turns: Sequ
             answers[name][length] = text
     (folder / "heard.json").write_text(json.dumps(answers))
     ends: Mapping[str, Ends] = json.loads(await asyncio.to_thread(_run, *COMMAND, "ends", folder))
-    return [Found(turn, ends[name]) for name, turn in named.items()]
+    return [Found(turn, ends[digest(turn.pcm)]) for turn in spoken_turns]
 
 
 def _run(*command: str | Path) -> bytes:
@@ -197,7 +201,7 @@ def by_setting(purpose: str, found: Sequence[Found]) -> Table:
             unnoticed = sum(each.ends[way] is None for each in of_language)
             rows.append((language, label, len(delays), *_figures(delays), unnoticed, len(cuts), _percent(cuts)))
     return Table(
-        f"Sentences that are {purpose}: seconds from the last sound to the end of the turn, and pauses in which it ended",
+        f"The {purpose} half: seconds from the last sound to the end of the turn, and pauses in which it ended",
         ("language", "who ends the turn", "ends", "delay p50 s", "delay p95 s", "never noticed", "pauses", "cut %"),
         tuple(rows),
     )
@@ -217,7 +221,7 @@ def by_length(purpose: str, found: Sequence[Found]) -> Table:
                 cuts = [sum(shares[way]) for way in JUDGED_BY]
                 rows.append((language, kind, seconds, max(map(len, shares.values())), *cuts))
     return Table(
-        f"Sentences that are {purpose}: pauses that were cut, by length",
+        f"The {purpose} half: pauses that were cut, by length",
         ("language", "pauses", "length s", "of", *(WAYS[way] for way in JUDGED_BY)),
         tuple(rows),
     )
@@ -234,7 +238,7 @@ def by_kind(purpose: str, found: Sequence[Found]) -> Table:
                     cut = sum(each.is_cut(way) for each in own)
                     rows.append((language, kind, label, len(own), *_figures(delays), cut, len(own) - len(delays) - cut))
     return Table(
-        f"Sentences that are {purpose}, by what they are",
+        f"The {purpose} half, by what they are",
         ("language", "kind", "who ends the turn", "turns", "delay p50 s", "delay p95 s", "cut off", "never noticed"),
         tuple(rows),
     )

@@ -117,62 +117,79 @@ def whole(said: str) -> str:
     return said.replace(" ... ", " ")
 
 
-def turns(wanted: TurnSet, speech: Mapping[str, Samples], television: Samples) -> Iterator[SpokenTurn]:
-    """Yield all turns of a language; `speech` has what `texts` yields, `television` the speech of other people."""
+def turns(wanted: TurnSet, speech: Mapping[str, Samples], television: Samples | None = None) -> Iterator[SpokenTurn]:
+    """Yield all turns of a language; `speech` has what `texts` yields, `television` the speech of other people.
+
+    Without a television there are no pieces spoken apart either: they are of interest once, and take long to hear.
+    """
     for purpose, kinds in wanted.sentences.items():
+        half = _Half(wanted.language, purpose, speech)
         for kind, name in AT_ONCE.items():
             for number, said in enumerate(kinds[kind]):
-                yield turn_of(wanted.language, purpose, name, said, [speech[said]], [], number)
-        for number, said in enumerate([*kinds["home"], *kinds["other"]]):
-            yield _on_television(wanted.language, purpose, said, speech[said], television, number)
-        for number, said in enumerate(kinds["paused"]):
-            apart = [trimmed(speech[piece]) for piece in pieces(said)]
-            inside = parted(speech[whole(said)], boundaries(speech[whole(said)], apart))
+                yield half.turn(name, said, [speech[said]], [], number)
+        yield from half.paused(kinds["paused"])
+        yield from half.aloud(kinds["aloud"])
+        if television is not None:
+            yield from half.apart(kinds["paused"])
+            for number, said in enumerate([*kinds["home"], *kinds["other"]]):
+                yield half.on_television(said, television, number)
+
+
+@dataclass(frozen=True, slots=True)
+class _Half:
+    """Makes the turns of one purpose in one language."""
+
+    language: str
+    purpose: str
+    speech: Mapping[str, Samples]
+
+    def paused(self, sentences: Sequence[str]) -> Iterator[SpokenTurn]:
+        """Yield each sentence with a pause of each length inside."""
+        for number, said in enumerate(sentences):
+            parts = self.parts(said)
             for seconds in PAUSES:
-                yield turn_of(wanted.language, purpose, PAUSED, said, inside, [seconds], number)
-                yield turn_of(wanted.language, purpose, APART, said, apart, [seconds], number)
-        for number, said in enumerate(kinds["aloud"]):
-            apart = [trimmed(speech[piece]) for piece in pieces(said)]
-            inside = parted(speech[whole(said)], boundaries(speech[whole(said)], apart))
-            for first in range(2):
-                lengths = [PAUSES[(number + first * 2 + at) % len(PAUSES)] for at in range(len(inside) - 1)]
-                yield turn_of(wanted.language, purpose, ALOUD, said, inside, lengths, number)
+                yield self.turn(PAUSED, said, parts, [seconds], number)
 
+    def apart(self, sentences: Sequence[str]) -> Iterator[SpokenTurn]:
+        """Yield the same of pieces that were spoken apart."""
+        for number, said in enumerate(sentences):
+            for seconds in PAUSES:
+                yield self.turn(APART, said, [self.speech[piece] for piece in pieces(said)], [seconds], number)
 
-def turn_of(
-    language: str,
-    purpose: str,
-    kind: str,
-    said: str,
-    parts: Sequence[Samples],
-    lengths: Sequence[float],
-    number: int,
-) -> SpokenTurn:
-    """Return speech with pauses of these lengths between its parts, in the room whose turn it is."""
-    spoken = [_hush(BEFORE)]
-    found: list[Pause] = []
-    for part, seconds in itertools.zip_longest(map(trimmed, parts), lengths):
-        spoken.append(part)
-        if seconds is not None:
-            start = sum(map(len, spoken)) // FRAME_SAMPLES
-            spoken.append(_hush(seconds))
-            found.append(Pause(start, sum(map(len, spoken)) // FRAME_SAMPLES, seconds))
-    end = sum(map(len, spoken)) // FRAME_SAMPLES
-    pcm = _in_room(np.concatenate([*spoken, _hush(AFTER)]), ROOMS[number % len(ROOMS)], said)
-    return SpokenTurn(language, purpose, kind, said, pcm, end, tuple(found))
+    def aloud(self, sentences: Sequence[str]) -> Iterator[SpokenTurn]:
+        """Yield each sentence twice, with pauses of several lengths."""
+        for number, said in enumerate(sentences):
+            parts = self.parts(said)
+            for first in (0, 2):
+                lengths = [PAUSES[(number + first + at) % len(PAUSES)] for at in range(len(parts) - 1)]
+                yield self.turn(ALOUD, said, parts, lengths, number)
 
+    def parts(self, said: str) -> Sequence[Samples]:
+        """Return the parts between the pauses of a sentence that was spoken whole."""
+        sentence = self.speech[whole(said)]
+        return parted(sentence, boundaries(sentence, [self.speech[piece] for piece in pieces(said)]))
 
-def _on_television(
-    language: str, purpose: str, said: str, speech: Samples, television: Samples, number: int
-) -> SpokenTurn:
-    """Return a command to a room where other people speak on, more quietly."""
-    voice = trimmed(speech)
-    spoken = np.concatenate([_hush(BEFORE), voice, _hush(AFTER_ON_TELEVISION)])
-    start = zlib.crc32(said.encode()) % (len(television) - len(spoken))
-    others = television[start : start + len(spoken)]
-    loudness = _level(voice) / _level(television) * 10 ** (-BELOW_VOICE[number % len(BELOW_VOICE)] / 20)
-    end = (len(_hush(BEFORE)) + len(voice)) // FRAME_SAMPLES
-    return SpokenTurn(language, purpose, TELEVISION, said, _in_room(spoken + others * loudness, ROOMS[0], said), end)
+    def turn(self, kind: str, said: str, parts: Sequence[Samples], lengths: Sequence[float], number: int) -> SpokenTurn:
+        """Return speech with pauses of these lengths between its parts, in the room whose turn it is."""
+        spoken = [_hush(BEFORE)]
+        found: list[Pause] = []
+        for part, seconds in itertools.zip_longest(map(trimmed, parts), lengths):
+            spoken.append(part)
+            if seconds is not None:
+                start = _frames(spoken)
+                spoken.append(_hush(seconds))
+                found.append(Pause(start, _frames(spoken), seconds))
+        pcm = _in_room(np.concatenate([*spoken, _hush(AFTER)]), ROOMS[number % len(ROOMS)], said)
+        return SpokenTurn(self.language, self.purpose, kind, said, pcm, _frames(spoken), tuple(found))
+
+    def on_television(self, said: str, television: Samples, number: int) -> SpokenTurn:
+        """Return a command in a room where other people speak on, more quietly."""
+        voice = trimmed(self.speech[said])
+        spoken = np.concatenate([_hush(BEFORE), voice, _hush(AFTER_ON_TELEVISION)])
+        start = zlib.crc32(said.encode()) % (len(television) - len(spoken))
+        loudness = _level(voice) / _level(television) * 10 ** (-BELOW_VOICE[number % len(BELOW_VOICE)] / 20)
+        pcm = _in_room(spoken + television[start : start + len(spoken)] * loudness, ROOMS[0], said)
+        return SpokenTurn(self.language, self.purpose, TELEVISION, said, pcm, _frames([_hush(BEFORE), voice]))
 
 
 def readings(name: str, pcm: bytes) -> Iterator[SpokenTurn]:
@@ -197,6 +214,10 @@ def _phrases(samples: Samples) -> Iterator[tuple[int, int]]:
         (loud[np.concatenate([breaks, [len(loud) - 1]])] + 1).tolist(),
         strict=True,
     )
+
+
+def _frames(parts: Sequence[Samples]) -> int:
+    return sum(map(len, parts)) // FRAME_SAMPLES
 
 
 def _hush(seconds: float) -> Samples:

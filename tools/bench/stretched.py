@@ -1,7 +1,7 @@
 """Where the words part in a sentence that was spoken whole: found by comparing it with its pieces spoken apart. Pure.
 
-The pieces, one behind the other, are aligned with the sentence by dynamic time warping, as their words are the same; the
-quietest moment close to the place found is the boundary.
+The pieces, one behind the other, are aligned with the sentence by dynamic time warping, since their words are the same.
+The quietest moment close to the place found is the boundary.
 """
 
 import itertools

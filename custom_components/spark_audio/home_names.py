@@ -23,7 +23,7 @@ from .spark_engine.speech.language import base_language
 from .spark_engine.speech.names import Vocabulary, corrected, vocabulary
 from .spark_engine.speech.phonetics import words_of
 from .spark_engine.speech.sentences import CLOSERS, STOPS
-from .spark_engine.speech.turn_end import Meaning
+from .spark_engine.speech.turn_end import Meaning, without_hesitation
 
 if TYPE_CHECKING:
     from hassil.recognize import RecognizeResult
@@ -145,9 +145,10 @@ class HomeNames:
             async with asyncio.timeout(self.longest):
                 if (sentences := await sentences_of(self._hass, language)) is None:
                     return Meaning.UNKNOWN
-                is_whole = await sentences.is_whole(transcript)
-                rests = (await self._vocabulary(language)).rests_of(transcript)[:MOST_RESTS]
-                if await sentences.may_go_on(transcript, rests, is_whole=is_whole):
+                said = without_hesitation(transcript, language)
+                is_whole = await sentences.is_whole(said)
+                rests = (await self._vocabulary(language)).rests_of(said)[:MOST_RESTS]
+                if await sentences.may_go_on(said, rests, is_whole=is_whole):
                     return Meaning.MAY_GO_ON
         except (TimeoutError, *BROKEN):
             return Meaning.UNKNOWN

@@ -139,6 +139,8 @@ async def test_what_the_home_makes_of_a_sentence(home: HomeNames) -> None:
         "Set a timer for ten minutes.": Meaning.WHOLE,
         "movie night in the den": Meaning.WHOLE,
         "turn on the bed": Meaning.MAY_GO_ON,
+        "Um. Okay, turn on the kitchen light.": Meaning.WHOLE,
+        "Um.": Meaning.UNKNOWN,
         "Turn on the powder.": Meaning.UNKNOWN,
         "Turn on the Kallax.": Meaning.MAY_GO_ON,
         "What is the temperature in the kitchen?": Meaning.WHOLE,

@@ -120,14 +120,15 @@ def whole(said: str) -> str:
 def turns(wanted: TurnSet, speech: Mapping[str, Samples], television: Samples | None = None) -> Iterator[SpokenTurn]:
     """Yield all turns of a language; `speech` has what `texts` yields, `television` the speech of other people.
 
-    Without a television there are no pieces spoken apart either: they are of interest once, and take long to hear.
+    Without a television, which makes many recordings to be heard, there are no pieces spoken apart either, and each
+    sentence gets only every second length of pause.
     """
     for purpose, kinds in wanted.sentences.items():
         half = _Half(wanted.language, purpose, speech)
         for kind, name in AT_ONCE.items():
             for number, said in enumerate(kinds[kind]):
                 yield half.turn(name, said, [speech[said]], [], number)
-        yield from half.paused(kinds["paused"])
+        yield from half.paused(kinds["paused"], every=1 if television is not None else 2)
         yield from half.aloud(kinds["aloud"])
         if television is not None:
             yield from half.apart(kinds["paused"])
@@ -143,11 +144,11 @@ class _Half:
     purpose: str
     speech: Mapping[str, Samples]
 
-    def paused(self, sentences: Sequence[str]) -> Iterator[SpokenTurn]:
-        """Yield each sentence with a pause of each length inside."""
+    def paused(self, sentences: Sequence[str], *, every: int) -> Iterator[SpokenTurn]:
+        """Yield each sentence with a pause of each length inside, or of each so-manieth."""
         for number, said in enumerate(sentences):
             parts = self.parts(said)
-            for seconds in PAUSES:
+            for seconds in PAUSES[number % every :: every]:
                 yield self.turn(PAUSED, said, parts, [seconds], number)
 
     def apart(self, sentences: Sequence[str]) -> Iterator[SpokenTurn]:

@@ -35,7 +35,7 @@ ended is one.
 """
 
 EAGERNESS: Mapping[str, TurnRule] = {
-    "low": TurnRule(complete=1.0, unfinished=2.0, known=1.0),
+    "low": TurnRule(complete=1.0, brief=1.5, unfinished=2.0, known=1.0),
     "medium": BALANCED,
     "auto": BALANCED,
     "high": FAST,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tools.bench import spoken_turns
-from tools.bench.pauses import Ends, Found, by_kind, by_length, by_setting, findings
+from tools.bench.pauses import WAYS, Ends, Found, by_kind, by_length, by_setting, findings
 from tools.bench.spoken_turns import (
     ALOUD,
     APART,
@@ -101,6 +101,16 @@ def test_a_pause_changes_nothing_of_what_precedes_it(made: list[SpokenTurn]) -> 
     assert all(other.pcm[:shared] == first.pcm[:shared] for other in others)
 
 
+def test_what_a_recogniser_without_errors_hears(made: list[SpokenTurn]) -> None:
+    """A full stop behind whatever it gets; nothing is known within words."""
+    aloud = next(turn for turn in made if turn.kind == ALOUD)
+    first, second = aloud.pauses
+    assert aloud.words_by(first.start + 20) == "Um."
+    assert aloud.words_by(second.start + 20) == "Um, turn on the."
+    assert aloud.words_by(aloud.end + 20) == "Um, turn on the light."
+    assert aloud.words_by(first.start - 20) is None
+
+
 def test_the_television_goes_on(made: list[SpokenTurn]) -> None:
     """More quietly than the voice."""
     on = next(turn for turn in made if turn.kind == TELEVISION)
@@ -137,7 +147,7 @@ def found(kind: str, home_assistant: int | None, ours: int | None, *pauses: Paus
     """Return a turn whose last sound is in frame 200."""
     ends: Ends = {
         "home_assistant": home_assistant,
-        **dict.fromkeys(("balanced 100", "fast 100", "balanced 300", "fast 300"), ours),
+        **dict.fromkeys(set(WAYS) - {"home_assistant"}, ours),
     }
     return Found(SpokenTurn("en", "judging", kind, "", b"", 200, pauses), ends)
 
@@ -172,7 +182,7 @@ def test_tables() -> None:
     )
     assert by_length("judging", several).figures("Balanced", pauses=PAUSED) == [1, 0, 0, 0]
     assert by_length("judging", several).figures("of", pauses=ALOUD) == [1, 1, 0, 0]
-    assert by_kind("judging", several).figures("cut off", kind=PAUSED) == [0, 1, 1, 1, 1]
-    assert by_kind("judging", several).figures("never noticed", kind=HOME) == [1, 0, 0, 0, 0]
+    assert by_kind("judging", several).figures("cut off", kind=PAUSED) == [0, 1, 1, 1, 1, 1, 1]
+    assert by_kind("judging", several).figures("never noticed", kind=HOME) == [1, 0, 0, 0, 0, 0, 0]
     aims = findings(several).aims
     assert [(aim.measured, aim.held) for aim in aims[:3]] == [(0.25, True), (50.0, False), (0.25, True)]

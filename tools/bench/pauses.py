@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from spark_engine.models import SAMPLE_RATE
@@ -58,10 +59,12 @@ WAYS = {
     "fast 100": "Fast",
     "balanced 300": "Balanced, answers after 0.3 s",
     "fast 300": "Fast, answers after 0.3 s",
+    "balanced said": "Balanced, words as said",
+    "fast said": "Fast, words as said",
 }
-"""The recogniser answers after 0.1 s where nothing else is said."""
+"""The recogniser answers after 0.1 s, and makes its errors, where nothing else is said."""
 
-JUDGED_BY = ("home_assistant", "balanced 100", "fast 100")
+JUDGED_BY = ("home_assistant", "balanced 100", "fast 100", "balanced said", "fast said")
 
 NATURAL = (PAUSED, ALOUD)
 """Kinds whose pauses count in the share that is cut."""
@@ -132,24 +135,34 @@ async def _found(wanted: Mapping[str, TurnSet], spoken_turns: Sequence[SpokenTur
 
     What its voice detector says is kept beside the sounds, which are named by what they are.
     """
-    folder = KEPT / "turns"
-    folder.mkdir(parents=True, exist_ok=True)
+    sounds = KEPT / "turns"
+    sounds.mkdir(parents=True, exist_ok=True)
     named = {digest(turn.pcm): turn for turn in spoken_turns}
     for name, turn in named.items():
-        (folder / f"{name}.pcm").write_bytes(turn.pcm)
+        (sounds / f"{name}.pcm").write_bytes(turn.pcm)
     homes = {language: {"entities": each.entities, "areas": each.areas} for language, each in wanted.items()}
-    (folder / "homes.json").write_text(json.dumps(homes))
-    (folder / "turns.json").write_text(json.dumps({name: turn.language for name, turn in named.items()}))
-    questions: Mapping[str, Sequence[int]] = json.loads(await asyncio.to_thread(_run, *COMMAND, "questions", folder))
+    turns_by_name = {name: turn.language for name, turn in named.items()}
+    questions: Mapping[str, Sequence[int]] = await _asked("questions", sounds, turns=turns_by_name)
     answers: dict[str, dict[int, str]] = {name: {} for name in named}
     for language in wanted:
         asked = [(name, length) for name in named for length in questions[name] if named[name].language == language]
         texts = await heard([named[name].pcm[: length * FRAME] + PADDING for name, length in asked], language)
         for (name, length), text in zip(asked, texts, strict=True):
             answers[name][length] = text
-    (folder / "heard.json").write_text(json.dumps(answers))
-    ends: Mapping[str, Ends] = json.loads(await asyncio.to_thread(_run, *COMMAND, "ends", folder))
+    said = {
+        name: {length: named[name].words_by(length) or text for length, text in texts.items()}
+        for name, texts in answers.items()
+    }
+    ends: Mapping[str, Ends] = await _asked("ends", sounds, turns=turns_by_name, homes=homes, heard=answers, said=said)
     return [Found(turn, ends[digest(turn.pcm)]) for turn in spoken_turns]
+
+
+async def _asked[AnswerT](what: str, sounds: Path, **documents: object) -> AnswerT:
+    """Return what `turn_ends` says of sounds and documents. Raises ToolError."""
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "documents.json").write_text(json.dumps(documents))
+        answer: AnswerT = json.loads(await asyncio.to_thread(_run, *COMMAND, what, sounds, f"{folder}/documents.json"))
+    return answer
 
 
 def _run(*command: str | Path) -> bytes:

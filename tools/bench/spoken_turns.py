@@ -46,6 +46,9 @@ BEFORE, AFTER, AFTER_ON_TELEVISION = 0.3, 3.0, 10.0
 BETWEEN_PHRASES = 0.25
 """Seconds of quiet that part two phrases of a reading."""
 
+REQUESTED = 10
+"""Frames of the next word that a request may hold which was made in a pause."""
+
 HUSHED = 0.04
 """Share of a recording's loudest frames below which a frame is quiet."""
 
@@ -70,6 +73,19 @@ class SpokenTurn:
     pcm: bytes
     end: int
     pauses: tuple[Pause, ...] = ()
+
+    def words_by(self, frame: int) -> str | None:
+        """Return what a recogniser without errors makes of the frames up to this one; None within words.
+
+        It puts a full stop behind whatever it gets, as they do.
+        """
+        if frame >= self.end:
+            return whole(self.text)
+        said = pieces(self.text)
+        for number, pause in enumerate(self.pauses, 1):
+            if pause.start <= frame <= pause.end + REQUESTED and len(said) > 1:
+                return " ".join(said[:number]).rstrip(",") + "."
+        return None
 
 
 @dataclass(frozen=True, slots=True)

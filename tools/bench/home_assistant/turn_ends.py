@@ -1,10 +1,10 @@
 """Where each way of ending a turn ends it: frame by frame, on a clock that only frames move.
 
-Runs where Home Assistant is installed, on a folder with NAME.pcm (16 kHz s16le mono) and turns.json
-({name: language}), and prints JSON:
-`python -m tools.bench.home_assistant.turn_ends questions FOLDER` {name: [frames]}, the lengths of all that a recogniser
-is asked for in pauses; `... ends FOLDER`, which also reads homes.json ({language: {entities, areas}}) and heard.json
-({name: {frames: transcript}}), {name: {way: frames, null where it goes on}}.
+Runs where Home Assistant is installed, on a folder with NAME.pcm (16 kHz s16le mono) and a file of JSON, and prints
+JSON. `python -m tools.bench.home_assistant.turn_ends questions FOLDER FILE`, with {turns: {name: language}}, prints
+{name: [frames]}, the lengths of all that a recogniser is asked for in pauses. `... ends FOLDER FILE`, with {turns,
+homes: {language: {entities, areas}}, heard, said: {name: {frames: transcript}}}, the transcripts with and without a
+recogniser's errors, prints {name: {way: frames, null where it goes on}}.
 """
 
 import array
@@ -12,8 +12,9 @@ import asyncio
 import json
 import math
 import sys
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
+from typing import Any
 
 from homeassistant.components.assist_pipeline.vad import VoiceCommandSegmenter
 from pymicro_vad import MicroVad
@@ -131,41 +132,51 @@ def end_by_home_assistant(sound: Sound) -> int | None:
     return None
 
 
-async def ends(sound: Sound, known: Known, language: str) -> dict[str, int | None]:
+async def ends(sound: Sound, heard: Known, said: Known, language: str) -> dict[str, int | None]:
     """Return the end by every way."""
     found = {"home_assistant": end_by_home_assistant(sound)}
     for name, rule in RULES.items():
         for latency in LATENCIES:
-            found[f"{name} {latency * 10}"] = await end_by_rule(rule, latency, sound, known, language)
+            found[f"{name} {latency * 10}"] = await end_by_rule(rule, latency, sound, heard, language)
+        found[f"{name} said"] = await end_by_rule(rule, LATENCIES[0], sound, said, language)
     return found
 
 
-async def all_ends(folder: Path) -> dict[str, dict[str, int | None]]:
+async def all_ends(
+    folder: Path,
+    turns: Mapping[str, str],
+    homes: Mapping[str, Mapping[str, Any]],
+    heard: Mapping[str, Mapping[str, str]],
+    said: Mapping[str, Mapping[str, str]],
+) -> dict[str, dict[str, int | None]]:
     """Return the ends of all turns, by every way."""
-    languages: Mapping[str, str] = json.loads((folder / "turns.json").read_text())
-    heard: Mapping[str, Mapping[str, str]] = json.loads((folder / "heard.json").read_text())
-    homes: Mapping[str, Mapping[str, Mapping[str, Sequence[str]]]] = json.loads((folder / "homes.json").read_text())
     found = {}
     for language, home in homes.items():
         async with bare_home(Names(**home)) as hass:
             names = HomeNames(hass, (), longest=LONGEST)
             await names.prepare(language)
-            for name in (name for name, spoken in languages.items() if spoken == language):
-                known = {}
-                for frames, text in heard[name].items():
-                    corrected = await names.corrected(text, language)
-                    known[int(frames)] = corrected, await names.meaning(corrected, language)
-                found[name] = await ends(Sound(folder / f"{name}.pcm"), known, language)
+            for name in (name for name, spoken in turns.items() if spoken == language):
+                as_heard, as_said = [await understood(names, texts[name], language) for texts in (heard, said)]
+                found[name] = await ends(Sound(folder / f"{name}.pcm"), as_heard, as_said, language)
     return found
 
 
-async def all_questions(folder: Path) -> dict[str, list[int]]:
+async def understood(names: HomeNames, texts: Mapping[str, str], language: str) -> Known:
+    """Return the transcripts, by the frames that they are of, as the product corrects and understands them."""
+    known = {}
+    for frames, text in texts.items():
+        corrected = await names.corrected(text, language)
+        known[int(frames)] = corrected, await names.meaning(corrected, language)
+    return known
+
+
+async def all_questions(folder: Path, turns: Mapping[str, str]) -> dict[str, list[int]]:
     """Return the questions of all turns."""
-    names = json.loads((folder / "turns.json").read_text())
-    return {name: await questions(Sound(folder / f"{name}.pcm")) for name in names}
+    return {name: await questions(Sound(folder / f"{name}.pcm")) for name in turns}
 
 
 if __name__ == "__main__":
-    wanted, folder = sys.argv[1:]
-    answer = asyncio.run(all_ends(Path(folder)) if wanted == "ends" else all_questions(Path(folder)))
-    print(json.dumps(answer))  # noqa: T201 - what the bench reads
+    wanted, sounds, file = sys.argv[1:]
+    given = json.loads(Path(file).read_text())
+    coroutine = all_ends(Path(sounds), **given) if wanted == "ends" else all_questions(Path(sounds), **given)
+    print(json.dumps(asyncio.run(coroutine)))  # noqa: T201 - what the bench reads

@@ -198,4 +198,4 @@ def test_finished_sentences_wait_less() -> None:
     for rule in (BALANCED, FAST):
         assert rule.known < rule.complete < rule.brief <= rule.unfinished
     assert FAST.complete < BALANCED.complete
-    assert FAST.unfinished < BALANCED.unfinished
+    assert FAST.brief < BALANCED.brief

@@ -70,7 +70,7 @@ class TestTheEndOfATurn:
                 ends[text] = (await client.until("input_audio_buffer.speech_stopped"))[-1]["audio_end_ms"]
         whole, part = ends.values()
         assert isinstance(whole, int)
-        assert part == whole + 700
+        assert part == whole + 600
 
     async def test_speech_without_end(self, start_proxy: StartProxy) -> None:
         proxy = await start_proxy(limits=Limits(longest_turn=2.0))

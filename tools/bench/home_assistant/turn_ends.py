@@ -152,7 +152,7 @@ async def all_ends(
     """Return the ends of all turns, by every way."""
     found = {}
     for language, home in homes.items():
-        async with bare_home(Names(**home)) as hass:
+        async with bare_home(Names(**home, has_satellite=True)) as hass:
             names = HomeNames(hass, (), longest=LONGEST)
             await names.prepare(language)
             for name in (name for name, spoken in turns.items() if spoken == language):

@@ -129,8 +129,8 @@ class TurnRule:
     """After a sentence of the home."""
 
 
-BALANCED = TurnRule(complete=0.55, brief=1.15, unfinished=1.25, known=0.25)
-FAST = TurnRule(complete=0.35, brief=0.85, unfinished=1.15, known=0.2)
+BALANCED = TurnRule(complete=0.9, brief=1.25, unfinished=1.25, known=0.25)
+FAST = TurnRule(complete=0.5, brief=1.2, unfinished=1.25, known=0.2)
 
 
 def is_over(

@@ -215,8 +215,10 @@ class Sentences:
         for rest in rests:
             if await self.is_whole(f"{said} {rest}"):
                 return True
-        ends = () if is_whole else VERB_ENDS.get(base_language(self.language), ())
-        return any([await self.parses(f"{said} {end}") for end in ends])
+        for end in () if is_whole else VERB_ENDS.get(base_language(self.language), ()):
+            if await self.parses(f"{said} {end}"):
+                return True
+        return False
 
     async def recognized(self, text: str, place: Mapping[str, str]) -> RecognizeResult | None:
         """Return what the agent makes of a sentence that is said at a place; None where it does not know it."""

@@ -1,7 +1,7 @@
 """Are the names of the home heard? Commands with real-life names, before and after their correction.
 
-Spoken in a living room, heard by small recognisers or by your own Parakeet, corrected by the integration's own code and
-judged by Home Assistant's own agent, in an environment of their own.
+Spoken close to the microphone and in a living room, heard by small recognisers or by your own Parakeet, corrected by
+the integration's own code, and judged by Home Assistant's own agent in an environment of its own.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from tools.stack.folders import HOME_ASSISTANT, REPOSITORY
 from tools.stack.tables import Cell, Table, percentile
 
 from .hear_recordings import Heard, hear
-from .hear_set import HearSet, SpokenHome, read_set
+from .hear_set import HearSet, read_set
 from .report import Aim, Findings
 
 QUESTION = "How often are the names of a home right, and what is changed that should not be?"
@@ -34,6 +34,8 @@ LIMIT = 0.05
 class Verdict:
     """What became of one transcript, as `hear_judge` tells it."""
 
+    way: str
+    """Voice, recogniser and place; empty for an ordinary sentence, which is text."""
     home: str
     said: str
     heard: str
@@ -63,8 +65,8 @@ def _judged(wanted: HearSet, heard: Mapping[str, Heard]) -> Sequence[Verdict]:
     document = {
         "homes": [asdict(home) for home in wanted.homes],
         "commands": [
-            {"home": command.home, "name": command.name, "text": command.text, "heard": text}
-            for transcripts in heard.values()
+            {"way": way, "home": command.home, "name": command.name, "text": command.text, "heard": text}
+            for way, transcripts in heard.items()
             for command, text in transcripts
         ],
         "ordinary": wanted.ordinary,
@@ -80,41 +82,56 @@ def _judged(wanted: HearSet, heard: Mapping[str, Heard]) -> Sequence[Verdict]:
 def findings(wanted: HearSet, heard: Mapping[str, Heard], verdicts: Sequence[Verdict]) -> Findings:
     """Return the tables, and how the judging homes do against what we aim at."""
     homes = {home.name: home for home in wanted.homes}
-    by_name = [_row(homes, verdicts, language, purpose) for language in wanted.ordinary for purpose in PURPOSES]
-    title = "; ".join(f"{way}: word error rate {_error_rate(transcripts):.0f} %" for way, transcripts in heard.items())
+    by_name, by_sentence = [], []
+    for language in wanted.ordinary:
+        for purpose in PURPOSES:
+            own = [
+                each
+                for each in verdicts
+                if (homes[each.home].language, homes[each.home].purpose) == (language, purpose)
+            ]
+            by_name += [
+                (way, language, purpose, *row) for way in heard if (row := _row([e for e in own if e.way == way]))
+            ]
+            if ordinary := [each for each in own if each.is_ordinary]:
+                by_sentence.append((language, purpose, len(ordinary), sum(each.is_changed for each in ordinary)))
+    errors = [(way, len(transcripts), round(_error_rate(transcripts))) for way, transcripts in heard.items()]
     judging = [each for each in verdicts if homes[each.home].purpose == "judging"]
     commands = [each for each in judging if not each.is_ordinary]
     ordinary = [each for each in judging if each.is_ordinary]
+    before = _percent([each.done_before for each in commands])
+    after = _percent([each.done_after for each in commands])
     aims = (
         Aim("names right on the judging homes, %", None, _percent([each.name_after for each in commands]), 95.0),
+        Aim("commands carried out right there, points more", None, round(after - before, 1), 20.0),
         Aim("ordinary sentences changed, of 500", 1.0, 5 * _percent([each.is_changed for each in ordinary])),
     )
-    return Findings((Table(title, COLUMNS, tuple(row for row in by_name if row)), _times(verdicts)), aims)
+    tables = (
+        Table("What was heard", ("voice, recogniser, place", "commands", "word error rate %"), tuple(errors)),
+        Table("Commands with a name", COLUMNS, tuple(by_name)),
+        Table("Sentences that name nothing", ("language", "homes", "sentences", "changed"), tuple(by_sentence)),
+        _times(verdicts),
+    )
+    return Findings(tables, aims)
 
 
 COLUMNS = (
-    *("language", "homes", "commands", "names right before %", "after %", "carried out right before %", "now %"),
-    *("wrong name put in", "ordinary sentences changed", "of"),
+    *("voice, recogniser, place", "language", "homes", "commands", "names right before %", "after %"),
+    *("carried out right before %", "now %", "wrong name put in"),
 )
 
 
-def _row(
-    homes: Mapping[str, SpokenHome], verdicts: Sequence[Verdict], language: str, purpose: str
-) -> tuple[Cell, ...] | None:
-    own = [each for each in verdicts if (homes[each.home].language, homes[each.home].purpose) == (language, purpose)]
-    commands = [each for each in own if not each.is_ordinary]
-    ordinary = [each for each in own if each.is_ordinary]
+def _row(commands: Sequence[Verdict]) -> tuple[Cell, ...]:
+    """Return the figures of the commands of one way, language and purpose; nothing where there are none."""
     if not commands:
-        return None
+        return ()
     return (
-        *(language, purpose, len(commands)),
+        len(commands),
         _percent([each.name_before for each in commands]),
         _percent([each.name_after for each in commands]),
         _percent([each.done_before for each in commands]),
         _percent([each.done_after for each in commands]),
         sum(each.is_changed and not each.name_after for each in commands),
-        sum(each.is_changed for each in ordinary),
-        len(ordinary),
     )
 
 

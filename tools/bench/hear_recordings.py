@@ -1,4 +1,9 @@
-"""Each command of the set, spoken and heard: what a recogniser makes of real-life names."""
+"""Each command of the set, spoken and heard: what a recogniser makes of real-life names.
+
+English is spoken by two voices, close to the microphone and in a living room, and heard by Moonshine tiny. The other
+languages are spoken by Pico, close to the microphone, and heard by Whisper base, which understands little of it in a
+room.
+"""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -11,44 +16,62 @@ from spark_engine.speech.audio import write_wav
 from tools.stack.http import new_session
 
 from .hear_set import HearSet, SpokenCommand
-from .hear_voices import heard_by_whisper, in_a_living_room, piper, spoken_by_pico
+from .hear_voices import close_by, heard_by_whisper, in_a_living_room, piper, spoken_by_pico
 
-PIPER_MOONSHINE = "Piper, Moonshine tiny"
-PICO_WHISPER = "Pico, Whisper base"
-PIPER_OWN, PICO_OWN = "Piper, your Parakeet", "Pico, your Parakeet"
+PLACES = {"close": close_by, "room": in_a_living_room}
+
+MOONSHINE, WHISPER, OWN = "Moonshine tiny", "Whisper base", "your Parakeet"
 
 type Heard = Sequence[tuple[SpokenCommand, str]]
 """Each command, and the transcript of it."""
 
+type Recordings = Mapping[SpokenCommand, bytes]
+"""Speech by command: s16le mono, 16 kHz."""
+
 
 async def hear(wanted: HearSet, parakeet_url: str | None) -> Mapping[str, Heard]:
-    """Return what was heard, by voice and recogniser: Piper's voice in English, Pico's in all languages.
-
-    Raises ToolError.
-    """
+    """Return what was heard, by voice, recogniser and place. Raises ToolError."""
     languages = {home.name: home.language for home in wanted.homes}
     english = [command for command in wanted.commands if languages[command.home] == "en"]
-    spoken = await asyncio.to_thread(piper, [command.text for command in english])
-    piper_says = {
-        command: in_a_living_room(pcm, number)
-        for number, (command, pcm) in enumerate(zip(english, spoken, strict=True))
+    others = [command for command in wanted.commands if languages[command.home] != "en"]
+    voices = {
+        "Piper": dict(zip(english, await asyncio.to_thread(piper, [each.text for each in english]), strict=True)),
+        "Pico": await _said_by_pico(english, languages),
     }
-    names = {f"{number:04}": command for number, command in enumerate(wanted.commands)}
-    in_language = {name: languages[command.home] for name, command in names.items()}
-    spoken_by_name = await spoken_by_pico({name: command.text for name, command in names.items()}, in_language)
-    pico_says = {name: in_a_living_room(pcm, int(name)) for name, pcm in spoken_by_name.items()}
+    foreign = await _said_by_pico(others, languages)
     if parakeet_url:
-        return {
-            PIPER_OWN: await _posted(parakeet_url, piper_says, languages),
-            PICO_OWN: await _posted(parakeet_url, {names[name]: pcm for name, pcm in pico_says.items()}, languages),
-        }
+        everything = {**voices, "Pico": {**voices["Pico"], **foreign}}
+        return await _everywhere(everything, OWN, parakeet_url, languages)
     async with EmbeddedSpark() as spark:
-        moonshine = await _posted(spark.parakeet_url, piper_says, languages)
-    whisper = await heard_by_whisper(pico_says, in_language)
-    return {PIPER_MOONSHINE: moonshine, PICO_WHISPER: [(command, whisper[name]) for name, command in names.items()]}
+        heard = await _everywhere(voices, MOONSHINE, spark.parakeet_url, languages)
+    names = {f"{number:04}": command for number, command in enumerate(foreign)}
+    recordings = {name: close_by(foreign[command], int(name)) for name, command in names.items()}
+    transcripts = await heard_by_whisper(recordings, {name: languages[each.home] for name, each in names.items()})
+    return {**heard, f"Pico, {WHISPER}, close": [(command, transcripts[name]) for name, command in names.items()]}
 
 
-async def _posted(url: str, recordings: Mapping[SpokenCommand, bytes], languages: Mapping[str, str]) -> Heard:
+async def _said_by_pico(commands: Sequence[SpokenCommand], languages: Mapping[str, str]) -> Recordings:
+    names = {f"{number:04}": command for number, command in enumerate(commands)}
+    spoken = await spoken_by_pico(
+        {name: command.text for name, command in names.items()},
+        {name: languages[command.home] for name, command in names.items()},
+    )
+    return {command: spoken[name] for name, command in names.items()}
+
+
+async def _everywhere(
+    voices: Mapping[str, Recordings], recogniser: str, url: str, languages: Mapping[str, str]
+) -> dict[str, Heard]:
+    """Return what a recogniser at a URL hears of each voice in each place."""
+    heard = {}
+    for voice, spoken in voices.items():
+        for place, sounds_at in PLACES.items():
+            recordings = {command: sounds_at(pcm, number) for number, (command, pcm) in enumerate(spoken.items())}
+            heard[f"{voice}, {recogniser}, {place}"] = await _posted(url, recordings, languages)
+    return heard
+
+
+async def _posted(url: str, recordings: Recordings, languages: Mapping[str, str]) -> Heard:
     heard = []
     async with new_session() as session:
         for command, pcm in recordings.items():

@@ -26,8 +26,8 @@ PICO_VOICES = {"en": "en-US", "de": "de-DE", "es": "es-ES", "fr": "fr-FR", "it":
 ECHOES = ((0.031, 0.35), (0.047, 0.25), (0.083, 0.15), (0.131, 0.08))
 """Seconds and loudness: a living room."""
 
-NOISE = 25.0
-"""Decibels by which the room's noise is below the speech."""
+NOISE, NOISE_CLOSE_BY = 25.0, 40.0
+"""Decibels by which the noise is below the speech: in a living room, and close to the microphone."""
 
 
 async def spoken_by_pico(texts: Mapping[str, str], languages: Mapping[str, str]) -> Mapping[str, bytes]:
@@ -84,6 +84,11 @@ def piper(texts: Sequence[str]) -> Sequence[bytes]:
     return [b"".join(voice.speak(text, Delivery(1.0, 1.0, 1.0), SAMPLE_RATE)) for text in texts]
 
 
+def close_by(pcm: bytes, seed: int) -> bytes:
+    """Return speech as a microphone has it that is spoken into."""
+    return _with_noise(np.frombuffer(pcm, np.int16).astype(np.float64), NOISE_CLOSE_BY, seed)
+
+
 def in_a_living_room(pcm: bytes, seed: int) -> bytes:
     """Return speech with the room's echoes and noise."""
     dry = np.frombuffer(pcm, np.int16).astype(np.float64)
@@ -91,7 +96,11 @@ def in_a_living_room(pcm: bytes, seed: int) -> bytes:
     for seconds, loudness in ECHOES:
         delay = int(seconds * SAMPLE_RATE)
         wet[delay:] += loudness * dry[:-delay]
-    level = np.sqrt(np.mean(wet**2)) * 10 ** (-NOISE / 20)
-    around = np.random.default_rng(seed).normal(0, level, len(wet) + SAMPLE_RATE // 2)
-    around[SAMPLE_RATE // 4 : SAMPLE_RATE // 4 + len(wet)] += wet
+    return _with_noise(wet, NOISE, seed)
+
+
+def _with_noise(speech: np.ndarray[tuple[int], np.dtype[np.float64]], below: float, seed: int) -> bytes:
+    level = np.sqrt(np.mean(speech**2)) * 10 ** (-below / 20)
+    around = np.random.default_rng(seed).normal(0, level, len(speech) + SAMPLE_RATE // 2)
+    around[SAMPLE_RATE // 4 : SAMPLE_RATE // 4 + len(speech)] += speech
     return np.clip(around, -32_768, 32_767).astype(np.int16).tobytes()

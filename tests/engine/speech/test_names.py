@@ -53,6 +53,52 @@ async def test_a_misheard_name_is_put_right(heard: str, meant: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("heard", "meant"),
+    [
+        ("Could you perhaps dim the Calax lamp a bit?", "Could you perhaps dim the Kallax lamp a bit?"),
+        ("Purn on the echo bee.", "Purn on the Ecobee."),
+    ],
+)
+async def test_a_name_that_hardly_differs_is_put_in_where_no_sentence_is_known(heard: str, meant: str) -> None:
+    """Many agents understand more than the grammar does."""
+    assert await corrected(heard, vocabulary(HOME, "en"), Sentences(ENGLISH)) == meant
+
+
+@pytest.mark.parametrize(
+    ("heard", "meant"),
+    [
+        ("Dim the Kallax lamp to forty per cent.", "Dim the Kallax lamp to forty percent."),
+        ("Dim the colics lamp to forty per cent.", "Dim the Kallax lamp to forty percent."),
+        ("What is forty per cent of ninety?", "What is forty per cent of ninety?"),
+    ],
+)
+async def test_per_cent_is_percent_where_that_makes_a_sentence(heard: str, meant: str) -> None:
+    grammar = Sentences(["dim the {} to forty percent"])
+    assert await corrected(heard, vocabulary(HOME, "en"), grammar) == meant
+
+
+@pytest.mark.parametrize(
+    ("language", "name", "heard", "meant"),
+    [
+        ("en", "bedroom light", "bathroom light", "bathroom light"),
+        ("en", "bedroom light", "bed room light", "bedroom light"),
+        ("en", "bedroom light", "badroom light", "bedroom light"),
+        ("en", "stairwell lights", "stairwell light", "stairwell lights"),
+        ("en", "bedroom", "bathroom", "bathroom"),
+        ("de", "Küchenlicht", "Küche", "Küche"),
+        ("de", "Rollo links", "Rollo rechts", "Rollo rechts"),
+        ("es", "luz del salón", "luz del balcón", "luz del balcón"),
+        ("fr", "lampe du salon", "lampe du balcon", "lampe du balcon"),
+        ("it", "luce cucina", "luce cantina", "luce cantina"),
+    ],
+)
+async def test_another_thing_of_a_household_was_said(language: str, name: str, heard: str, meant: str) -> None:
+    """A home without a bathroom light must not turn on the bedroom light."""
+    grammar = Sentences(["x {}"], [name])
+    assert await corrected(f"x {heard}", vocabulary([name], language), grammar) == f"x {meant}"
+
+
+@pytest.mark.parametrize(
     "heard",
     [
         "Turn on the kitchen light.",

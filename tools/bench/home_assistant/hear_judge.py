@@ -26,6 +26,7 @@ PATIENT = 60.0
 class Verdict:
     """What became of one transcript. Where it is a command, whether its name is right and what it does is right."""
 
+    way: str
     home: str
     said: str
     heard: str
@@ -51,7 +52,7 @@ async def judge(document: Mapping[str, Any]) -> AsyncGenerator[Verdict]:
                     yield await _command(names, sentences, home["language"], command)
             for text in document["ordinary"].get(home["language"], ()):
                 corrected, seconds = await _corrected(names, text, home["language"])
-                yield Verdict(home["name"], text, text, corrected, seconds, is_ordinary=True)
+                yield Verdict("", home["name"], text, text, corrected, seconds, is_ordinary=True)
 
 
 async def _command(names: HomeNames, sentences: Sentences, language: str, command: Mapping[str, str]) -> Verdict:
@@ -59,6 +60,7 @@ async def _command(names: HomeNames, sentences: Sentences, language: str, comman
     corrected, seconds = await _corrected(names, heard, language)
     meant = await _done(sentences, said)
     return Verdict(
+        way=command["way"],
         home=command["home"],
         said=said,
         heard=heard,

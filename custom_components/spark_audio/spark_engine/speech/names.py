@@ -14,21 +14,23 @@ from operator import attrgetter
 from typing import Protocol
 
 from ..models import Transcript
-from .phonetics import consonants_of, letters_of, sound_of, words_of
+from .household import is_household_word
+from .phonetics import letters_of, sound_of, sounds_apart, words_of
 from .turn_end import is_open_end
 
-FARTHEST, FARTHEST_ALONE = 0.6, 0.42
+FARTHEST = 0.5
+FARTHEST_ALONE, FARTHEST_ALONE_OF_SHORT, SHORT = 0.35, 0.27, 7
 """The distance, 0 to 1, beyond which a name is no candidate even where the grammar wants one.
 
-The second is for names of which no word was heard: "weeble heater" may well be the "Wemo heater", and "pantry staples"
-are no "vanity bulbs".
+The second is for names of which no word was heard, the third for those of fewer than SHORT sounds: "weeble heater" may
+well be the "Wemo heater", "pantry staples" are no "vanity bulbs", and short names sound like many words.
 """
 
-TINY = 0.14
-"""The distance up to which a name is put in without a grammar."""
+TINY = 0.2
+"""The distance up to which a name is put in without a grammar, or in a sentence that it does not know."""
 
 FAR = 0.4
-MARGIN, MARGIN_OF_FAR = 0.05, 0.15
+MARGIN, MARGIN_OF_FAR = 0.08, 0.15
 """By how much a name has to be closer than the next one that fits as well: more where it is itself beyond FAR."""
 
 SHORTEST_WITHOUT_GRAMMAR = 6
@@ -51,11 +53,14 @@ _KEPT = 5
 
 _FARTHEST_SOUND = 0.6
 
-_SOUND, _CONSONANTS, _LETTERS = 0.45, 0.35, 0.2
+_SOUND, _LETTERS = 0.8, 0.2
 """What counts how much: recognisers keep consonants best, and spelling least."""
 
 _LOST = 0.1
 """Added for each article or the like in what was heard: it hardly belongs to a name."""
+
+_PER_CENT = re.compile(r"\bper cent\b")
+"""What recognisers write as well, and Home Assistant's sentences in English do not know."""
 
 _WORD = re.compile(r"[\w'’-]*\w")
 
@@ -158,8 +163,12 @@ async def corrected(transcript: str, names: Vocabulary, grammar: Grammar | None)
         return put_in(transcript, _certain(await asyncio.to_thread(names.matches, transcript)))
     if len(words_of(transcript)) > MOST_WORDS or await grammar.parses(transcript):
         return transcript
-    matches = await asyncio.to_thread(names.matches, transcript)
-    return put_in(transcript, await _fitting(transcript, matches, grammar))
+    spelled = _PER_CENT.sub("percent", transcript)
+    if spelled != transcript and await grammar.parses(spelled):
+        return spelled
+    matches = await asyncio.to_thread(names.matches, spelled)
+    found = await _fitting(spelled, matches, grammar) or _certain(matches)
+    return put_in(spelled, found) if found else transcript
 
 
 async def respelled(transcript: Transcript, names: Vocabulary) -> Transcript:
@@ -260,17 +269,22 @@ def _distance_between(
     name = words_of(form.name)
     shared = Counter(heard) & Counter(name)
     said, meant = (" ".join((Counter(words) - shared).elements()) for words in (heard, name))
-    if not said or not meant:
+    if not said or not meant or _was_said(said, meant, language):
         return 1.0, 0.0
     lost = sum(is_open_end(word, language) for word in heard if word not in name)
     one, other = sound_of(said, language), sound_of(meant, form.language)
     distance = (
-        _LOST * lost
-        + _SOUND * closeness(one, other)
-        + _CONSONANTS * closeness(consonants_of(one), consonants_of(other))
-        + _LETTERS * closeness(letters_of(said), letters_of(meant))
+        _LOST * lost + _SOUND * sounds_apart(one, other) + _LETTERS * closeness(letters_of(said), letters_of(meant))
     )
-    return distance, FARTHEST if shared else FARTHEST_ALONE
+    alone = FARTHEST_ALONE_OF_SHORT if len(other) < SHORT else FARTHEST_ALONE
+    return distance, FARTHEST if shared else alone
+
+
+def _was_said(said: str, meant: str, language: str) -> bool:
+    """Return whether what was heard are words of a household, and not another form of what the name has there."""
+    one, other = letters_of(said), letters_of(meant)
+    is_form = one.startswith(other) or other.startswith(one)
+    return not is_form and all(is_household_word(word, language) for word in said.split())
 
 
 def _runs(words: Sequence[re.Match[str]], widest: int) -> Iterator[tuple[int, int]]:

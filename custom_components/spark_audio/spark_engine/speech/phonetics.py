@@ -114,6 +114,42 @@ _NUMBERS = {
 _NUMBER_WORDS = {language: words.split() for language, words in _NUMBERS.items()}
 
 
+_ALIKE = """
+ie 0.2  ea 0.2  ao 0.2  ou 0.2  ia 0.4  eo 0.4  au 0.4  iu 0.4  eu 0.4  io 0.5
+MN 0.3  BF 0.4  SX 0.3  DS 0.5  DX 0.5  GX 0.6  BD 0.5  DG 0.5  BG 0.5  FD 0.5  FS 0.5  LR 0.5  NL 0.6  MB 0.5  ND 0.6
+NG 0.6  MF 0.6  LF 0.7  RF 0.7  Yi 0.2  Yu 0.5  Fu 0.5  Fo 0.6  XY 0.6  GS 0.7  HG 0.5  HX 0.6  HF 0.6  LD 0.7  RD 0.7
+"""
+"""What it costs where a recogniser takes one sound for the other; any other pair costs as much as losing both."""
+
+_COSTS = {
+    pair if at else pair[::-1]: float(cost)
+    for pair, cost in zip(_ALIKE.split()[::2], _ALIKE.split()[1::2], strict=True)
+    for at in (0, 1)
+}
+
+_LOSS = dict.fromkeys(_VOWELS, 0.5) | {"Y": 0.6, "H": 0.4, "R": 0.7, "L": 0.8}
+"""What it costs where a sound is not heard, or heard out of nothing; 1 for all others."""
+
+
+@lru_cache(maxsize=65_536)
+def sounds_apart(one: str, other: str) -> float:
+    """Return how far two keys are apart, 0 to 1, by the sounds that are taken for one another or are lost."""
+    if not one or not other:
+        return float(one != other)
+    row = [0.0]
+    for letter in other:
+        row.append(row[-1] + _LOSS.get(letter, 1.0))
+    for letter in one:
+        before, lost = row[0], _LOSS.get(letter, 1.0)
+        row[0] += lost
+        for to, sound in enumerate(other, 1):
+            found = _LOSS.get(sound, 1.0)
+            instead = 0.0 if letter == sound else _COSTS.get(letter + sound, lost + found)
+            before, row[to] = row[to], min(row[to] + lost, row[to - 1] + found, before + instead)
+    longest = max(sum(_LOSS.get(letter, 1.0) for letter in key) for key in (one, other))
+    return min(1.0, row[-1] / longest)
+
+
 def words_of(text: str) -> list[str]:
     """Return the words of a text in small letters, without punctuation."""
     return re.findall(r"\w+", unicodedata.normalize("NFC", text).casefold())

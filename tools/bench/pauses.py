@@ -42,13 +42,12 @@ from .spoken_turns import (
     readings,
     turns,
 )
-from .turn_speech import KEPT, digest, heard, spoken
+from .turn_speech import ENGLISH, KEPT, digest, heard, spoken
 
 QUESTION = "How often is a speaker cut off, and how long does it take to notice the end of a turn?"
 
 MORE = "German, Spanish, French and Italian as well"
 
-ENGLISH = "en"
 LANGUAGES = (ENGLISH, "de", "es", "fr", "it")
 
 QUICK_EVERY = 6

@@ -187,8 +187,8 @@ def without_hesitation(transcript: str, language: str | None) -> str:
     tag = base_language(language or "en")
     without = _HESITATION_WORDS.get(tag, _NONE) | _OPENER_WORDS.get(tag, _NONE)
     rest = transcript
-    while rest and rest.split(maxsplit=1)[0].strip(_MARKS).lower() in without:
-        _, _, rest = rest.lstrip().partition(" ")
+    while (words := rest.split(maxsplit=1)) and words[0].strip(_MARKS).lower() in without:
+        rest = "".join(words[1:])
     return rest
 
 

@@ -22,8 +22,8 @@ from .api.health import only_for_us
 from .app_state import JOURNAL, SPARK
 from .journal import AudioPassed, Event, RequestServed, ServerEvent
 
-ENDLESS = ("/api/events", "/v1/realtime")
-"""The endpoints whose duration tells how long a page was open, or a client listened."""
+ENDLESS = ("/api/events", "/v1/realtime", "/v1/audio/speech/stream")
+"""The endpoints whose duration tells how long a page was open, or a client kept its session."""
 
 _SPEECH = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 60)
 """Seconds. A healthy voice turn is within the first half."""

@@ -52,6 +52,11 @@ def bad_request(message: str, param: str | None = None, code: str | None = None)
     return Problem(400, message, param, code)
 
 
+def internal_error() -> Problem:
+    """Return what a caller gets for a mistake of ours."""
+    return Problem(500, "Internal error; the proxy's log has the details.")
+
+
 def problem_for(error: SparkError) -> Problem:
     """Return what a caller gets for an error of the engine (the table in docs/api.md)."""
     match error:
@@ -150,7 +155,7 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
         if isinstance(error, OSError) and _is_gone(request):
             return _unheard(request)
         LOGGER.exception("%s %s failed", request.method, request.path)
-        return _end(request, Problem(500, "Internal error; the proxy's log has the details."))
+        return _end(request, internal_error())
 
 
 async def _ended(response: web.StreamResponse) -> web.StreamResponse:

@@ -100,7 +100,7 @@ class RequestHistory:
         match event:
             case InputTaken(seconds, characters):
                 notes.taken = _sum(notes.taken, seconds)
-                notes.characters = characters or notes.characters
+                notes.characters = (notes.characters or 0) + characters if characters else notes.characters
             case AudioPassed("spoken", seconds):
                 notes.spoken = _sum(notes.spoken, seconds)
             case ServerEvent(server, RequestOutcome()):

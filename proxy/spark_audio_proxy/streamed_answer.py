@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from fcntl import ioctl
 from termios import TIOCOUTQ
@@ -29,7 +30,7 @@ class StreamedAnswer(web.StreamResponse):
     @override
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         if request.transport is not None:
-            self._watched = _Watched(f"{request.method} {request.path}", request.transport, request.writer)
+            self._watched = _watched(request, request.transport)
         return await super().prepare(request)
 
     @override
@@ -48,16 +49,33 @@ async def deliver(request: web.BaseRequest, response: web.StreamResponse) -> Non
     if isinstance(response, StreamedAnswer):
         await response.write_eof()
     elif request.transport is not None:
-        with _Watched(f"{request.method} {request.path}", request.transport, request.writer):
+        with _watched(request, request.transport):
             await response.prepare(request)
             await response.write_eof()
 
 
-class _Watched(AbstractContextManager[None]):
+def _watched(request: web.BaseRequest, transport: asyncio.Transport) -> Watched:
+    writer = request.writer
+
+    def cut() -> None:
+        LOGGER.info("%s %s: nothing was taken for %d s", request.method, request.path, UNTAKEN)
+        transport.abort()
+
+    return Watched(transport, lambda: writer.output_size, cut)
+
+
+class Watched(AbstractContextManager[None]):
     """Looks after a connection for as long as a write takes."""
 
-    def __init__(self, what: str, transport: asyncio.Transport, writer: AbstractStreamWriter) -> None:
-        self._what, self._transport, self._writer = what, transport, writer
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        written: Callable[[], int],
+        cut: Callable[[], None],
+        untaken: float = UNTAKEN,
+    ) -> None:
+        """`written` returns the bytes that were sent so far; `cut` is called where none is taken for `untaken` s."""
+        self._transport, self._written, self._cut, self._untaken = transport, written, cut, untaken
 
     @override
     def __enter__(self) -> None:
@@ -69,20 +87,20 @@ class _Watched(AbstractContextManager[None]):
         self._timer.cancel()
 
     def _start(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(UNTAKEN, self._look)
+        self._timer = asyncio.get_running_loop().call_later(self._untaken, self._look)
 
     def _look(self) -> None:
         taken = self._taken()
-        if taken == self._before:
-            LOGGER.info("%s: nothing was taken for %d s", self._what, UNTAKEN)
-            self._transport.abort()
+        # Less where something was sent that `written` does not count: a ping.
+        if taken <= self._before:
+            self._cut()
         else:
             self._before = taken
             self._start()
 
     def _taken(self) -> int:
         """Return bytes of this answer that have arrived at the caller's machine, by what the kernel says."""
-        return self._writer.output_size - self._transport.get_write_buffer_size() - _in_kernel(self._transport)
+        return self._written() - self._transport.get_write_buffer_size() - _in_kernel(self._transport)
 
 
 def _in_kernel(transport: asyncio.Transport) -> int:

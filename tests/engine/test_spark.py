@@ -73,10 +73,10 @@ async def test_speed_is_that_of_the_listener(session: ClientSession, monkeypatch
     speeds: list[float] = []
 
     def watched(
-        sentences: AsyncGenerator[str], synthesize: speaking.Synthesize, *, speed: float
+        sentences: AsyncGenerator[str], synthesize: speaking.Synthesize, *, speed: float, fills_pauses: bool
     ) -> AsyncGenerator[Audio]:
         speeds.append(speed)
-        return speaking.speak(sentences, synthesize, speed=speed)
+        return speaking.speak(sentences, synthesize, speed=speed, fills_pauses=fills_pauses)
 
     monkeypatch.setattr("spark_engine.spark.speak", watched)
     async with running(magpie.nim()) as fake:

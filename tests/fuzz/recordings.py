@@ -2,23 +2,34 @@
 
 from spark_audio_proxy.transcode.decode import decode
 
-from tests.helpers.proxy.recordings import recorded
+from tests.helpers.proxy.recordings import amr, amr_in_3gp, recorded
 
-SEEDS = tuple(
-    recorded(container, codec, 0.3)
-    for container, codec in (
-        *(("mp3", "libmp3lame"), ("mp4", "aac"), ("ogg", "libopus"), ("webm", "libopus"), ("flac", "flac")),
-        *(("wav", "adpcm_ima_wav"), ("mpegts", "aac"), ("avi", "libmp3lame"), ("flv", "libmp3lame"), ("wv", "wavpack")),
-        *(("caf", "alac"), ("aiff", "pcm_s16be"), ("asf", "libmp3lame"), ("au", "pcm_s16be"), ("w64", "pcm_s16le")),
-        *(
-            ("adts", "aac"),
-            ("latm", "aac"),
-            ("ac3", "ac3"),
-            ("mpeg", "mp2"),
-            ("matroska", "flac"),
-            ("wav", "pcm_s16le"),
-        ),
-    )
+SEEDS = (
+    amr("amr", (7, 7, 8, 15, 15, 7)),
+    amr_in_3gp("amr-wb", (8, 8, 9, 15, 8), 3),
+    *(
+        recorded(container, codec, 0.3)
+        for container, codec in (
+            *(("mp3", "libmp3lame"), ("mp4", "aac"), ("ogg", "libopus"), ("webm", "libopus"), ("flac", "flac")),
+            *(
+                ("wav", "adpcm_ima_wav"),
+                ("mpegts", "aac"),
+                ("avi", "libmp3lame"),
+                ("flv", "libmp3lame"),
+                ("wv", "wavpack"),
+            ),
+            *(("caf", "alac"), ("aiff", "pcm_s16be"), ("asf", "libmp3lame"), ("au", "pcm_s16be"), ("w64", "pcm_s16le")),
+            *(
+                ("adts", "aac"),
+                ("latm", "aac"),
+                ("ac3", "ac3"),
+                ("mpeg", "mp2"),
+                ("matroska", "flac"),
+                ("wav", "pcm_s16le"),
+                ("wav", "flac"),
+            ),
+        )
+    ),
 )
 """A short recording of each format."""
 

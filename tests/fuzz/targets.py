@@ -13,6 +13,7 @@ from spark_audio_proxy.api import speech, transcriptions
 from spark_audio_proxy.config import Settings
 from spark_audio_proxy.origins import is_loopback_host, is_own_host
 from spark_audio_proxy.problems import Problem, response_for
+from spark_audio_proxy.speaking import FASTEST, SLOWEST
 from spark_audio_proxy.transcode.passthrough import read_head, samples_of
 from spark_audio_proxy.uploads.audio_in_json import decode_audio
 from spark_audio_proxy.uploads.form import Form, Upload, read_form_in_json, read_json
@@ -101,7 +102,7 @@ def speech_requests(data: bytes) -> None:
     """A text to speak."""
     try:
         wanted = speech.read_request(read_json(data), Settings())
-        assert speech.SLOWEST <= wanted.speed <= speech.FASTEST
+        assert SLOWEST <= wanted.wish.speed <= FASTEST
     except Problem as problem:
         _told(problem)
 
@@ -211,6 +212,12 @@ _FORM = b"".join(
     )
 )
 _AUDIO = base64.b64encode(_WAV).decode()
+_CODED_FORM = (
+    _FORM.replace(b"audio/wav\r\n", b"audio/wav\r\nContent-Transfer-Encoding: base64\r\n")
+    .replace(_WAV, _AUDIO.encode())
+    .replace(b"\r\n\r\nword", b"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nw=6Frd=\r\n")
+    .replace(b"\r\n\r\nen-US", b"\r\nContent-Type: text/plain; charset=utf-16\r\n\r\n\xff\xfee\0n\0")
+)
 _MOMENT = "2026-11-01T12:00:00.000+00:00"
 _CANARY = {"at": _MOMENT, "latency": 0.1, "outcome": "success", "detail": ""}
 _CHANGE = {"at": _MOMENT, "from": "healthy", "to": "wedged", "evidence": "CUDA error", "by_hand": True}
@@ -248,7 +255,7 @@ TARGETS: Mapping[str, Target] = {
         wav_heads, (_WAV, wav_header(22_050) + b"\0\0" * 9, b"RIFF\0\0\0\0WAVELIST\4\0\0\0abcd" + _WAV[12:])
     ),
     "recordings": Target(recordings.decode_anything, recordings.SEEDS, cases=150),
-    "forms": Target(forms, (_FORM, _FORM.replace(b'; filename="a.wav"', b""), b"--x1--")),
+    "forms": Target(forms, (_FORM, _FORM.replace(b'; filename="a.wav"', b""), b"--x1--", _CODED_FORM)),
     "uploads-in-json": Target(
         uploads_in_json,
         (

@@ -3,11 +3,14 @@
 from tools.bench.hear import COLUMNS, Verdict, findings
 from tools.bench.hear_set import SpokenCommand, read_set
 
+WAY = "a voice, a recogniser, close"
+
 LANGUAGES = ["en", "de", "es", "fr", "it"]
 
 
 def verdict(home: str, said: str, heard: str, corrected: str, *, is_ordinary: bool = False) -> Verdict:
     return Verdict(
+        way="" if is_ordinary else WAY,
         home=home,
         said=said,
         heard=heard,
@@ -65,13 +68,14 @@ def test_findings() -> None:
         verdict("Brook", "What is love?", "What is love?", "What is love?", is_ordinary=True),
         verdict("Carter", "What is love?", "What is love?", "What is Nest?", is_ordinary=True),
     ]
-    heard = {"someone": [(SpokenCommand("Brook", "Roku", "Turn on the Roku."), "Turn on a Roku")]}
+    heard = {WAY: [(SpokenCommand("Brook", "Roku", "Turn on the Roku."), "Turn on a Roku")]}
     found = findings(wanted, heard, verdicts)
-    names, times = found.tables
-    assert names.title == "someone: word error rate 25 %"
+    errors, names, sentences, times = found.tables
+    assert errors.rows == ((WAY, 1, 25),)
     assert [dict(zip(COLUMNS, row, strict=True)) for row in names.rows] == [
-        dict(zip(COLUMNS, ("en", "tuning", 1, 0.0, 100.0, 0.0, 100.0, 0, 0, 0), strict=True)),
-        dict(zip(COLUMNS, ("en", "judging", 2, 0.0, 50.0, 0.0, 50.0, 1, 1, 2), strict=True)),
+        dict(zip(COLUMNS, (WAY, "en", "tuning", 1, 0.0, 100.0, 0.0, 100.0, 0), strict=True)),
+        dict(zip(COLUMNS, (WAY, "en", "judging", 2, 0.0, 50.0, 0.0, 50.0, 1), strict=True)),
     ]
+    assert sentences.rows == (("en", "judging", 2, 1),)
     assert times.rows == ((5, 200.0, 200.0, 80.0),)
-    assert [(aim.measured, aim.held) for aim in found.aims] == [(50.0, False), (250.0, False)]
+    assert [(aim.measured, aim.held) for aim in found.aims] == [(50.0, False), (50.0, True), (250.0, False)]

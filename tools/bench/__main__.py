@@ -11,7 +11,7 @@ from pathlib import Path
 from tools.stack.command import line
 from tools.stack.command import run as run_command
 
-from . import fuzz, heal, hear, live, loudness, pauses, proxy, scale, soak, turn
+from . import fuzz, heal, hear, live, loudness, pauses, proxy, scale, soak, turn, written
 from .machine import this_machine
 from .report import Findings, Report, as_json, as_text
 
@@ -52,6 +52,9 @@ QUESTIONS: Mapping[str, Question] = {
         turn.QUESTION, lambda options: turn.measure(turn.plan(quick=options.quick, every=options.all)), turn.MORE
     ),
     "live": Question(live.QUESTION, lambda options: live.measure(live.QUICK if options.quick else live.FULL)),
+    "written": Question(
+        written.QUESTION, lambda options: written.measure(written.QUICK if options.quick else written.FULL)
+    ),
     "hear": Question(
         hear.QUESTION,
         lambda options: hear.measure(quick=options.quick, parakeet_url=options.parakeet_url),

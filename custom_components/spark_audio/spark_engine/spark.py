@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import dataclass, field
 
 from aiohttp import ClientSession
@@ -26,6 +26,9 @@ UNSPEAKABLE_PAUSE = 0.2
 
 type Watch = Callable[[ServerName, ServerCheck], Watchdog]
 """Builds the watchdog of one server from its name and what it is to ask."""
+
+type Admit = Callable[[], AbstractAsyncContextManager[None]]
+"""What one request to Magpie waits for and is made within."""
 
 type AnyMember = PoolMember[Parakeet] | PoolMember[Magpie]
 
@@ -94,22 +97,26 @@ class Spark:
         *,
         speed: float = 1.0,
         replacements: Replacements | None = None,
+        fills_pauses: bool = True,
+        admit: Admit = nullcontext,
     ) -> AsyncGenerator[Audio]:
         """Speak text that is complete, or that is still being written: the audio begins sooner then.
 
         All pieces have the same sample rate and the voice's own tempo; `speed` tells at how many times that tempo the
-        caller will play them. `replacements` hold for the language that is spoken. Text with nothing to say gives a
-        short silence. Raises SparkError.
+        caller will play them. `replacements` hold for the language that is spoken. Where the text pauses, silence
+        `fills_pauses`. Text with nothing to say gives a short silence. Raises SparkError, and what `admit` raises.
         """
         if self.magpie is None:
             raise RuntimeError("this Spark has no Magpie")
         magpie, has_spoken = self.magpie, False
         rewrite = replacements.for_language(await magpie.spoken_language(style)) if replacements else AS_WRITTEN
 
-        def synthesize(utterance: str) -> AsyncGenerator[Audio]:
-            return magpie.synthesize(utterance, style, rewrite=rewrite)
+        async def synthesize(utterance: str) -> AsyncGenerator[Audio]:
+            async with admit(), aclosing(magpie.synthesize(utterance, style, rewrite=rewrite)) as pieces:
+                async for audio in pieces:
+                    yield audio
 
-        speech = speak(utterances(text, rewrite), synthesize, speed=speed)
+        speech = speak(utterances(text, rewrite), synthesize, speed=speed, fills_pauses=fills_pauses)
         async with aclosing(in_one_rate(speech)) as pieces:
             async for audio in pieces:
                 has_spoken = True

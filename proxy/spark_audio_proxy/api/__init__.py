@@ -16,6 +16,7 @@ _AUDIO: Sequence[Endpoint] = (
     (web.post, "audio/transcriptions", transcriptions.transcriptions),
     (web.post, "audio/speech", speech.speech),
     (web.post, "audio/translations", transcriptions.translations),
+    (web.get, "audio/speech/stream", door.speech),
     (web.get, "realtime", door.realtime),
     (web.get, "models", lists.models),
     (web.get, "models/{model:.+?}", lists.model),
@@ -45,7 +46,10 @@ ALWAYS_OPEN = frozenset({health.healthz, health.readyz, health.bridge_health, pa
 """Handlers that always do: a container's health check has no key, and the page is there to ask for one."""
 
 INFERENCE = frozenset(
-    {transcriptions.transcriptions, transcriptions.translations, speech.speech, door.realtime, relay.relay}
+    {
+        *(transcriptions.transcriptions, transcriptions.translations, speech.speech),
+        *(door.realtime, door.speech, relay.relay),
+    }
 )
 """Handlers that ask a service to do something: what the list of the last requests has."""
 

@@ -14,8 +14,7 @@ from typing import Never
 from aiohttp import web
 from spark_engine.errors import SparkError
 from spark_engine.healing.pool import ParakeetPool
-from spark_engine.models import SAMPLE_RATE, Audio, AudioSource, Json, Transcript
-from spark_engine.speech.language import read_language
+from spark_engine.models import SAMPLE_RATE, Audio, AudioSource, Transcript
 from spark_engine.speech.names import respelled, vocabulary
 
 from spark_audio_proxy.api import transcript_formats as formats
@@ -31,7 +30,7 @@ from spark_audio_proxy.transcode.decode import Block
 from spark_audio_proxy.transcode.decoders import COPIED
 from spark_audio_proxy.transcode.mixer import Channel, check_channels
 from spark_audio_proxy.transcode.passthrough import in_blocks, read_head, samples_of
-from spark_audio_proxy.uploads.form import Form, Upload, received_form
+from spark_audio_proxy.uploads.form import Form, Upload, received_form, wanted_language
 from spark_audio_proxy.uploads.streamed_upload import StreamedUpload
 from spark_audio_proxy.uploads.windows import Window, bytes_in, check_length, cut_windows
 
@@ -108,19 +107,6 @@ def _granularities(values: Sequence[str]) -> tuple[str, ...]:
             "timestamp_granularities",
         )
     return tuple(dict.fromkeys(words))
-
-
-def wanted_language(value: Json) -> str | None:
-    """Return the tag of the language that is asked for, None for any. Raises Problem 400 for what is no language."""
-    try:
-        match value:
-            case None:
-                return None
-            case str():
-                return read_language(value)
-    except ValueError:
-        pass
-    raise bad_request("`language` must be a language, such as en, en-US or English.", "language")
 
 
 def _read_channels(value: str, response_format: str, *, as_events: bool) -> tuple[Channel | None, ...]:

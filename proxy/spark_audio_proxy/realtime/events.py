@@ -11,6 +11,9 @@ from .settings import Document, SessionSettings, document
 
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
 
+LONGEST_ID = 512
+"""Characters of an id of the client's, as OpenAI has it: an error repeats it."""
+
 
 def new_id(kind: str) -> str:
     """Return an id such as `item_3f0c...`."""
@@ -60,7 +63,8 @@ def failed(item_id: str, problem: Problem) -> Document:
 
 def error(problem: Problem, caused_by: Json) -> Document:
     """Return what is wrong with an event of the client's that has this id, if any."""
-    return event("error", error={**_error(problem), "event_id": caused_by if isinstance(caused_by, str) else None})
+    is_id = isinstance(caused_by, str) and len(caused_by) <= LONGEST_ID
+    return event("error", error={**_error(problem), "event_id": caused_by if is_id else None})
 
 
 def _error(problem: Problem) -> Document:

@@ -19,16 +19,19 @@ class Limits:
     """A minute of 24 kHz PCM as base64; 200 of them would not fill a GiB."""
 
     idle: float = 600.0
-    """Without a message of the client's. OpenAI ends every session after an hour."""
+    """Without a message of a client that waits for nothing. OpenAI ends every session after an hour."""
 
     heartbeat: float = 30.0
-    """Between pings: who answers none is gone."""
+    """Between pings of sessions that transcribe: who answers none is gone."""
 
     untaken: float = 60.0
     """Without a byte taken while there is something to send."""
 
     unsent: int = 1000
     """Events that wait to be sent."""
+
+    unsent_bytes: int = 8 << 20
+    """Of all of them: settings and ids that a client sends come back to it."""
 
     errors: int = 100
     """Events of the client's that make no sense."""
@@ -40,7 +43,7 @@ class Limits:
     """Of audio that the client does not commit."""
 
     turns: int = 8
-    """Whose transcript is still to come; one more fails at once."""
+    """Whose transcript is still to come, or whose speech is still to begin; one more fails at once."""
 
     patience: float = 60.0
     """For which the audio of a turn is kept where Parakeet cannot answer at the moment."""

@@ -58,6 +58,11 @@ class Session:
         self._in_order = asyncio.Lock()
         tell(events.session(self._settings, self._id, "created"))
 
+    @property
+    def is_busy(self) -> bool:
+        """Return whether a transcript is still to come."""
+        return bool(self._unfinished)
+
     async def take(self, event: Document) -> None:
         """Do what the client asks. Raises Problem for what makes no sense."""
         match event.get("type"):

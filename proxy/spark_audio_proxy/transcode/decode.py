@@ -1,5 +1,6 @@
 """Any audio that people record, as 16 kHz mono PCM. Blocking: `decoder.py` runs it in a process of its own."""
 
+import re
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from av.error import EOFError as Finished
 from av.error import FFmpegError
 from spark_engine.models import SAMPLE_RATE, SAMPLE_WIDTH
 
+from . import amr
 from .joined import joined
 from .losses import Losses
 from .mixer import Channel, Mixer
@@ -33,8 +35,18 @@ CODECS = (
 _OPTIONS = {"codec_whitelist": CODECS, "max_streams": "16"}
 """For the demuxer, which decodes the first frames of every track, a cover picture's too, to learn what they are."""
 
+_NO_PACKETS = ("wav", "w64")
+"""Containers that do not tell where a packet ends: codecs need packets of one size, or frames with a head."""
+
+_IN_PACKETS = ("speex", "libspeex", "vorbis", "libvorbis")
+"""Codecs that have neither; AAC has no head of frames where the file has one for all."""
+
 _STUCK = 64
 """Errors in a row, without a packet between them, after which the rest of a file is given up."""
+
+
+_TEXT = re.compile(rb"(?:data:[^\r\n]{0,200}?;base64,)?[A-Za-z0-9+/_=\s-]{16,}")
+"""What a file in base64 starts with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +67,10 @@ def decode(file: bytearray | mmap, channel: Channel | None = None) -> Generator[
         raise ValueError("The audio file is empty.")
     data = memoryview(file)
     recognised = recognise(data)
+    if recognised is None and _TEXT.fullmatch(bytes(data[:1024]).strip()):
+        raise ValueError(
+            "The file is text, not audio: base64 needs the header `Content-Transfer-Encoding: base64` in its part."
+        )
     if recognised is None:
         raise ValueError(f"The file is not audio in a known format. Known are {FORMATS}.")
     heard = left_out = 0.0
@@ -80,11 +96,13 @@ def _part(container: str, data: memoryview, channel: Channel | None) -> Generato
         lost = 0.0
         try:
             with av.open(View(data), "r", format=container, io_open=refuse, options=_OPTIONS) as media:
-                candidates = _audio_tracks(media)
+                candidates = _audio_tracks(container, media)
                 tracks = len(candidates)
                 track = candidates[number]
-                losses = Losses(container, track.codec_context.name, data)
-                with closing(_track(media, track, losses, channel)) as blocks:
+                # Where it cannot be opened, its name is gone: reading it then ends the process.
+                codec = track.codec_context.name
+                losses = Losses(container, codec, data)
+                with closing(_track(media, track, codec, losses, channel)) as blocks:
                     for block in blocks:
                         lost += block.left_out
                         found = found or bool(block.pcm)
@@ -98,7 +116,7 @@ def _part(container: str, data: memoryview, channel: Channel | None) -> Generato
         yield Block(b"", lost)
 
 
-def _audio_tracks(media: InputContainer) -> list[av.AudioStream]:
+def _audio_tracks(container: str, media: InputContainer) -> list[av.AudioStream]:
     """Return the audio tracks that may be decoded. Raises ValueError where there is none."""
     if not media.streams.audio:
         raise ValueError("The file has no audio track.")
@@ -108,6 +126,10 @@ def _audio_tracks(media: InputContainer) -> list[av.AudioStream]:
         codec: av.AudioCodecContext | None = track.codec_context
         if codec is None or codec.name not in CODECS.split(","):
             reasons.append(f"The audio in the file is coded as {codec.name if codec else 'something unknown'}.")
+        elif container in _NO_PACKETS and (codec.name in _IN_PACKETS or (codec.name == "aac" and codec.extradata)):
+            reasons.append(
+                f"Audio coded as {codec.name} cannot be heard in WAV, which does not tell where packets end."
+            )
         elif codec.sample_rate and codec.sample_rate not in SAMPLE_RATES:
             # Zero: told by the first frame alone.
             reasons.append(f"The audio has {codec.sample_rate} samples a second: no recorder does that.")
@@ -118,25 +140,38 @@ def _audio_tracks(media: InputContainer) -> list[av.AudioStream]:
     return tracks
 
 
-def _track(media: InputContainer, track: av.AudioStream, losses: Losses, channel: Channel | None) -> Generator[Block]:
+def _track(
+    media: InputContainer, track: av.AudioStream, codec: str, losses: Losses, channel: Channel | None
+) -> Generator[Block]:
     with closing(Mixer(channel)) as mixer:
         for packet in _packets(media, track):
             losses.reached(packet)
-            try:
-                frames = packet.decode()
-            except FFmpegError, ValueError:
-                # A ValueError is PyAV's, where libav found no decoder for what the head says.
-                losses.undecodable(packet)
-                continue
-            for frame in frames:
-                if isinstance(frame, av.AudioFrame):
-                    losses.decoded(frame)
-                    for pcm in mixer.feed(frame):
-                        yield Block(pcm, losses.take())
+            for frame in _frames(track.codec_context, codec, packet, losses):
+                losses.decoded(frame)
+                for pcm in mixer.feed(frame):
+                    yield Block(pcm, losses.take())
         for pcm in mixer.finish():
             yield Block(pcm, losses.take())
         losses.ended(media, track)
         yield Block(b"", losses.take())
+
+
+def _frames(
+    decoder: av.AudioCodecContext, codec: str, packet: av.Packet[av.AudioStream], losses: Losses
+) -> Iterator[av.AudioFrame]:
+    """Yield what can be decoded of a packet."""
+    pieces = amr.frames_of(codec, packet)
+    for piece in pieces:
+        if amr.is_pause(codec, piece):
+            yield amr.silence(codec)
+            continue
+        try:
+            frames = decoder.decode(piece)
+        except FFmpegError, ValueError:
+            # A ValueError is PyAV's, where libav found no decoder for what the head says.
+            losses.undecodable(packet, 1 / len(pieces))
+            continue
+        yield from frames
 
 
 def _packets(media: InputContainer, track: av.AudioStream) -> Iterator[av.Packet[av.AudioStream]]:

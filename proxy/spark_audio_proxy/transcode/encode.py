@@ -13,6 +13,11 @@ from .filters import THREADS, free_filters
 PCM_RATE = 24_000
 """Hz of OpenAI's `pcm`."""
 
+G711_RATE = 8000
+
+RAW_RATES = {"pcm": PCM_RATE, "ulaw": G711_RATE, "alaw": G711_RATE}
+"""Hz of the formats that have no header to tell it."""
+
 
 class Encoder(Protocol):
     """Takes s16le mono PCM, gives bytes of one format."""
@@ -55,8 +60,8 @@ FORMATS: Mapping[str, AudioFormat] = {
         AudioFormat("wav", "audio/wav"),
         AudioFormat("pcm", "audio/pcm"),
         # G.711, as telephones speak it.
-        AudioFormat("ulaw", "audio/PCMU", "mulaw", "pcm_mulaw", sample_rate=8000),
-        AudioFormat("alaw", "audio/PCMA", "alaw", "pcm_alaw", sample_rate=8000),
+        AudioFormat("ulaw", "audio/PCMU", "mulaw", "pcm_mulaw", sample_rate=G711_RATE),
+        AudioFormat("alaw", "audio/PCMA", "alaw", "pcm_alaw", sample_rate=G711_RATE),
     )
 }
 

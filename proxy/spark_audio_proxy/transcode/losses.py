@@ -3,8 +3,9 @@
 import av
 from av.container import InputContainer
 
-from .announced import fragments_of, missing_bytes
+from .announced import announced_seconds, bytes_behind_end, fragments_of, missing_bytes
 from .frames import FRAMES
+from .streams import bytes_cut_off
 
 _SHORTEST_GAP = 0.06
 """Seconds by which time stamps have to jump: clocks of recorders are not exact, and a packet is seldom shorter."""
@@ -12,12 +13,17 @@ _SHORTEST_GAP = 0.06
 _CORRECTION = 0.1
 """Seconds by which time stamps may be set back behind damage, once the container tells the time again."""
 
-_LENGTH_TOLD = ("mov", "flac", "caf", "aiff", "avi", "asf", "w64", "ogg", "wv")
-"""Containers that tell how long a track is; what libav says of others is an estimate."""
+_LENGTH_TOLD = ("mov", "flac", "caf", "aiff", "w64", "ogg", "wv")
+"""Containers of which libav says how long a track is; what it says of others is an estimate."""
 
 _NO_PADDING = ("matroska", "flv")
 """Containers of which the bytes behind the last packet were sound, where they do not tell how long they are."""
 
+_PAUSING = ("matroska", "flv")
+"""Containers in which time may pass without a packet: such a pause is part of the length that they tell."""
+
+_WHOLE_PACKETS = ("avi", "caf")
+"""Containers that tell a length in packets, of which the last one may be shorter than the others."""
 
 _LARGEST_PAGE = 65_307
 """Bytes of a page of Ogg, head included (RFC 3533)."""
@@ -52,6 +58,7 @@ class Losses:
     def __init__(self, container: str, codec: str, data: memoryview) -> None:
         """Nothing is lost yet. `codec` is libav's name of the decoder."""
         self._container = container
+        self._codec = codec
         self._data = data
         self._size = len(data)
         self._last_granule = last_granule(data) if container == "ogg" else None
@@ -63,6 +70,10 @@ class Losses:
         self._junk = 0
         self._junk_in_packet = 0
         self._bytes_end = 0
+        self._pauses = 0.0
+        self._packet = 0.0
+        self._decoded_of_packet = 0.0
+        self._longest_packet = 0.0
         self._time_end: float | None = None
         self._is_timed = True
 
@@ -76,6 +87,11 @@ class Losses:
         elif packet.pts is not None:
             self._compare_times(packet, float(packet.pts * packet.time_base))
         self._is_timed = packet.pts is not None
+        if self._container == "mov" and self._decoded_of_packet and self._packet > self._longest_packet + _SHORTEST_GAP:
+            # It tells how long each packet lasts, and has no gaps between them.
+            self._pauses += self._packet - self._longest_packet
+        self._packet = float((packet.duration or 0) * packet.time_base)
+        self._decoded_of_packet = 0.0
         self._payload += packet.size
         self._bytes_end = max(self._bytes_end, (packet.pos or 0) + packet.size)
 
@@ -83,31 +99,38 @@ class Losses:
         """Count what was heard."""
         seconds = frame.samples / frame.sample_rate
         self._decoded += seconds
+        self._decoded_of_packet += seconds
+        self._longest_packet = max(self._longest_packet, self._decoded_of_packet)
         if not self._is_timed and self._time_end is not None:
             self._time_end += seconds
 
-    def undecodable(self, packet: av.Packet[av.AudioStream]) -> None:
-        """Count the last packet as lost."""
+    def undecodable(self, packet: av.Packet[av.AudioStream], share: float) -> None:
+        """Count the last packet as lost, or a `share` of it, from 0 to 1."""
         if self._read_frame is not None:
             self._count_junk(packet.size - self._junk_in_packet)
         elif packet.duration:
-            self._lose(float(packet.duration * packet.time_base))
+            self._lose(share * float(packet.duration * packet.time_base))
+        self._decoded_of_packet = self._longest_packet
 
     def ended(self, media: InputContainer, track: av.AudioStream) -> None:
         """Compare with what the file says of itself, or where that says nothing, with its bytes."""
         self._lose(self._seconds_in(self._junk))
-        missing = 0.0
+        is_only_track = len(media.streams) == 1
+        missing = self._seconds_in(bytes_cut_off(self._container, self._data, track.id))
         if (told := self._length(media, track)) is not None:
-            missing = told - self._decoded - self._left_out
+            missing = told - self._decoded - self._left_out - self._padding()
+            removed = self._seconds_in(bytes_behind_end(self._container, self._data)) if is_only_track else 0.0
+            # Where bytes were taken out, the clock jumps as it does in a pause.
+            missing = missing - self._pauses if missing - self._pauses >= removed / 2 else min(missing, removed)
         elif self._container in FRAMES:
             missing = self._seconds_in(self._size - self._payload)
-        elif self._container in _NO_PADDING and len(media.streams) == 1:
+        elif self._container in _NO_PADDING and is_only_track:
             missing = self._seconds_in(self._size - self._bytes_end)
-        if self._container == "mov" and len(media.streams) == 1 and (fragments := fragments_of(self._data)):
+        if self._container == "mov" and is_only_track and (fragments := fragments_of(self._data)):
             # Of what follows on fragments that were heard, as much is sound as of those.
             unread = fragments.stop - self._bytes_end
             missing = max(missing, unread * self._decoded / max(1, self._bytes_end - fragments.start))
-        if len(media.streams) == 1:
+        if is_only_track and (told is None or self._container != "wav"):
             missing = max(missing, self._seconds_in(missing_bytes(self._container, self._data, self._payload)))
         if missing > 2 * _SHORTEST_GAP:
             self._lose(missing)
@@ -117,6 +140,13 @@ class Losses:
         taken = max(0.0, self._pending)
         self._pending -= taken
         return taken
+
+    def _padding(self) -> float:
+        """Return by how much the last packet is shorter than the container counts it."""
+        if self._container not in _WHOLE_PACKETS:
+            return 0.0
+        longest = min(self._packet or self._longest_packet, self._longest_packet)
+        return max(0.0, longest - self._decoded_of_packet)
 
     def _lose(self, seconds: float) -> None:
         self._pending += seconds
@@ -138,6 +168,8 @@ class Losses:
                 -_CORRECTION <= gap < -_SHORTEST_GAP / 3 and self._left_out > -gap
             ):
                 self._lose(gap)
+            elif gap >= _SHORTEST_GAP and self._container in _PAUSING:
+                self._pauses += gap
         self._time_end = end
 
     def _passed_over(self, packet: av.Packet[av.AudioStream], gap: float) -> bool:
@@ -155,6 +187,11 @@ class Losses:
             if told < paged < told + _LONGEST_PAGE and len(media.streams) == 1:
                 told = paged
             return told or None
-        if self._container == "matroska" and len(media.streams) == 1 and media.duration:
-            return media.duration / av.time_base
+        if self._container == "wav" and self._codec != "flac":
+            # Of others, the bytes tell.
+            return None
+        if len(media.streams) == 1 or self._container == "avi" or bytes_behind_end(self._container, self._data):
+            if self._container == "matroska":
+                return media.duration / av.time_base if media.duration else None
+            return announced_seconds(self._container, self._data, track.index)
         return None

@@ -49,7 +49,7 @@ STARTS: Mapping[str, re.Pattern[bytes]] = {
         "flv": rb"FLV\x01",
         "wv": rb"wvpk",
         "mpeg": rb"\0\0\x01\xba",
-        "mpegts": rb"(?:....)?G.{187}G.{187}G|....G.{191}G.{191}G",
+        "mpegts": rb"(?:....)?G.{187}G.{187}G|(?:....)?G.{191}G.{191}G|G.{203}G.{203}G",
     }.items()
 }
 """How a file of each container starts."""

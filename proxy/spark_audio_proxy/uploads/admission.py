@@ -65,9 +65,9 @@ class Gate:
 
 
 class BytesInFlight:
-    """Bounds the bytes of uploads and of realtime turns held in memory by all clients together.
+    """Bounds the bytes of uploads and of sessions held in memory by all clients together.
 
-    An upload that needs room waits for it, unread; a turn does not.
+    An upload that needs room waits for it, unread; a session does not.
     """
 
     def __init__(self, limit: int) -> None:
@@ -104,7 +104,7 @@ class BytesInFlight:
         """As `Share.hold`."""
         is_less = size < share.size
         if not is_less and (size > self._limit or not self._fits(share, size)):
-            raise _full("There is no room for this audio at the moment; it is lost.")
+            raise _full("There is no room for this at the moment; it is lost.")
         self._take(share, size)
         if is_less:
             self._released.set()
@@ -135,7 +135,7 @@ class BytesInFlight:
 
 
 class Share:
-    """The bytes that one upload or one turn may hold."""
+    """The bytes that one upload, or one turn or text of a session, may hold."""
 
     def __init__(self, bytes_in_flight: BytesInFlight) -> None:
         """None yet."""

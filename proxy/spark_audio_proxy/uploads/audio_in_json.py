@@ -4,12 +4,10 @@ import re
 from base64 import b64decode
 from urllib.parse import unquote_to_bytes
 
-_DATA_URL = re.compile(r"\s*data:[^,]{0,200};\s*base64\s*,", re.IGNORECASE)
+from .transfer_encoding import SPACE, URL_SAFE
 
-_SPACE = b" \t\r\n\v\f"
-
-_URL_SAFE = bytes.maketrans(b"-_", b"+/")
-"""RFC 4648, 5."""
+_DATA_URL = re.compile(r"\s*data:[^\r\n]{0,200}?;\s*base64\s*,", re.IGNORECASE)
+"""A browser's own has commas in its type: `data:video/webm;codecs=vp8,opus;base64,...`."""
 
 
 def decode_audio(text: str) -> bytes:
@@ -21,5 +19,5 @@ def decode_audio(text: str) -> bytes:
     data = text[url.end() :].encode("ascii") if url else text.encode("ascii")
     if url and b"%" in data:
         data = unquote_to_bytes(data)
-    data = data.translate(_URL_SAFE, _SPACE).rstrip(b"=")
+    data = data.translate(URL_SAFE, SPACE).rstrip(b"=")
     return b64decode(data + b"=" * (-len(data) % 4), validate=True)

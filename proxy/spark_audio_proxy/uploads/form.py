@@ -11,6 +11,7 @@ from aiohttp import web
 from multipart import parse_options_header
 from spark_engine.models import Json
 from spark_engine.servers import documents
+from spark_engine.speech.language import read_language
 
 from spark_audio_proxy.app_state import SETTINGS, UPLOADS
 from spark_audio_proxy.problems import Problem, bad_request
@@ -141,12 +142,31 @@ def read_json(body: bytes | bytearray) -> Json:
         raise bad_request(f"The body cannot be read. {err}") from err
 
 
+def wanted_language(value: Json) -> str | None:
+    """Return the tag of the language that is asked for, None for any. Raises Problem 400 for what is no language."""
+    try:
+        match value:
+            case None:
+                return None
+            case str():
+                return read_language(value)
+    except ValueError:
+        pass
+    raise bad_request("`language` must be a language, such as en, en-US or English.", "language")
+
+
+_AUDIO = ("input_audio", "file")
+
+
 def read_form_in_json(body: bytearray) -> Form:
     """Return the form in a JSON body: the audio in base64, as `input_audio` (OpenRouter, Open WebUI) or `file`."""
     document = read_json(body)
     # What the audio is decoded to takes its place.
     body.clear()
-    audio = document.get("input_audio", document.get("file")) if isinstance(document, dict) else None
+    audios = [document[name] for name in _AUDIO if document.get(name) is not None] if isinstance(document, dict) else []
+    if len(audios) > 1:
+        raise bad_request("The body holds two recordings, `input_audio` and `file`: send one.", "input_audio")
+    audio = audios[0] if audios else None
     data = audio.get("data") if isinstance(audio, dict) else audio
     if not isinstance(document, dict) or not isinstance(data, str):
         raise bad_request('The body must hold {"input_audio": {"data": base64}}.', "input_audio")
@@ -156,7 +176,7 @@ def read_form_in_json(body: bytearray) -> Form:
         raise bad_request("`input_audio.data` is not base64.", "input_audio") from err
     fields: dict[str, list[str]] = {}
     for name, value in document.items():
-        if name not in ("input_audio", "file"):
+        if name not in _AUDIO:
             fields.setdefault(field_name(name), []).extend(_texts(value))
     return Form(fields, Upload(file))
 

@@ -1,7 +1,8 @@
 """Reads multipart/form-data as it arrives, parts in any order."""
 
+import codecs
 import re
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import suppress
 from io import SEEK_END, BytesIO
 
@@ -15,6 +16,8 @@ from multipart import (
 
 from spark_audio_proxy.problems import Problem, bad_request
 from spark_audio_proxy.transcode.passthrough import WavHead, read_head
+
+from .transfer_encoding import Decoding, decoding
 
 LARGEST_FIELD = 1 << 20
 """Bytes of any part that is not the file: prompts and keyword lists stay far below."""
@@ -40,14 +43,18 @@ def field_name(name: str) -> str:
 class FormReader:
     """Sorts what comes into fields and the file.
 
-    `fields` hold every value of a name, `name[]` counted as `name`; `file` is the first part called so, with or without
-    a file name, `open_file` the same while it still arrives, `head` its head where it is a WAV file; `size` counts the
-    bytes read. Which characters stand in file names and in fields that nothing reads makes no difference.
+    `fields` hold every value of a name, `name[]` counted as `name`; `file` is the part called so that is not empty,
+    with or without a file name, `open_file` the same while it still arrives, `head` its head where it is a WAV file;
+    `size` counts the bytes read. Which characters stand in file names and in fields that nothing reads makes no
+    difference.
     """
 
     def __init__(self, content_type: str) -> None:
         """Raises Problem 400 for what is no multipart/form-data."""
-        boundary = parse_options_header(content_type)[1].get("boundary")
+        kind, options = parse_options_header(content_type)
+        boundary = options.get("boundary")
+        if not boundary and kind == "multipart/form-data":
+            raise bad_request("The Content-Type has no boundary: let your HTTP client write it.", "file")
         if not boundary:
             raise bad_request("The request must be multipart/form-data with the recording as `file`, or JSON.", "file")
         self.fields: dict[str, list[str]] = {}
@@ -59,6 +66,8 @@ class FormReader:
         self._name = ""
         self._value: BytesIO | None = None
         self._is_file = False
+        self._decoding: Decoding | None = None
+        self._charset = "utf-8"
         try:
             # Every byte is a character of Latin-1, so that none is refused; the names that count are ASCII.
             self._parser = PushMultipartParser(
@@ -71,8 +80,9 @@ class FormReader:
 
     @property
     def open_file(self) -> BytesIO | None:
-        """Return the file as far as it has arrived, while it does; it must not be changed."""
-        return self._value if self._is_file and self._name == "file" and self.file is None else None
+        """Return the file as far as it has arrived, while it does, not to be changed; None of one that came coded."""
+        is_open = self._is_file and self._name == "file" and self.file is None and self._decoding is None
+        return self._value if is_open else None
 
     def feed(self, chunk: bytes) -> None:
         """Take what came. Raises Problem: 400 where it is no form, 413 where a field is too large."""
@@ -146,10 +156,26 @@ class FormReader:
             self._name = field_name(event.name)
             self._is_file = self._name == "file" or bool(_FILE_NAME.search(event.header("Content-Disposition", "")))
             self._value = BytesIO()
+            self._charset = _charset(event.header("Content-Type", ""))
+            self._decoding = self._decoding_of(event.header("Content-Transfer-Encoding", ""))
         elif event is None:
             self._end_part()
         elif self._value is not None:
-            self._add(self._value, event)
+            self._add(self._value, event if self._decoding is None else self._decoded(self._decoding.feed, event))
+
+    def _decoding_of(self, name: str) -> Decoding | None:
+        try:
+            return decoding(name, is_file=self._is_file)
+        except ValueError as err:
+            raise bad_request(str(err), self._name) from err
+
+    def _decoded(self, decode: Callable[..., bytes], *piece: bytes | bytearray) -> bytes:
+        try:
+            return decode(*piece)
+        except ValueError as err:
+            raise bad_request(
+                f"{self._name!r} is not coded as its Content-Transfer-Encoding says.", self._name
+            ) from err
 
     def _add(self, value: BytesIO, piece: bytes | bytearray) -> None:
         size = value.tell()
@@ -163,16 +189,35 @@ class FormReader:
             self._value.seek(0, SEEK_END)
 
     def _end_part(self) -> None:
+        if self._decoding is not None and self._value is not None:
+            self._add(self._value, self._decoded(self._decoding.close))
         value, self._value = self._value, None
         if value is None:
             return
         if self._is_file:
-            if self._name == "file" and self.file is None:
+            if self._name == "file" and (value.tell() or self.file is None):
+                if self.file is not None and len(self.file.getbuffer()):
+                    raise bad_request("The form holds two recordings: send one as `file`.", "file")
                 value.seek(0)
                 self.file = value
             return
         # A field that is read refuses what it does not know; in all others a character of Latin-1 does no harm.
-        self.fields.setdefault(self._name, []).append(value.getvalue().decode(errors="replace"))
+        self.fields.setdefault(self._name, []).append(value.getvalue().decode(self._charset, "replace"))
+
+
+_CHARSETS = re.compile(
+    r"utf-?8|utf-?16(?:-?[bl]e)?|(?:us-)?ascii|iso-?8859-\d{1,2}|latin-?\d|(?:windows-|cp)125\d", re.IGNORECASE
+)
+"""Those that clients write in. Of the other names that Python knows, some take time in the square of the bytes."""
+
+
+def _charset(content_type: str) -> str:
+    """Return the charset that a field is written in: UTF-8 where none is told, or one that is not known."""
+    name = parse_options_header(content_type)[1].get("charset", "")
+    if _CHARSETS.fullmatch(name):
+        with suppress(LookupError):
+            return codecs.lookup(name).name
+    return "utf-8"
 
 
 def _broken(err: MultipartError) -> Problem:

@@ -6,6 +6,7 @@ import { clock, seconds, title } from "./words.js";
 
 const WHAT = {
   "/v1/audio/speech": t`Text to speech`,
+  "/v1/audio/speech/stream": t`Text to speech, live`,
   "/v1/audio/transcriptions": t`Speech to text`,
   "/v1/realtime": t`Speech to text, live`,
 };

@@ -113,6 +113,7 @@ export const TEXTS = {
   "Synthesised speech": "Erzeugte Sprache",
   "Text": "Text",
   "Text to speech": "Text-zu-Sprache",
+  "Text to speech, live": "Text-zu-Sprache, live",
   "The GPU's memory is full.": "Der GPU-Speicher ist voll.",
   "The GPU's memory is full: another program has taken it. It works again once there is room.": "Der GPU-Speicher ist voll: Ein anderes Programm belegt ihn. Er funktioniert wieder, sobald Platz ist.",
   "The browser does not allow copying {}": "Der Browser erlaubt das Kopieren nicht: {}",

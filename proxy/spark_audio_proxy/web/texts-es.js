@@ -113,6 +113,7 @@ export const TEXTS = {
   "Synthesised speech": "Voz sintetizada",
   "Text": "Texto",
   "Text to speech": "Texto a voz",
+  "Text to speech, live": "Texto a voz, en directo",
   "The GPU's memory is full.": "La memoria de la GPU está llena.",
   "The GPU's memory is full: another program has taken it. It works again once there is room.": "La memoria de la GPU está llena: la ocupa otro programa. Volverá a funcionar cuando haya espacio.",
   "The browser does not allow copying {}": "El navegador no permite copiar: {}",

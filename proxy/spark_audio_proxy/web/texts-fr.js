@@ -113,6 +113,7 @@ export const TEXTS = {
   "Synthesised speech": "Parole synthétisée",
   "Text": "Texte",
   "Text to speech": "Synthèse vocale",
+  "Text to speech, live": "Synthèse vocale, en direct",
   "The GPU's memory is full.": "La mémoire du GPU est pleine.",
   "The GPU's memory is full: another program has taken it. It works again once there is room.": "La mémoire du GPU est pleine : un autre programme l'occupe. Il fonctionnera de nouveau quand il y aura de la place.",
   "The browser does not allow copying {}": "Le navigateur n'autorise pas la copie : {}",

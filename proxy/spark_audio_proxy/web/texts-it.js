@@ -113,6 +113,7 @@ export const TEXTS = {
   "Synthesised speech": "Parlato sintetizzato",
   "Text": "Testo",
   "Text to speech": "Sintesi vocale",
+  "Text to speech, live": "Sintesi vocale, dal vivo",
   "The GPU's memory is full.": "La memoria della GPU è piena.",
   "The GPU's memory is full: another program has taken it. It works again once there is room.": "La memoria della GPU è piena: la occupa un altro programma. Funzionerà di nuovo quando ci sarà spazio.",
   "The browser does not allow copying {}": "Il browser non consente di copiare: {}",

@@ -52,11 +52,28 @@ async def test_a_misheard_name_is_put_right(heard: str, meant: str) -> None:
     assert await corrected(heard, vocabulary(HOME, "en-US"), Sentences(ENGLISH)) == meant
 
 
+async def test_a_word_that_is_close_to_a_name_stays_where_no_sentence_is_known() -> None:
+    for language, name, word in (
+        ("es", "galería", "galera"),
+        ("de", "Galerie", "Galeere"),
+        ("en", "Marantz", "marathon"),
+    ):
+        heard = f"x {word} x"
+        assert await corrected(heard, vocabulary([name], language), Sentences([])) == heard
+
+
+async def test_articles_do_not_make_a_name_closer() -> None:
+    names = ["bomba de la piscina", "luz de Inés"]
+    grammar = Sentences(["{}", "x {}"], names)
+    for heard in ("Háblame de la persona.", "x luces de Navidad"):
+        assert await corrected(heard, vocabulary(names, "es"), grammar) == heard
+
+
 @pytest.mark.parametrize(
     ("heard", "meant"),
     [
         ("Could you perhaps dim the Calax lamp a bit?", "Could you perhaps dim the Kallax lamp a bit?"),
-        ("Purn on the echo bee.", "Purn on the Ecobee."),
+        ("Purn on the eco bee.", "Purn on the Ecobee."),
     ],
 )
 async def test_a_name_that_hardly_differs_is_put_in_where_no_sentence_is_known(heard: str, meant: str) -> None:

@@ -386,6 +386,17 @@ def test_a_pause_is_silent_for_as_long_as_it_lasts() -> None:
     assert sum(sound.seconds for sound in silent) == pytest.approx(5.0 - heard_by, abs=1.1 * SILENCE)
 
 
+def test_a_pause_may_be_nothing() -> None:
+    """Where the listener is told by other means that more comes."""
+
+    async def unfilled() -> list[Sound]:
+        magpie, clock = TimedMagpie(), asyncio.get_running_loop().time
+        text = utterances(written("One moment.", 5.0, "The light is on."))
+        return await listen(speak(text, magpie.synthesize, fills_pauses=False, clock=clock))
+
+    assert run(unfilled()) == [Sound(round(PAUSE + 0.2, 3), 1.0, is_speech=True), Sound(5.2, 1.0, is_speech=True)]
+
+
 @pytest.mark.parametrize("speed", [0.5, 2.0])
 def test_silence_passes_at_the_speed_of_the_listener(speed: float) -> None:
     """Who hears one second in half of it hears two seconds of silence in one."""

@@ -25,10 +25,11 @@ def upload(audio: bytes, name: str = "audio.wav", **fields: str) -> FormData:
     return form
 
 
-def part(name: str, value: bytes, file_name: str | None = None) -> bytes:
-    """One part, as browsers write it."""
+def part(name: str, value: bytes, file_name: str | None = None, *headers: str) -> bytes:
+    """One part, as browsers write it, with more headers if there are any."""
     disposition = f'form-data; name="{name}"' + (f'; filename="{file_name}"' if file_name else "")
-    return b"--x1\r\nContent-Disposition: " + disposition.encode() + b"\r\n\r\n" + value + b"\r\n"
+    head = "\r\n".join(("--x1", f"Content-Disposition: {disposition}", *headers, "", ""))
+    return head.encode() + value + b"\r\n"
 
 
 def error_in(body: bytes) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """Recordings in the formats that phones and browsers make, written here and now."""
 
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 from functools import cache
 from io import BytesIO
 from math import pi, sin
@@ -59,6 +60,45 @@ def recorded(
     return file.getvalue()
 
 
+def filmed(container: str, picture: str, codec: str, seconds: float = 2.0, *, heard: float | None = None) -> bytes:
+    """A recording with a picture, ten a second for `seconds`; its sound lasts as long, or `heard` seconds."""
+    file = BytesIO()
+    audio = tone(heard or seconds, 48_000)
+    with av.open(file, "w", format=container) as media:
+        film, sound = media.add_stream(picture, rate=25), media.add_stream(codec, rate=44_100, layout="mono")
+        assert isinstance(film, av.VideoStream)
+        assert isinstance(sound, av.AudioStream)
+        film.width, film.height, film.pix_fmt = 64, 48, "yuv420p"
+        for number in range(round(seconds * 25)):
+            image = av.VideoFrame(64, 48, "yuv420p")
+            for plane in image.planes:
+                plane.update(bytes((at * number) % 251 for at in range(plane.buffer_size)))
+            image.pts = number
+            samples = audio.pcm[number * 3840 : (number + 1) * 3840]
+            frame = av.AudioFrame(format="s16", layout="mono", samples=max(1, len(samples) // 2))
+            frame.planes[0].update(samples or bytes(2))
+            frame.sample_rate, frame.pts = 48_000, number * 1920
+            for packet in [*film.encode(image), *(sound.encode(frame) if samples else ())]:
+                media.mux(packet)
+        for packet in [*film.encode(None), *sound.encode(None)]:
+            media.mux(packet)
+    return file.getvalue()
+
+
+def paused(container: str, codec: str, seconds: float, pause: float, sample_rate: int = 48_000) -> bytes:
+    """A recording in which the clock goes on for `pause` seconds in its middle, without a packet."""
+    file = BytesIO()
+    whole = BytesIO(recorded("matroska", codec, seconds, sample_rate=sample_rate))
+    with av.open(whole, "r") as source, av.open(file, "w", format=container) as media:
+        stream = media.add_stream_from_template(source.streams.audio[0])
+        for packet in source.demux(source.streams.audio[0]):
+            if packet.size and packet.pts is not None:
+                late = round(pause / packet.time_base) if packet.pts * packet.time_base >= seconds / 2 else 0
+                packet.pts, packet.dts, packet.stream = packet.pts + late, packet.pts + late, stream
+                media.mux(packet)
+    return file.getvalue()
+
+
 def many_channels(channels: int = 10, sample_rate: int = 192_000, seconds: float = 1.0) -> bytes:
     """A WAV file from a mixing desk."""
     frames = round(sample_rate * seconds)
@@ -68,6 +108,34 @@ def many_channels(channels: int = 10, sample_rate: int = 192_000, seconds: float
     head = bytearray(wav_header(sample_rate, frames * width))
     head[22:36] = pack("<HIIHH", channels, sample_rate, sample_rate * width, width, 16)
     return bytes(head) + body
+
+
+AMR_BYTES = {
+    "amr": (12, 13, 15, 17, 19, 20, 26, 31, 5, *(0,) * 7),
+    "amr-wb": (17, 23, 32, 36, 40, 46, 50, 58, 60, 5, *(0,) * 6),
+}
+"""Bytes of a frame of each kind, behind its head."""
+
+
+def amr(name: str, kinds: Sequence[int]) -> bytes:
+    """A recording of one frame of each of these kinds, 20 ms each; what they hold is noise."""
+    frames = (bytes((kind << 3 | 4, *(at * 37 % 256 for at in range(AMR_BYTES[name][kind])))) for kind in kinds)
+    return (b"#!AMR-WB\n" if name == "amr-wb" else b"#!AMR\n") + b"".join(frames)
+
+
+def amr_in_3gp(name: str, kinds: Sequence[int], together: int) -> bytes:
+    """The same in 3GP, so many frames in a packet."""
+    file, rate = BytesIO(), 16_000 if name == "amr-wb" else 8_000
+    with av.open(BytesIO(amr(name, kinds)), "r") as source, av.open(file, "w", format="3gp") as media:
+        stream = media.add_stream_from_template(source.streams.audio[0])
+        for at in range(0, len(kinds), together):
+            data = b"".join(amr(name, [kind]).partition(b"\n")[2] for kind in kinds[at : at + together])
+            packet = av.Packet(data)
+            packet.stream, packet.time_base = stream, Fraction(1, rate)
+            packet.pts = packet.dts = at * rate // 50
+            packet.duration = len(kinds[at : at + together]) * rate // 50
+            media.mux(packet)
+    return file.getvalue()
 
 
 def two_sides(left: Callable[[float], float], right: Callable[[float], float], seconds: float = 2.0) -> bytes:

@@ -9,7 +9,7 @@ from math import ceil
 import pytest
 from aiohttp import ClientError, web
 from spark_engine.models import Audio, SpeechStyle
-from spark_engine.spark import Spark
+from spark_engine.spark import Admit, Spark
 from spark_engine.speech.audio import WavReader
 from spark_engine.speech.replacements import Replacements
 from spark_engine.speech.text import UTTERANCE_AIM
@@ -84,9 +84,11 @@ async def test_speed_counts_for_what_is_made_ahead(proxy: Proxy, monkeypatch: py
         *,
         speed: float,
         replacements: Replacements | None,
+        fills_pauses: bool,
+        admit: Admit,
     ) -> AsyncGenerator[Audio]:
         speeds.append(speed)
-        return speak(spark, text, style, speed=speed, replacements=replacements)
+        return speak(spark, text, style, speed=speed, replacements=replacements, fills_pauses=fills_pauses, admit=admit)
 
     monkeypatch.setattr(Spark, "speak", watched)
     await say(proxy)

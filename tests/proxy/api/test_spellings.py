@@ -210,6 +210,8 @@ URL_SAFE = base64.urlsafe_b64encode(bytes(range(256))).decode()
         f"data:audio/wav;base64,{PLAIN}",
         f"DATA:audio/webm;codecs=opus;BASE64,{URL_SAFE}",
         f"data:;base64,{PLAIN}",
+        f"data:video/webm;codecs=vp8,opus;base64,{PLAIN}",
+        f'data:audio/webm;codecs="vp9,opus";base64,{PLAIN}',
         f"data:audio/wav;base64, {PLAIN}",
         "data:audio/wav;base64," + PLAIN.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D"),
     ],
@@ -234,11 +236,21 @@ def test_what_is_no_base64(text: str) -> None:
         {"input_audio": base64.encodebytes(WAV).decode()},
         {"file": f"data:audio/wav;base64,{base64.b64encode(WAV).decode()}", "model": "whisper-1"},
         {"input_audio": {"data": base64.urlsafe_b64encode(WAV).decode().rstrip("=")}, "language": None},
+        {"input_audio": None, "file": base64.b64encode(WAV).decode()},
+        {"input_audio": {"data": base64.b64encode(WAV).decode()}, "file": None},
     ],
 )
 async def test_audio_in_json(proxy: Proxy, document: dict[str, object]) -> None:
     status, body = await post(proxy, TRANSCRIPTIONS, json.dumps(document).encode(), "application/json")
     assert (status, json.loads(body)["text"]) == (200, HEARD)
+
+
+async def test_two_recordings_in_json_are_refused(proxy: Proxy) -> None:
+    """The transcript of one would look like that of both."""
+    audio = base64.b64encode(WAV).decode()
+    document = json.dumps({"input_audio": {"data": audio}, "file": audio}).encode()
+    status, body = await post(proxy, TRANSCRIPTIONS, document, "application/json")
+    assert (status, json.loads(body)["error"]["param"]) == (400, "input_audio")
 
 
 AZURE = "/openai/deployments/my-whisper/audio"

@@ -383,7 +383,7 @@ async def test_wrong_fields_are_named(proxy: Proxy, fields: dict[str, str], para
         ("multipart/form-data; boundary=x", b"--x--\r\n", "`file` is missing"),
         ("multipart/form-data; boundary=x", b"", "incomplete"),
         ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="file"', "incomplete"),
-        ("multipart/form-data", b"--x--", "must be multipart/form-data"),
+        ("multipart/form-data", b"--x--", "has no boundary"),
         ("application/octet-stream", write_wav(SPEECH), "must be multipart/form-data"),
         ("multipart/form-data; boundary=x", b"no boundary at all", "incomplete"),
         ("application/json", b"{", "not valid JSON"),

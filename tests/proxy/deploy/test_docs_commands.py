@@ -109,6 +109,7 @@ async def real_proxy(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator
                 folder,
                 {
                     "http://127.0.0.1:8600": url.rstrip("/"),
+                    "ws://127.0.0.1:8600": url.rstrip("/").replace("http", "ws"),
                     "http://127.0.0.1:8000": spark.parakeet_url,
                     "http://127.0.0.1:9000": spark.magpie_url,
                 },

@@ -39,7 +39,7 @@ def test_no_sentence_in_the_scripts_is_left_out() -> None:
 
 NEVER_SHOWN = {
     *("invalid_event", "unknown_event", "session_idle", "buffer_full", "input_audio_buffer_commit_empty"),
-    *("method_not_allowed", "unknown_url", "unsupported_endpoint", "websocket_required"),
+    *("method_not_allowed", "unknown_url", "unsupported_endpoint", "utterances_full", "websocket_required"),
 }
 """Codes of requests that the page does not make, or has another way for."""
 

@@ -86,6 +86,13 @@ class TestGarbage:
             assert (error["type"], error["param"]) == ("invalid_request_error", param)
             await client.set_up()
 
+    @pytest.mark.parametrize(("event_id", "repeated"), [("x" * 512, True), ("x" * 513, False), (7, False)])
+    async def test_an_error_names_its_event(self, proxy: Proxy, event_id: str | int, *, repeated: bool) -> None:
+        """It does not send megabytes back."""
+        async with realtime(proxy) as client:
+            await client.send("nonsense", event_id=event_id)
+            assert (await client.error())["event_id"] == (event_id if repeated else None)
+
     async def test_binary_messages(self, proxy: Proxy) -> None:
         async with realtime(proxy) as client:
             await client.socket.send_bytes(b"\x00\x01")
@@ -158,6 +165,12 @@ class TestLimits:
             assert (await client.error())["code"] == "session_idle"
             assert await client.closed() == WSCloseCode.OK
 
+    async def test_answers_to_pings_say_nothing(self, start_proxy: StartProxy) -> None:
+        """A client library sends them by itself, whatever has become of the client."""
+        proxy = await start_proxy(limits=Limits(idle=0.2, heartbeat=0.02))
+        async with realtime(proxy) as client:
+            assert (await client.error())["code"] == "session_idle"
+
     async def test_a_client_that_does_not_read(self, start_proxy: StartProxy) -> None:
         """It asks for more than it takes, and is cut off."""
         proxy = await start_proxy(limits=Limits(unsent=5))
@@ -171,6 +184,21 @@ class TestLimits:
                 while True:
                     await client.send("session.update", session=TALKATIVE)
             await left.get()
+
+    async def test_a_client_that_does_not_read_what_is_long(self, start_proxy: StartProxy) -> None:
+        """What it sends comes back to it: few events can be many bytes."""
+        proxy = await start_proxy()
+        left = ended(proxy)
+        audio: Document = {"input": {"transcription": {"model": "x" * 1_000_000}}}
+        async with realtime(proxy) as client:
+            assert client.socket._response.connection is not None  # noqa: SLF001
+            transport = client.socket._response.connection.transport  # noqa: SLF001
+            assert isinstance(transport, asyncio.Transport)
+            transport.pause_reading()
+            with pytest.raises(ConnectionError):
+                for _ in range(40):
+                    await client.send("session.update", session={"type": "transcription", "audio": audio})
+            assert (await left.get()).outcome == "gone"
 
     async def test_a_client_that_takes_nothing_at_all(self, start_proxy: StartProxy) -> None:
         """Not even what is in no buffer any more."""

@@ -10,6 +10,7 @@ from spark_audio_proxy import __main__, streamed_answer
 from spark_audio_proxy.api import relay
 from spark_audio_proxy.api.speech import LARGEST_REQUEST
 from spark_audio_proxy.config import Settings
+from spark_audio_proxy.realtime.limits import Limits
 from spark_audio_proxy.transcode import decoder, decoders, libav_limits
 from spark_audio_proxy.transcode.decode import SAMPLE_RATES
 from spark_audio_proxy.uploads import admission as limits
@@ -97,17 +98,20 @@ def test_the_bounds_are_those_of_the_code() -> None:
     """Each number of "Limits on input"."""
     section = (ROOT / "docs/security.md").read_text().partition("## Limits on input")[2].partition("\n## ")[0]
     said = dict(re.findall(r"^\| ([a-zJ].*?) \| (.*?) \|$", section, re.MULTILINE))
-    usual = Settings()
+    usual, sessions = Settings(), Limits()
     rates = SAMPLE_RATES
     assert said == {
         "an upload": f"{usual.max_upload >> 20} MiB after decompression; {form.UPLOAD_PAUSE:.0f} s without a byte, "
         f"{form.LONGEST_UPLOAD / 60:.0f} minutes in total, {form.SLOWEST_UPLOAD >> 10} KiB/s if its length is known; "
         f"{streamed_upload.LATE_AFTER:.0f} s of a turn at Parakeet while it arrives",
-        "all uploads and speech requests together, in memory": ""
+        "all uploads, speech requests and texts and turns of sessions together, in memory": ""
         f"{usual.bytes_in_flight >> 20} MiB; {limits.MOST_WAITING} more wait unread",
         "a form": f"{form_reader.MOST_PARTS} parts, 16 headers each, {form_reader.LARGEST_FIELD >> 20} MiB for a field",
         "JSON": f"{LARGEST_REQUEST >> 20} MiB for a speech request; {documents.MOST_VALUES:,} values; "
         f"{documents.MOST_DEPTH} levels",
+        "a session over a WebSocket": f"{sessions.largest_message >> 20} MiB for a message; "
+        f"{sessions.sessions} at once, {sessions.sessions // 2} from one address; "
+        f"{sessions.turns} turns or texts that wait",
         "a recording": f"{usual.max_audio / 3600:.0f} hours; {rates[0] // 1000} to {rates[-1] // 1000} kHz",
         "decoding one": f"a process of its own: {decoder.SPARE_SECONDS} s of processor time, and 1 s more for each "
         f"{decoder.SLOWEST} s of audio; {decoder.MEMORY >> 20} MiB of memory beside the recording, "

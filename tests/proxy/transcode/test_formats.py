@@ -1,5 +1,6 @@
 """What is heard, whatever it comes in: told from the bytes, tags and junk before it passed over."""
 
+import base64
 from collections.abc import Callable
 from functools import cache
 from io import BytesIO
@@ -7,13 +8,14 @@ from struct import pack
 
 import av
 import pytest
+from spark_audio_proxy.transcode.amr import frames_of
 from spark_audio_proxy.transcode.decode import View
 from spark_audio_proxy.transcode.sniff import recognise
 from spark_audio_proxy.transcode.tags import hide_tags
 from spark_engine.speech.audio import wav_header, write_wav
 
 from tests.helpers.proxy.decoding import decoded
-from tests.helpers.proxy.recordings import recorded, tone
+from tests.helpers.proxy.recordings import amr, amr_in_3gp, recorded, tone
 
 KINDS = {
     "wav": ("wav", "pcm_s16le", 48_000),
@@ -199,6 +201,65 @@ def test_the_first_track_that_can_be_decoded_is_heard() -> None:
     assert decoded(file.getvalue()).seconds == pytest.approx(1.0, abs=0.01)
     # Known by name, but nothing in it can be decoded.
     assert decoded(file.getvalue().replace(b"A_TTA1", b"A_OPUS")).seconds == pytest.approx(1.0, abs=0.01)
+
+
+SPEECH = {"amr": (7, 8), "amr-wb": (8, 9)}
+"""Kinds of frames: of speech, and of noise in a pause. Kind 15 has nothing."""
+
+
+@pytest.mark.parametrize("together", [0, 1, 5])
+@pytest.mark.parametrize("name", SPEECH)
+def test_pauses_of_amr_are_silence(name: str, together: int) -> None:
+    """A phone sends no sound while its caller is silent (DTX), which libav refuses: a voicemail is mostly that."""
+    speech, noise = SPEECH[name]
+    kinds = [*[speech] * 50, *[noise, *[15] * 7] * 20, *[speech] * 50]
+    if together > 1 and name == "amr":
+        # No muxer here puts several frames of it into a packet.
+        packet = av.Packet(amr(name, kinds[48:53])[6:])
+        assert [frame.size for frame in frames_of("amrnb", packet)] == [32, 32, 6, 1, 1]
+        return
+    result = decoded(amr_in_3gp(name, kinds, together) if together else amr(name, kinds))
+    assert result.seconds == pytest.approx(len(kinds) * 0.02, abs=0.03)
+    assert result.left_out < 0.01
+    assert result.pcm.count(bytes(32_000)) >= 1
+
+
+def test_what_is_lost_of_amr_is_counted() -> None:
+    """Frames that say that their speech was lost, one by one."""
+    kinds = [*[8] * 20, *[14] * 10, *[8] * 20]
+    for file in (amr("amr-wb", kinds), amr_in_3gp("amr-wb", kinds, 10), amr_in_3gp("amr-wb", kinds, 7)):
+        result = decoded(file)
+        assert result.seconds == pytest.approx(0.8, abs=0.03)
+        assert result.left_out == pytest.approx(0.2, abs=0.03)
+
+
+@pytest.mark.parametrize(("container", "tag"), [("wav", 0xA109), ("wav", 0x566F), ("w64", 0xA109)])
+def test_codecs_whose_packets_wav_does_not_mark_are_refused(container: str, tag: int) -> None:
+    """A fifth of the sound would be heard, and the rest lost without a word."""
+    file = recorded(container, "pcm_mulaw", sample_rate=16_000)
+    at = file.index(b"fmt ") + (8 if container == "wav" else 24)
+    file = file[:at] + tag.to_bytes(2, "little") + file[at + 2 :]
+    with pytest.raises(
+        ValueError, match=r"^Audio coded as (speex|vorbis) cannot be heard in WAV, which does not tell "
+    ):
+        decoded(file)
+
+
+def test_aac_in_wav_is_heard_where_its_frames_have_heads() -> None:
+    """Without them it is refused by name."""
+    frames = recorded("adts", "aac")
+    head = wav_header(48_000, len(frames))
+    assert decoded(head[:20] + b"\xff\0" + head[22:] + frames).seconds == pytest.approx(2.0, abs=0.07)
+    with pytest.raises(ValueError, match=r"^Audio coded as aac cannot be heard in WAV"):
+        decoded(recorded("wav", "aac"))
+
+
+@pytest.mark.parametrize("before", [b"", b"data:audio/mpeg;base64,", b"\r\n"])
+def test_a_file_in_base64_is_named_as_that(before: bytes) -> None:
+    """Automations pass on what they got in JSON."""
+    for encoded in (base64.encodebytes(recording("mp3")), base64.b64encode(recording("mp3")[:100])):
+        with pytest.raises(ValueError, match=r"^The file is text, not audio: base64 needs the header `Content-Tr"):
+            decoded(before + encoded)
 
 
 MANY = {f"name{number:05}": f"value {number}" for number in range(300)}

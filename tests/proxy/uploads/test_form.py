@@ -1,5 +1,6 @@
 """The form reader against forms of every kind, cut in every place."""
 
+import base64
 from collections.abc import AsyncGenerator
 
 import pytest
@@ -68,13 +69,109 @@ async def test_a_form_that_was_cut_is_never_taken_for_whole(end: int) -> None:
             await read_form(TYPE, cut(body[:end], []))
 
 
-async def test_a_second_file_and_files_of_other_names_are_passed_over() -> None:
-    """Only `file` is the recording."""
-    body = part("other", b"1", "o.bin") + part("file", b"2", "a.wav") + part("file", b"3", "b.wav") + b"--x1--"
+async def test_files_of_other_names_are_passed_over() -> None:
+    """Only `file` is the recording, and one that is empty is none where another one is not."""
+    empty, other = part("file", b"", "a.wav"), part("other", b"1", "o.bin")
+    for parts in (
+        (other, part("file", b"2", "a.wav")),
+        (empty, part("file", b"2"), other),
+        (part("file", b"2"), empty),
+    ):
+        form = await read_form(TYPE, cut(b"".join(parts) + b"--x1--", []))
+        assert form.upload is not None
+        assert form.upload.data.read() == b"2"
+        assert form.fields == {}
+
+
+async def test_two_recordings_are_refused() -> None:
+    """The transcript of one would look like that of both."""
+    body = part("file", b"2", "a.wav") + part("file[]", b"3", "b.wav") + b"--x1--"
+    with pytest.raises(Problem, match="The form holds two recordings"):
+        await read_form(TYPE, cut(body, []))
+
+
+async def test_a_form_without_a_boundary_says_so() -> None:
+    """As where a program writes the Content-Type itself."""
+    for content_type in ("multipart/form-data", "Multipart/Form-Data; boundary="):
+        with pytest.raises(Problem, match="The Content-Type has no boundary"):
+            await read_form(content_type, cut(b"--x1--", []))
+
+
+ENCODING = "Content-Transfer-Encoding: "
+
+
+@given(audio=st.binary(max_size=300), places=st.lists(st.integers(0, 900), max_size=6), width=st.integers(1, 80))
+async def test_a_file_and_fields_that_came_coded(audio: bytes, places: list[int], width: int) -> None:
+    """As libraries for mail write them, wrapped anywhere."""
+    text = base64.b64encode(audio)
+    wrapped = b"\r\n".join(text[at : at + width] for at in range(0, len(text), width))
+    parts = [
+        part("prompt", base64.b64encode("Grüße".encode()), None, ENCODING + "BASE64"),
+        part("file", wrapped, "a.wav", "Content-Type: audio/wav", ENCODING + "base64"),
+        part("model", b"whisper=2D=\r\n1=20caf=C3=A9", None, ENCODING + "Quoted-Printable"),
+    ]
+    form = await read_form(TYPE, cut(b"".join(parts) + b"--x1--", places))
+    assert form.fields == {"prompt": ["Grüße"], "model": ["whisper-1 café"]}
+    assert form.upload is not None
+    assert form.upload.data.read() == audio
+
+
+@pytest.mark.parametrize("name", ["7bit", "8bit", "binary", "Binary", "8BIT; x=1"])
+async def test_parts_that_say_that_they_are_not_coded(name: str) -> None:
+    """They are taken as they come."""
+    body = part("file", b"=AA=\r\n", "a.wav", ENCODING + name) + part("x", b"=41", None, ENCODING + name) + b"--x1--"
     form = await read_form(TYPE, cut(body, []))
     assert form.upload is not None
-    assert form.upload.data.read() == b"2"
-    assert form.fields == {}
+    assert (form.upload.data.read(), form.fields) == (b"=AA=\r\n", {"x": ["=41"]})
+
+
+@pytest.mark.parametrize(
+    ("value", "encoding", "said"),
+    [
+        (b"RIFF@", "base64", "'file' is not coded as its Content-Transfer-Encoding says."),
+        (b"AA==AAAA", "base64", "'file' is not coded as"),
+        (b"AA==A", "base64", "'file' is not coded as"),
+        (b"AAAAA", "base64", "'file' is not coded as"),
+        (b"AAAA", "quoted-printable", "The Content-Transfer-Encoding 'quoted-printable' is not taken of files"),
+        (b"AAAA", "x-uuencode", "The Content-Transfer-Encoding 'x-uuencode' is not taken of files: send the bytes as"),
+    ],
+)
+async def test_what_is_not_coded_as_it_says_is_refused(value: bytes, encoding: str, said: str) -> None:
+    """With the name of the part, or of the coding."""
+    body = part("file", value, "a.wav", ENCODING + encoding) + b"--x1--"
+    for places in ([], list(range(len(body)))):
+        with pytest.raises(Problem) as caught:
+            await read_form(TYPE, cut(body, places))
+        assert caught.value.status == 400
+        assert caught.value.message.startswith(said)
+
+
+async def test_a_coded_field_is_bounded_as_any_other() -> None:
+    """By what it stands for, and by what came."""
+    for encoding in ("base64", "quoted-printable"):
+        body = part("x", b"AAAA" * (1 << 19), None, ENCODING + encoding) + b"--x1--"
+        with pytest.raises(Problem, match="exceeds"):
+            await read_form(TYPE, cut(body, []))
+
+
+@pytest.mark.parametrize(
+    ("charset", "written"),
+    [
+        ("iso-8859-1", "iso-8859-1"),
+        ("Windows-1252", "cp1252"),
+        ('"UTF-16LE"', "utf-16-le"),
+        ("utf8", "utf-8"),
+        ("x-unknown", "utf-8"),
+        ("punycode", "utf-8"),
+        ("iso-8859-99", "utf-8"),
+        ("rot13", "utf-8"),
+        ("", "utf-8"),
+    ],
+)
+async def test_a_field_in_another_charset(charset: str, written: str) -> None:
+    """The part says which one; of the names that it may have, some are no charsets."""
+    body = part("prompt", "Grüße".encode(written), None, f"Content-Type: text/plain; charset={charset}") + b"--x1--"
+    assert (await read_form(TYPE, cut(body, []))).fields == {"prompt": ["Grüße"]}
 
 
 async def test_a_boundary_that_cannot_be_one_is_a_problem() -> None:

@@ -113,19 +113,17 @@ _NUMBERS = {
 }
 _NUMBER_WORDS = {language: words.split() for language, words in _NUMBERS.items()}
 
-
-_ALIKE = """
-ie 0.2  ea 0.2  ao 0.2  ou 0.2  ia 0.4  eo 0.4  au 0.4  iu 0.4  eu 0.4  io 0.5
-MN 0.3  BF 0.4  SX 0.3  DS 0.5  DX 0.5  GX 0.6  BD 0.5  DG 0.5  BG 0.5  FD 0.5  FS 0.5  LR 0.5  NL 0.6  MB 0.5  ND 0.6
-NG 0.6  MF 0.6  LF 0.7  RF 0.7  Yi 0.2  Yu 0.5  Fu 0.5  Fo 0.6  XY 0.6  GS 0.7  HG 0.5  HX 0.6  HF 0.6  LD 0.7  RD 0.7
-"""
+# fmt: off
+_ALIKE = {
+    "ie": 0.2, "ea": 0.2, "ao": 0.2, "ou": 0.2, "ia": 0.4, "eo": 0.4, "au": 0.4, "iu": 0.4, "eu": 0.4, "io": 0.5,
+    "MN": 0.3, "BF": 0.4, "SX": 0.3, "DS": 0.5, "DX": 0.5, "GX": 0.6, "BD": 0.5, "DG": 0.5, "BG": 0.5, "FD": 0.5,
+    "FS": 0.5, "LR": 0.5, "NL": 0.6, "MB": 0.5, "ND": 0.6, "NG": 0.6, "MF": 0.6, "LF": 0.7, "RF": 0.7, "Yi": 0.2,
+    "Yu": 0.5, "Fu": 0.5, "Fo": 0.6, "XY": 0.6, "GS": 0.7, "HG": 0.5, "HX": 0.6, "HF": 0.6, "LD": 0.7, "RD": 0.7,
+}
+# fmt: on
 """What it costs where a recogniser takes one sound for the other; any other pair costs as much as losing both."""
 
-_COSTS = {
-    pair if at else pair[::-1]: float(cost)
-    for pair, cost in zip(_ALIKE.split()[::2], _ALIKE.split()[1::2], strict=True)
-    for at in (0, 1)
-}
+_INSTEAD = _ALIKE | {pair[::-1]: cost for pair, cost in _ALIKE.items()}
 
 _LOSS = dict.fromkeys(_VOWELS, 0.5) | {"Y": 0.6, "H": 0.4, "R": 0.7, "L": 0.8}
 """What it costs where a sound is not heard, or heard out of nothing; 1 for all others."""
@@ -144,7 +142,7 @@ def sounds_apart(one: str, other: str) -> float:
         row[0] += lost
         for to, sound in enumerate(other, 1):
             found = _LOSS.get(sound, 1.0)
-            instead = 0.0 if letter == sound else _COSTS.get(letter + sound, lost + found)
+            instead = 0.0 if letter == sound else _INSTEAD.get(letter + sound, lost + found)
             before, row[to] = row[to], min(row[to] + lost, row[to - 1] + found, before + instead)
     longest = max(sum(_LOSS.get(letter, 1.0) for letter in key) for key in (one, other))
     return min(1.0, row[-1] / longest)
@@ -155,6 +153,7 @@ def words_of(text: str) -> list[str]:
     return re.findall(r"\w+", unicodedata.normalize("NFC", text).casefold())
 
 
+@lru_cache(maxsize=8192)
 def letters_of(text: str) -> str:
     """Return the letters and digits of a text alone, small and without accents: "Lina's Café" is `linascafe`."""
     plain = unicodedata.normalize("NFKD", "".join(words_of(text)))
@@ -165,11 +164,6 @@ def sound_of(text: str, language: str) -> str:
     """Return the key of what a text sounds like in a language; by plain letters where the language has no rules."""
     base = base_language(language)
     return _DOUBLED.sub(r"\1", "".join(_sound(word[:_LONGEST_WORD], base) for word in words_of(text)))
-
-
-def consonants_of(sound: str) -> str:
-    """Return a key without its vowels: these are mixed up most."""
-    return "".join(letter for letter in sound if letter not in _VOWELS)
 
 
 @lru_cache(maxsize=8192)

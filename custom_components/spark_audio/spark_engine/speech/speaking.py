@@ -82,16 +82,18 @@ async def speak(
     synthesize: Synthesize,
     *,
     speed: float = 1.0,
+    fills_pauses: bool = True,
     clock: Callable[[], float] = monotonic,
 ) -> AsyncGenerator[Audio]:
     """Audio of all sentences in order, one request at a time, AHEAD of what the caller has taken.
 
-    None among the sentences tells that the text pauses: until the next one there is silence, at the listener's pace.
+    None among the sentences tells that the text pauses: until the next one there is silence, at the listener's pace,
+    where that `fills_pauses`.
     An error is raised where it belongs: after all audio that came before it. Whatever ends this generator ends the
     request in flight and closes `sentences`. Raises what `sentences` and `synthesize` raise. `speed` is the listener's:
     how many times shorter the audio will have been made when it is played. `clock` tells seconds.
     """
-    speech = _Speech(sentences, synthesize, speed, clock)
+    speech = _Speech(sentences, synthesize, speed, clock, fills_pauses=fills_pauses)
     tasks = (asyncio.create_task(speech.produce()), asyncio.create_task(speech.read()))
     try:
         with suppress(asyncio.QueueShutDown):
@@ -113,10 +115,17 @@ class _Speech:
     """What the task that reads, the one that synthesises and their caller share."""
 
     def __init__(
-        self, sentences: AsyncGenerator[str | None], synthesize: Synthesize, speed: float, clock: Callable[[], float]
+        self,
+        sentences: AsyncGenerator[str | None],
+        synthesize: Synthesize,
+        speed: float,
+        clock: Callable[[], float],
+        *,
+        fills_pauses: bool,
     ) -> None:
         self._sentences, self._synthesize, self._speed, self._clock = sentences, synthesize, speed, clock
         self._waiting: asyncio.Queue[str | None] = asyncio.Queue(WAITING)
+        self._fills_pauses = fills_pauses
         self._pausing = False
         self._silence: Audio | None = None
         self._sounds = asyncio.Event()
@@ -184,7 +193,7 @@ class _Speech:
             return []
 
     def _taken(self, sentence: str | None) -> list[str]:
-        self._pausing = sentence is None
+        self._pausing = sentence is None and self._fills_pauses
         return [] if sentence is None else [sentence]
 
     async def _utter(self, utterance: str) -> None:

@@ -7,7 +7,7 @@ and whether a sentence is one is asked of that agent, which answers within milli
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,11 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers import floor_registry as fr
 from homeassistant.helpers import intent
 
+from .spark_engine.speech.language import base_language
 from .spark_engine.speech.names import Vocabulary, corrected, vocabulary
 from .spark_engine.speech.phonetics import words_of
-from .spark_engine.speech.turn_end import Meaning
+from .spark_engine.speech.sentences import CLOSERS, STOPS
+from .spark_engine.speech.turn_end import Meaning, without_hesitation
 
 if TYPE_CHECKING:
     from hassil.recognize import RecognizeResult
@@ -37,6 +39,12 @@ LONGEST = 0.05
 
 MOST_KEPT = 10
 """Corrections that diagnostics show, where the user wants them there."""
+
+MOST_RESTS = 4
+"""Longer names that the agent is asked about, for one transcript."""
+
+VERB_ENDS = {"de": ("an", "auf")}
+"""What verbs end with behind the name, one for each kind of thing: "schalte das Licht ... an"."""
 
 LONGEST_TRIGGER = 6
 """Words of a sentence trigger that is a name of its own: "movie night"."""
@@ -135,13 +143,16 @@ class HomeNames:
         """Return whether the transcript is a whole sentence of this home; unknown where that takes too long."""
         try:
             async with asyncio.timeout(self.longest):
-                sentences = await sentences_of(self._hass, language)
-                if sentences is None or not await sentences.is_whole(transcript):
+                if (sentences := await sentences_of(self._hass, language)) is None:
                     return Meaning.UNKNOWN
-                longer = (await self._vocabulary(language)).may_go_on(transcript)
+                said = without_hesitation(transcript, language)
+                is_whole = await sentences.is_whole(said)
+                rests = (await self._vocabulary(language)).rests_of(said)[:MOST_RESTS]
+                if await sentences.may_go_on(said, rests, is_whole=is_whole):
+                    return Meaning.MAY_GO_ON
         except (TimeoutError, *BROKEN):
             return Meaning.UNKNOWN
-        return Meaning.MAY_GO_ON if longer else Meaning.WHOLE
+        return Meaning.WHOLE if is_whole else Meaning.UNKNOWN
 
     def known(self, language: str) -> tuple[str, ...]:
         """Return the names as far as they are prepared: hints for a server that takes them, which must not wait."""
@@ -192,6 +203,22 @@ class Sentences:
         words = words_of(text)
         ends = (words_of(match.text) for match in found.entities_list if match.is_wildcard)
         return not words[-1].isdecimal() and not any(words[-len(end) :] == end for end in ends if end)
+
+    async def may_go_on(self, text: str, rests: Sequence[str], *, is_whole: bool) -> bool:
+        """Return whether the sentence lacks its last word, or one of these rests of a name makes another one of it.
+
+        Nothing is missing in what is a sentence in some room: "turn on the light", although there is a light strip.
+        """
+        said = text.rstrip("".join((*STOPS, *CLOSERS)))
+        if not is_whole and await self.parses(text):
+            return False
+        for rest in rests:
+            if await self.is_whole(f"{said} {rest}"):
+                return True
+        for end in () if is_whole else VERB_ENDS.get(base_language(self.language), ()):
+            if await self.parses(f"{said} {end}"):
+                return True
+        return False
 
     async def recognized(self, text: str, place: Mapping[str, str]) -> RecognizeResult | None:
         """Return what the agent makes of a sentence that is said at a place; None where it does not know it."""

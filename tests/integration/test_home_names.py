@@ -139,6 +139,11 @@ async def test_what_the_home_makes_of_a_sentence(home: HomeNames) -> None:
         "Set a timer for ten minutes.": Meaning.WHOLE,
         "movie night in the den": Meaning.WHOLE,
         "turn on the bed": Meaning.MAY_GO_ON,
+        "Um. Okay, turn on the kitchen light.": Meaning.WHOLE,
+        "Um.": Meaning.UNKNOWN,
+        "Turn on the powder.": Meaning.UNKNOWN,
+        "Turn on the Kallax.": Meaning.MAY_GO_ON,
+        "What is the temperature in the kitchen?": Meaning.WHOLE,
         "turn on the": Meaning.UNKNOWN,
         "turn on the lights": Meaning.UNKNOWN,
         "set a timer for ten": Meaning.UNKNOWN,
@@ -148,6 +153,26 @@ async def test_what_the_home_makes_of_a_sentence(home: HomeNames) -> None:
         "...": Meaning.UNKNOWN,
     }.items():
         assert await home.meaning(text, "en") is meaning, text
+
+
+async def test_a_sentence_of_a_room_lacks_nothing(hass: HomeAssistant, home: HomeNames) -> None:
+    """Although there is a light strip."""
+    assert await home.meaning("turn on the light", "en") is Meaning.UNKNOWN
+    hass.states.async_set("light.strip", "on", {"friendly_name": "Light strip"})
+    await home.prepare("en")
+    assert await home.meaning("turn on the light", "en") is Meaning.UNKNOWN
+    assert await home.meaning("turn on the light strip", "en") is Meaning.WHOLE
+
+
+async def test_a_german_verb_may_lack_its_end(home: HomeNames) -> None:
+    for text, meaning in {
+        "Schalte das Licht.": Meaning.MAY_GO_ON,
+        "Mach die Kallax Lamp": Meaning.MAY_GO_ON,
+        "Mach die Kallax Lamp an.": Meaning.WHOLE,
+        "Wie wird das Wetter?": Meaning.UNKNOWN,
+        "Mach das Licht heller.": Meaning.UNKNOWN,
+    }.items():
+        assert await home.meaning(text, "de") is meaning, text
 
 
 async def test_a_language_without_sentences_changes_only_what_hardly_differs(home: HomeNames) -> None:

@@ -50,7 +50,7 @@ def heard_frames(parakeet: FakeServer) -> list[int]:
     return [len(read_wav(asked.file).pcm) // FRAME for asked in parakeet.posts(TRANSCRIPTIONS) if asked.file]
 
 
-@pytest.mark.parametrize(("setting", "least", "most"), [("balanced", 60, 80), ("fast", 20, 60)])
+@pytest.mark.parametrize(("setting", "least", "most"), [("balanced", 90, 110), ("fast", 50, 70)])
 async def test_a_complete_command_ends_the_turn(
     hass: HomeAssistant,
     hass_ws_client: WebSocketGenerator,

@@ -69,7 +69,11 @@ QUESTIONS: Mapping[str, Question] = {
         has_targets=True,
     ),
     "loudness": Question(loudness.QUESTION, lambda options: loudness.measure(quick=options.quick)),
-    "pauses": Question(pauses.QUESTION, lambda options: pauses.measure(quick=options.quick)),
+    "pauses": Question(
+        pauses.QUESTION,
+        lambda options: pauses.measure(quick=options.quick, every_language=options.all),
+        pauses.MORE,
+    ),
 }
 
 

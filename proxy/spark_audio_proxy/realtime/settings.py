@@ -10,7 +10,7 @@ from typing import Literal, cast
 
 from spark_engine.models import Json
 from spark_engine.speech.language import read_language
-from spark_engine.speech.turn_end import BALANCED, FAST, TurnRule
+from spark_engine.speech.turn_end import TurnRule
 
 from spark_audio_proxy.problems import bad_request
 
@@ -34,11 +34,14 @@ So does livekit-plugins-openai 1.8.9, whose sessions end with any error: a commi
 ended is one.
 """
 
+MEDIUM = TurnRule(complete=0.65, brief=0.65, unfinished=1.25, known=0.25)
+"""The proxy knows no home whose sentences end sooner, so all that read like whole ones do."""
+
 EAGERNESS: Mapping[str, TurnRule] = {
-    "low": TurnRule(complete=1.0, unfinished=2.0, known=1.0),
-    "medium": BALANCED,
-    "auto": BALANCED,
-    "high": FAST,
+    "low": TurnRule(complete=1.0, brief=1.0, unfinished=2.0, known=1.0),
+    "medium": MEDIUM,
+    "auto": MEDIUM,
+    "high": TurnRule(complete=0.2, brief=0.2, unfinished=0.8, known=0.2),
 }
 """Seconds of silence that end a turn with `semantic_vad`, well within OpenAI's longest of 8, 4 and 2 s."""
 

@@ -148,7 +148,7 @@ async def test_a_sound_that_is_no_speech_does_not_keep_the_turn_open() -> None:
     await speaker.say(SPOKEN, 50)
     await speaker.say(SLAM, 100)
     assert (await listener).transcript == Transcript("50 frames.")
-    assert speaker.heard == 50 + ONSET
+    assert speaker.heard == 50 + round(RULE.complete * 100)
 
 
 async def test_the_longest_turn() -> None:

@@ -82,7 +82,7 @@ def test_a_new_sound_may_be_speech() -> None:
     feed(activity, 0, ONSET - 1)
     assert activity.silence == 0
     feed(activity, 0, 1)
-    assert activity.silence == 1.01
+    assert activity.silence == (61 + ONSET) / 100
 
 
 def test_one_sound_is_undecided_once() -> None:

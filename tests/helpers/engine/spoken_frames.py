@@ -14,7 +14,7 @@ from spark_engine.speech.voice_activity import FRAME, VoiceDetector
 
 SPOKEN, SILENT = b"\x10\x27" * (FRAME // 2), bytes(FRAME)
 NOISE, SLAM = b"\x05\x00" * (FRAME // 2), b"\x0f\x27" * (FRAME // 2)
-RULE = TurnRule(complete=0.4, unfinished=1.2, known=0.25)
+RULE = TurnRule(complete=0.4, brief=0.4, unfinished=1.2, known=0.25)
 
 
 def detector(frame: bytes) -> float:

@@ -14,6 +14,7 @@ from homeassistant.bootstrap import async_load_base_functionality
 from homeassistant.config_entries import ConfigEntries
 from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.helpers import area_registry as ar
+from homeassistant.helpers import entity_registry as er
 from homeassistant.setup import async_setup_component
 
 STATES: Mapping[str, str] = {"climate": "heat", "lock": "locked", "cover": "open", "media_player": "playing"}
@@ -26,6 +27,8 @@ class Names:
 
     entities: Mapping[str, Sequence[str]]
     areas: Sequence[str]
+    has_satellite: bool = False
+    """Whether there is one in the first area, so that "turn on the lights" makes sense."""
 
 
 @asynccontextmanager
@@ -44,6 +47,10 @@ async def bare_home(names: Names) -> AsyncGenerator[HomeAssistant]:
         hass.set_state(CoreState.running)
         for area in names.areas:
             ar.async_get(hass).async_create(area)
+        if names.has_satellite:
+            entities, areas = er.async_get(hass), ar.async_get(hass).async_list_areas()
+            satellite = entities.async_get_or_create("assist_satellite", "bench", "satellite")
+            entities.async_update_entity(satellite.entity_id, area_id=next(iter(areas)).id)
         for domain, called in names.entities.items():
             for number, name in enumerate(called):
                 hass.states.async_set(f"{domain}.bench_{number}", STATES.get(domain, "on"), {"friendly_name": name})

@@ -1,178 +1,182 @@
 """Where each way of ending a turn ends it: frame by frame, on a clock that only frames move.
 
-Runs where Home Assistant is installed: `python -m tools.bench.home_assistant.turn_ends FOLDER PARAKEET_URL` reads
-FOLDER/*.pcm (16 kHz s16le mono) and prints {file: {way: frames}} as JSON. The recogniser is real; its answers come
-LATENCY after the question.
+Runs where Home Assistant is installed, on a folder with NAME.pcm (16 kHz s16le mono) and a file of JSON, and prints
+JSON. `python -m tools.bench.home_assistant.turn_ends questions FOLDER FILE`, with {turns: {name: language}}, prints
+{name: [frames]}, the lengths of all that a recogniser is asked for in pauses. `... ends FOLDER FILE`, with {turns,
+homes: {language: {entities, areas}}, heard, said: {name: {frames: transcript}}}, the transcripts with and without a
+recogniser's errors, prints {name: {way: frames, null where it goes on}}.
 """
 
+import array
 import asyncio
 import json
+import math
 import sys
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
+from typing import Any
 
-from aiohttp import ClientSession, FormData
 from homeassistant.components.assist_pipeline.vad import VoiceCommandSegmenter
 from pymicro_vad import MicroVad
 
 from custom_components.spark_audio.home_names import HomeNames
 from custom_components.spark_audio.spark_engine.models import Audio, Transcript
-from custom_components.spark_audio.spark_engine.speech.audio import write_wav
-from custom_components.spark_audio.spark_engine.speech.listening import Listening
+from custom_components.spark_audio.spark_engine.speech.listening import PADDING, Listening
 from custom_components.spark_audio.spark_engine.speech.turn_end import BALANCED, FAST, Meaning, TurnRule
-from custom_components.spark_audio.spark_engine.speech.voice_activity import FRAME, FRAMES_PER_SECOND, VoiceActivity
+from custom_components.spark_audio.spark_engine.speech.voice_activity import FRAME, FRAMES_PER_SECOND, VoiceDetector
 
 from .bare_home import Names, bare_home
 
-LATENCY = 30
-"""Frames from a request to its answer: 300 ms."""
-
 RULES: Mapping[str, TurnRule] = {"balanced": BALANCED, "fast": FAST}
 
-READING = "reading"
-"""Files whose names begin so hold one speaker who reads on: every end within is one too many."""
+LATENCIES = (10, 30)
+"""Frames from a request to its answer: 100 ms, as a GPU needs with a network, and 300 ms."""
 
-HOME = Names(
-    {
-        "light": ("kitchen light", "lamp"),
-        "lock": ("front door",),
-        "cover": ("garage door", "blinds", "curtains"),
-        "switch": ("television", "radio", "vacuum cleaner"),
-        "fan": ("fan",),
-        "climate": ("heating",),
-    },
-    ("kitchen", "bedroom", "bathroom", "living room", "office"),
-)
-"""What the commands speak of."""
+LONGEST = 15.0
+"""Seconds that a correction may take: the clock stands still meanwhile."""
 
-LONGEST = 15 * FRAMES_PER_SECOND
-PAUSE = 20
-LEAD = 20
-"""Frames: pauses within a reading, and what a turn hears before the first word."""
+type Known = Mapping[int, tuple[str, Meaning]]
+"""What is heard in so many frames, with the home's names put right, and what the home makes of it."""
+
+
+class Sound:
+    """One turn, and what the detector says of each frame."""
+
+    def __init__(self, path: Path) -> None:
+        """Read it; the detector is asked once, and its answers are kept beside it."""
+        pcm = path.read_bytes()
+        self.frames = [pcm[at : at + FRAME] for at in range(0, len(pcm) - FRAME + 1, FRAME)]
+        kept = path.with_suffix(".speech")
+        if not kept.exists():
+            detector = MicroVad()
+            kept.write_bytes(array.array("d", [detector.Process10ms(frame) for frame in self.frames]).tobytes())
+        self.speech = array.array("d", kept.read_bytes())
+
+    def detector(self) -> VoiceDetector:
+        """Return a detector that says the same again."""
+        answers = iter(self.speech)
+        return lambda _frame: next(answers)
+
+
+async def questions(sound: Sound) -> list[int]:
+    """Return the frames in each request that is made early where nothing ends the turn."""
+    asked: list[int] = []
+
+    async def transcribe(audio: Audio) -> Transcript:
+        asked.append((len(audio.pcm) - len(PADDING)) // FRAME)
+        return Transcript("")
+
+    clock = Clock()
+    listening = Listening(
+        transcribe=transcribe, detector=sound.detector(), clock=lambda: clock.frame / FRAMES_PER_SECOND
+    )
+    await listening.listen(_microphone(sound, clock))
+    return asked
 
 
 class Clock:
-    """The frame that is heard, and a recogniser whose answers are due at a later one."""
+    """The frame that is heard."""
 
-    def __init__(self, session: ClientSession, url: str, names: HomeNames) -> None:
-        """Frame 0."""
-        self.frame = 0
-        self._names = names
-        self._session = session
-        self._url = url
-        self._known: dict[bytes, str] = {}
-        self._thinking = asyncio.Lock()
+    frame: float = 0
 
-    async def transcribe(self, audio: Audio) -> Transcript:
-        """Return what the recogniser hears, when it would say so."""
-        due = self.frame + LATENCY
-        async with self._thinking:
-            text = self._known[audio.pcm] = self._known.get(audio.pcm) or await self._ask(audio)
-        while self.frame <= due:  # noqa: ASYNC110 - time is what `tick` makes it
+
+async def _microphone(sound: Sound, clock: Clock) -> AsyncGenerator[bytes]:
+    for frame in sound.frames:
+        yield frame
+        for _ in range(3):
             await asyncio.sleep(0)
-        return Transcript(text)
-
-    async def meaning(self, text: str) -> Meaning:
-        """Return what the home makes of a transcript, within one frame."""
-        async with self._thinking:
-            return await self._names.meaning(text, "en")
-
-    async def _ask(self, audio: Audio) -> str:
-        form = FormData()
-        form.add_field("file", write_wav(audio), filename="turn.wav", content_type="audio/wav")
-        async with self._session.post(f"{self._url}/v1/audio/transcriptions", data=form) as response:
-            return str((await response.json())["text"])
-
-    async def tick(self) -> None:
-        """Let all happen that happens within this frame; the clock stands still while the recogniser thinks."""
-        await _settle()
-        async with self._thinking:
-            pass
-        await _settle()
-        self.frame += 1
+        clock.frame += 1
+    clock.frame = math.inf
 
 
-async def _settle() -> None:
-    for _ in range(4):
-        await asyncio.sleep(0)
+async def end_by_rule(rule: TurnRule, latency: int, sound: Sound, known: Known, language: str) -> int | None:
+    """Return the frame at which the rule ends the turn; None where it goes on to the end of the sound."""
+    clock = Clock()
+    ended: list[int] = []
 
+    async def transcribe(audio: Audio) -> Transcript:
+        due = clock.frame + latency
+        while clock.frame <= due:  # noqa: ASYNC110 - time is what frames make it
+            await asyncio.sleep(0)
+        asked = (len(audio.pcm) - len(PADDING)) // FRAME
+        return Transcript(known[asked][0])
 
-async def end(way: str, clock: Clock, pcm: bytes) -> int:
-    """Return the frame at which this way ends the turn; all of them where it does not."""
-    if way in RULES:
-        return await _end_by_rule(clock, RULES[way], pcm)
-    detector, segmenter = MicroVad(), VoiceCommandSegmenter()
-    for number, at in enumerate(range(0, len(pcm) - FRAME + 1, FRAME), 1):
-        if not segmenter.process(1 / FRAMES_PER_SECOND, detector.Process10ms(pcm[at : at + FRAME])):
-            return number
-    return len(pcm) // FRAME
+    meanings = dict(known.values())
 
+    async def meaning(text: str) -> Meaning:
+        return meanings[text]
 
-async def _end_by_rule(clock: Clock, rule: TurnRule, pcm: bytes) -> int:
-    frames: asyncio.Queue[bytes] = asyncio.Queue()
+    def turn_ended(_seconds: float) -> None:
+        ended.append(round(clock.frame) + 1)
+        clock.frame = math.inf
 
-    async def microphone() -> AsyncGenerator[bytes]:
-        for _ in range(0, len(pcm) - FRAME + 1, FRAME):
-            yield await frames.get()
-
-    clock.frame = 0
     listening = Listening(
-        transcribe=clock.transcribe,
-        detector=MicroVad().Process10ms,
+        transcribe=transcribe,
+        detector=sound.detector(),
         rule=rule,
-        meaning=clock.meaning,
-        language="en",
+        meaning=meaning,
+        turn_ended=turn_ended,
+        language=language,
         clock=lambda: clock.frame / FRAMES_PER_SECOND,
     )
-    listener = asyncio.ensure_future(listening.listen(microphone()))
-    at = 0
-    while not listener.done():
-        frames.put_nowait(pcm[at : at + FRAME])
-        at += FRAME
-        await clock.tick()
-    return len(listener.result().audio.pcm) // FRAME
+    await listening.listen(_microphone(sound, clock))
+    return ended[0] if ended else None
 
 
-async def ends_within(way: str, clock: Clock, pcm: bytes) -> int:
-    """Return how often a speaker who reads on is taken to have finished; a new turn begins with what follows."""
-    onsets, last = _onsets(pcm)
-    start = cuts = 0
-    while True:
-        length = await end(way, clock, pcm[start * FRAME : (start + LONGEST) * FRAME])
-        ended, is_capped = start + length, length >= LONGEST - 1
-        following = [onset for onset in onsets if onset >= ended]
-        if ended >= last:
-            return cuts
-        cuts += not is_capped
-        if not is_capped and not following:
-            return cuts
-        start = ended if is_capped else following[0] - LEAD
+def end_by_home_assistant(sound: Sound) -> int | None:
+    """Return the frame at which Home Assistant's own detector ends the turn; None where it goes on."""
+    segmenter = VoiceCommandSegmenter()
+    for number, probability in enumerate(sound.speech, 1):
+        if not segmenter.process(1 / FRAMES_PER_SECOND, probability):
+            return number
+    return None
 
 
-def _onsets(pcm: bytes) -> tuple[list[int], int]:
-    """The frames at which words begin after a pause, and the last frame with speech."""
-    activity, before, onsets = VoiceActivity(MicroVad().Process10ms), 0.0, []
-    for number, at in enumerate(range(0, len(pcm) - FRAME + 1, FRAME)):
-        activity.hear(pcm[at : at + FRAME])
-        if activity.silence < before and before >= PAUSE / FRAMES_PER_SECOND:
-            onsets.append(number)
-        before = activity.silence
-    return onsets, activity.speech_end
-
-
-async def main(sounds: Mapping[str, bytes], url: str) -> dict[str, dict[str, int]]:
-    """Return the ends of all sounds, by all ways."""
-    found = {}
-    async with bare_home(HOME) as hass, ClientSession() as session:
-        names = HomeNames(hass, (), longest=LONGEST)
-        await names.prepare("en")
-        clock = Clock(session, url, names)
-        for name, pcm in sounds.items():
-            measure = ends_within if name.startswith(READING) else end
-            found[name] = {way: await measure(way, clock, pcm) for way in ("home_assistant", *RULES)}
+async def ends(sound: Sound, heard: Known, said: Known, language: str) -> dict[str, int | None]:
+    """Return the end by every way."""
+    found = {"home_assistant": end_by_home_assistant(sound)}
+    for name, rule in RULES.items():
+        for latency in LATENCIES:
+            found[f"{name} {latency * 10}"] = await end_by_rule(rule, latency, sound, heard, language)
+        found[f"{name} said"] = await end_by_rule(rule, LATENCIES[0], sound, said, language)
     return found
 
 
+async def all_ends(
+    folder: Path,
+    turns: Mapping[str, str],
+    homes: Mapping[str, Mapping[str, Any]],
+    heard: Mapping[str, Mapping[str, str]],
+    said: Mapping[str, Mapping[str, str]],
+) -> dict[str, dict[str, int | None]]:
+    """Return the ends of all turns, by every way."""
+    found = {}
+    for language, home in homes.items():
+        async with bare_home(Names(**home, has_satellite=True)) as hass:
+            names = HomeNames(hass, (), longest=LONGEST)
+            await names.prepare(language)
+            for name in (name for name, spoken in turns.items() if spoken == language):
+                as_heard, as_said = [await understood(names, texts[name], language) for texts in (heard, said)]
+                found[name] = await ends(Sound(folder / f"{name}.pcm"), as_heard, as_said, language)
+    return found
+
+
+async def understood(names: HomeNames, texts: Mapping[str, str], language: str) -> Known:
+    """Return the transcripts, by the frames that they are of, as the product corrects and understands them."""
+    known = {}
+    for frames, text in texts.items():
+        corrected = await names.corrected(text, language)
+        known[int(frames)] = corrected, await names.meaning(corrected, language)
+    return known
+
+
+async def all_questions(folder: Path, turns: Mapping[str, str]) -> dict[str, list[int]]:
+    """Return the questions of all turns."""
+    return {name: await questions(Sound(folder / f"{name}.pcm")) for name in turns}
+
+
 if __name__ == "__main__":
-    files = {path.stem: path.read_bytes() for path in sorted(Path(sys.argv[1]).glob("*.pcm"))}
-    print(json.dumps(asyncio.run(main(files, sys.argv[2]))))  # noqa: T201 - what the bench reads
+    wanted, sounds, file = sys.argv[1:]
+    given = json.loads(Path(file).read_text())
+    coroutine = all_ends(Path(sounds), **given) if wanted == "ends" else all_questions(Path(sounds), **given)
+    print(json.dumps(asyncio.run(coroutine)))  # noqa: T201 - what the bench reads

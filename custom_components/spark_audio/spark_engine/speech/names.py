@@ -6,9 +6,9 @@ sense without it and does with it, which is for a grammar to say; without a gram
 
 import asyncio
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from operator import attrgetter
 from typing import Protocol
@@ -105,8 +105,8 @@ class Vocabulary:
 
     language: str
     forms: tuple[_Form, ...] = ()
-    beginnings: frozenset[tuple[str, ...]] = frozenset()
-    """The first words of each name that has more."""
+    rests: Mapping[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
+    """What may follow the first words of a name that has more, the shortest first."""
     whole: frozenset[tuple[str, ...]] = frozenset()
     """All words of each name."""
 
@@ -115,12 +115,12 @@ class Vocabulary:
         """Return the names as they are spelled."""
         return tuple(dict.fromkeys(form.name for form in self.forms))
 
-    def may_go_on(self, text: str) -> bool:
-        """Return whether a longer name may follow: "turn on the kitchen" where there is a "kitchen light"."""
+    def rests_of(self, text: str) -> Sequence[str]:
+        """Return what makes longer names of the last words: "light" for "turn on the kitchen" in many homes."""
         words = tuple(words_of(text))
         tails = (words[at:] for at in range(max(0, len(words) - 8), len(words)))
-        known = next((tail for tail in tails if tail in self.whole or tail in self.beginnings), ())
-        return known in self.beginnings
+        known = next((tail for tail in tails if tail in self.whole or tail in self.rests), ())
+        return self.rests.get(known, ())
 
     def matches(self, transcript: str) -> Sequence[Match]:
         """Return what names may have been meant, and where, the closest first. Takes milliseconds."""
@@ -158,8 +158,11 @@ def vocabulary(names: Iterable[str], language: str) -> Vocabulary:
     spelled = tuple(distinct.values())[:MOST_NAMES]
     forms = {_Form(name, tag, sound_of(name, tag)): None for name in spelled for tag in (language, "en")}
     whole = frozenset(tuple(words_of(name)) for name in spelled)
-    beginnings = frozenset(words[:count] for words in whole for count in range(1, len(words)))
-    return Vocabulary(language, tuple(forms), beginnings, whole)
+    rests = defaultdict[tuple[str, ...], list[str]](list)
+    for words in sorted(whole, key=lambda words: (len(words), words)):
+        for count in range(1, len(words)):
+            rests[words[:count]].append(" ".join(words[count:]))
+    return Vocabulary(language, tuple(forms), {words: tuple(each) for words, each in rests.items()}, whole)
 
 
 async def corrected(transcript: str, names: Vocabulary, grammar: Grammar | None) -> str:

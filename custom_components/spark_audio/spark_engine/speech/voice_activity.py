@@ -36,8 +36,11 @@ ROOM_RISE = 1.003
 VOICE_FALL = 0.999
 """Per frame: the room's level follows a fan within seconds, the voice's level outlasts a pause."""
 
-ONSET = 40
-"""Frames within which the detector tells whether a new sound is speech; until then it may be."""
+ONSET = 55
+"""Frames within which the detector tells whether a new sound is speech; until then it may be.
+
+microVAD needs up to half a second for a word that begins softly behind a pause ("David Bowie").
+"""
 
 GAP = 10
 """Frames of quiet within one sound: the stops in `cooker` are shorter."""

@@ -103,6 +103,7 @@ async def test_per_cent_is_percent_where_that_makes_a_sentence(heard: str, meant
         ("en", "stairwell lights", "stairwell light", "stairwell lights"),
         ("en", "bedroom", "bathroom", "bathroom"),
         ("de", "Küchenlicht", "Küche", "Küche"),
+        ("de", "Küchenlicht", "Küche Licht", "Küchenlicht"),
         ("de", "Rollo links", "Rollo rechts", "Rollo rechts"),
         ("es", "luz del salón", "luz del balcón", "luz del balcón"),
         ("fr", "lampe du salon", "lampe du balcon", "lampe du balcon"),

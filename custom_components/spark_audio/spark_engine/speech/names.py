@@ -50,6 +50,9 @@ MOST_PAIRS = 3
 
 MOST_NAMES = 2_000
 
+SAME_WORD = 0.15
+"""The share of letters by which the forms of one word differ: "Küche Licht" is the "Küchenlicht"."""
+
 _WIDER = 2
 """How many words more than a name has may stand for it: "Kallax" becomes "call axe"."""
 
@@ -287,11 +290,12 @@ def _compared(
     shared = Counter(heard) & Counter(name)
     is_alone = all(is_open_end(word, language) for word in shared)
     said, meant = (" ".join((Counter(words) - shared).elements()) for words in (heard, name))
-    if not said or not meant or _was_said(said, meant, language):
+    spelling = closeness(letters_of(said), letters_of(meant))
+    if not said or not meant or (spelling > SAME_WORD and _was_said(said, meant, language)):
         return 1.0, is_alone
     lost = sum(is_open_end(word, language) for word in heard if word not in name)
     apart = sounds_apart(sound_of(said, language), sound_of(meant, form.language))
-    return _LOST * lost + _SOUND * apart + _LETTERS * closeness(letters_of(said), letters_of(meant)), is_alone
+    return _LOST * lost + _SOUND * apart + _LETTERS * spelling, is_alone
 
 
 def _farthest(form: _Form, *, is_alone: bool) -> float:

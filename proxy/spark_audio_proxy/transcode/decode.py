@@ -45,8 +45,8 @@ _STUCK = 64
 """Errors in a row, without a packet between them, after which the rest of a file is given up."""
 
 
-_TEXT = re.compile(rb"(?:data:[^\r\n]{0,200}?;base64,)?[A-Za-z0-9+/_=\s-]{16,}")
-"""What a file in base64 starts with."""
+_BASE64 = re.compile(rb"(?:data:[^\r\n]{0,200}?;base64,)?[A-Za-z0-9+/_-]{40}[A-Za-z0-9+/_=\r\n-]*")
+"""What a file in base64 starts with: lines are long, and have no spaces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def decode(file: bytearray | mmap, channel: Channel | None = None) -> Generator[
         raise ValueError("The audio file is empty.")
     data = memoryview(file)
     recognised = recognise(data)
-    if recognised is None and _TEXT.fullmatch(bytes(data[:1024]).strip()):
+    if recognised is None and _BASE64.fullmatch(bytes(data[:1024]).strip()):
         raise ValueError(
             "The file is text, not audio: base64 needs the header `Content-Transfer-Encoding: base64` in its part."
         )

@@ -69,12 +69,12 @@ class Run:
 
 def _halves(folder: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The test files of a folder in two parts that take about as long."""
-    files = sorted(str(path.relative_to(ROOT)) for path in (ROOT / folder).glob("test_*.py"))
+    files = sorted(str(path.relative_to(ROOT)) for path in (ROOT / folder).rglob("test_*.py"))
     return tuple(files[::2]), tuple(files[1::2])
 
 
 FAST = (
-    Run(PROXY, PROXY.owns, PROXY.name),
+    *(Run(PROXY, files, PROXY.name) for files in _halves("tests/proxy")),
     *(Run(HOME_ASSISTANT, files, HOME_ASSISTANT.name) for files in _halves("tests/integration")),
     Run(ENGINE, ENGINE.owns, ENGINE.name),
 )

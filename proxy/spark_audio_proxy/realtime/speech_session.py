@@ -191,6 +191,7 @@ class SpeechSession:
         except SparkError as err:
             return problem_for(err)
         except Exception:
+            # A task of its own: the middleware that answers these for requests does not see it, and the client waits.
             LOGGER.exception("%s failed", self._request.path)
             return internal_error()
         return None

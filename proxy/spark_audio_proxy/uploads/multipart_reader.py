@@ -22,6 +22,9 @@ from .transfer_encoding import Decoding, decoding
 LARGEST_FIELD = 1 << 20
 """Bytes of any part that is not the file: prompts and keyword lists stay far below."""
 
+LONGEST_CODE = 4
+"""Bytes that stand for one, at most and with line ends: quoted-printable is only decoded once all of it is there."""
+
 LONGEST_HEAD = 1 << 18
 """Bytes of a file within which its head is looked for."""
 
@@ -67,6 +70,7 @@ class FormReader:
         self._value: BytesIO | None = None
         self._is_file = False
         self._decoding: Decoding | None = None
+        self._coded = 0
         self._charset = "utf-8"
         try:
             # Every byte is a character of Latin-1, so that none is refused; the names that count are ASCII.
@@ -157,11 +161,14 @@ class FormReader:
             self._is_file = self._name == "file" or bool(_FILE_NAME.search(event.header("Content-Disposition", "")))
             self._value = BytesIO()
             self._charset = _charset(event.header("Content-Type", ""))
-            self._decoding = self._decoding_of(event.header("Content-Transfer-Encoding", ""))
+            self._decoding, self._coded = self._decoding_of(event.header("Content-Transfer-Encoding", "")), 0
         elif event is None:
             self._end_part()
         elif self._value is not None:
             self._add(self._value, event if self._decoding is None else self._decoded(self._decoding.feed, event))
+            self._coded += len(event)
+            if self._decoding is not None and not self._is_file and self._coded > LONGEST_CODE * LARGEST_FIELD:
+                raise self._too_large()
 
     def _decoding_of(self, name: str) -> Decoding | None:
         try:
@@ -180,13 +187,16 @@ class FormReader:
     def _add(self, value: BytesIO, piece: bytes | bytearray) -> None:
         size = value.tell()
         if not self._is_file and size + len(piece) > LARGEST_FIELD:
-            raise Problem(413, f"The field {self._name!r} exceeds {LARGEST_FIELD} bytes.", self._name)
+            raise self._too_large()
         if size:
             value.write(piece)
         else:
             # Made from bytes it shares them; most values come in one piece.
             self._value = BytesIO(piece)
             self._value.seek(0, SEEK_END)
+
+    def _too_large(self) -> Problem:
+        return Problem(413, f"The field {self._name!r} exceeds {LARGEST_FIELD} bytes.", self._name)
 
     def _end_part(self) -> None:
         if self._decoding is not None and self._value is not None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spark_audio_proxy.problems import Problem
 from spark_audio_proxy.uploads.form import Form, read_form
-from spark_audio_proxy.uploads.multipart_reader import FormReader
+from spark_audio_proxy.uploads.multipart_reader import LARGEST_FIELD, LONGEST_CODE, FormReader
 from spark_engine.speech.audio import write_wav
 
 from tests.helpers.proxy.forms import part
@@ -152,6 +152,18 @@ async def test_a_coded_field_is_bounded_as_any_other() -> None:
         body = part("x", b"AAAA" * (1 << 19), None, ENCODING + encoding) + b"--x1--"
         with pytest.raises(Problem, match="exceeds"):
             await read_form(TYPE, cut(body, []))
+
+
+def test_a_coded_field_is_refused_before_all_of_it_is_there() -> None:
+    """What waits to be decoded takes memory as well."""
+    reader = FormReader(TYPE)
+    reader.feed(part("x", b"", None, ENCODING + "quoted-printable")[:-2] + b"A")
+    piece, taken = b"A" * LARGEST_FIELD, 0
+    with pytest.raises(Problem, match="exceeds"):
+        for _ in range(LONGEST_CODE + 1):
+            reader.feed(piece)
+            taken += 1
+    assert taken < LONGEST_CODE + 1
 
 
 @pytest.mark.parametrize(

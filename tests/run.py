@@ -1,7 +1,8 @@
 """Runs the tests, each in the environment that it belongs to: what `scripts/test` calls.
 
     scripts/test                  everything, in every version of Home Assistant, with coverage
-    scripts/test fast             what needs no browser, no build, no real engines and no seconds of waiting
+    scripts/test fast             what needs no browser, no build, no real engines and no seconds of waiting, and of a
+                                  test with a table of values the first row
     scripts/test PATH... [-k X]   these alone, in the environment that owns them
     scripts/test all PATH...      these alone, in every version of Home Assistant
 
@@ -22,7 +23,8 @@ from tests import covered
 
 ROOT = Path(__file__).parents[1]
 
-NOT_FAST = "not (browser or build or engines or slow)"
+FAST_ONLY = ("-m", "not (browser or build or engines or slow)", "--rows=1")
+"""What is left out of `fast`; of a test with a table of values, which costs most of the time, all but the first row."""
 
 NOTHING_COLLECTED = 5
 """pytest's exit status where no test matched: no failure as long as one matched in another environment."""
@@ -86,7 +88,7 @@ def plan(arguments: Sequence[str]) -> list[Run]:
     mode = arguments[0] if arguments and arguments[0] in ("fast", "all") else None
     paths, options = _split(arguments[1:] if mode else arguments)
     if mode == "fast" and not paths:
-        return [Run(each.environment, (*each.arguments, "-m", NOT_FAST, *options), each.name) for each in FAST]
+        return [Run(each.environment, (*each.arguments, *FAST_ONLY, *options), each.name) for each in FAST]
     everywhere = mode == "all" or not arguments
     runs = []
     for environment in ENVIRONMENTS:
@@ -129,8 +131,6 @@ def run_all(runs: Sequence[Run], *, cover: bool) -> int:
             if cover and run.environment is not OLDEST:
                 options = ("--cov", "--cov-report=")
                 environ["COVERAGE_FILE"] = str(ROOT / f".coverage.{number}")
-            if cover and run.environment is HOME_ASSISTANT:
-                environ["PYTHONASYNCIODEBUG"] = "1"
             with Path(folder, str(number)).open("w+b") as said:
                 status = subprocess.run(
                     [*run.environment.pytest, *run.arguments, *options],

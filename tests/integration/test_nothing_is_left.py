@@ -43,9 +43,9 @@ class Writing:
 
     async def text(self) -> AsyncGenerator[str]:
         """Write two sentences and a half."""
-        yield "The first sentence is complete. "
-        yield "The second"
         try:
+            yield "The first sentence is complete. "
+            yield "The second"
             self.waits.set()
             await asyncio.Event().wait()
         finally:
@@ -70,15 +70,16 @@ async def test_text_of_a_turn_that_is_cancelled_before_its_first_sound(
 ) -> None:
     """With a fallback, the first sound is waited for; the caller leaves meanwhile."""
     await add_mouth(hass, OtherMouth(lambda _: (None, None)))
-    writing, is_over = Writing(), asyncio.Event()
+    writing, is_asked, is_over = Writing(), asyncio.Event(), asyncio.Event()
 
     async def hang(_: web.Request) -> web.StreamResponse:
+        is_asked.set()
         await is_over.wait()
         return web.Response()
 
     magpie.answers[SPEAK] = hang
     asking = asyncio.create_task(entity_of(hass).async_stream_tts_audio(TTSAudioRequest("en-US", {}, writing.text())))
-    await writing.waits.wait()
+    await is_asked.wait()
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking

@@ -225,8 +225,8 @@ async def _windows(
     """
     settings: Settings = request.app[SETTINGS]
     try:
-        data = memoryview(upload.data.getvalue())
-        head = upload.head or read_head(data)
+        with upload.data.getbuffer() as data:
+            head = upload.head or read_head(data)
         if head and head.passes:
             check_channels(1, channel)
         if head and head.announced and upload.rest:
@@ -236,13 +236,14 @@ async def _windows(
                 yield StreamedUpload(head.announced, arriving)
                 return
             windows = cut_windows((Block(piece) async for piece in arriving), longest, settings.max_audio)
-        elif head and (samples := samples_of(data, head)) is not None:
+        elif head and (samples := samples_of(upload.data.getbuffer(), head)) is not None:
             if len(samples) <= min(COPIED, bytes_in(min(longest, settings.max_audio))):
                 yield Window(0.0, Audio(bytes(samples), SAMPLE_RATE))
                 return
             windows = cut_windows(in_blocks(samples), longest, settings.max_audio)
         else:
-            windows = cut_windows(request.app[DECODERS].decode(upload.data, channel), longest, settings.max_audio)
+            blocks = request.app[DECODERS].decode(upload.data, channel, keep=channel is SEPARATE[0])
+            windows = cut_windows(blocks, longest, settings.max_audio)
         async with aclosing(windows):
             async for window in windows:
                 yield window

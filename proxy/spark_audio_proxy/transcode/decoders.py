@@ -20,7 +20,10 @@ PATIENCE = 30.0
 """Seconds without a sign of a decoder after which it is killed: it has a limit of its own, for processor time."""
 
 COPIED = 1 << 20
-"""Bytes that are copied at once, in the event loop: less than handing them to a thread takes."""
+"""Bytes that are copied at once, in the event loop: less than handing them to a thread takes.
+
+A thread cannot be stopped, either: it would go on writing to a file number that means another file by then.
+"""
 
 _SECRETS = "SPARK_AUDIO_"
 
@@ -32,6 +35,7 @@ class Decoders:
         """Start nothing yet: the first recording does, or `start`. `patience` is in seconds."""
         self._patience = patience
         self._turns = asyncio.Semaphore(at_once)
+        self._handing_over = asyncio.Lock()
         self._requests: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -65,19 +69,23 @@ class Decoders:
             self._process.wait()
         self._requests = self._process = None
 
-    async def decode(self, file: BytesIO, channel: Channel | None = None) -> AsyncGenerator[Block]:
+    async def decode(
+        self, file: BytesIO, channel: Channel | None = None, *, keep: bool = False
+    ) -> AsyncGenerator[Block]:
         """Yield what can be decoded; as `decode.decode`. Who closes this kills the decoder.
 
+        The file is empty from the first block on, so that the recording is in memory once; not with `keep`.
         Raises ValueError, with a sentence for the user, where there is nothing to hear.
         """
         if not file.getbuffer():
             raise ValueError("The audio file is empty.")
         recording = os.memfd_create("recording", os.MFD_CLOEXEC)
         try:
-            if len(data := file.getbuffer()) <= COPIED:
-                _write(recording, data)
-            else:
-                await asyncio.to_thread(_write, recording, data)
+            # Meanwhile it is in memory twice: never more than one.
+            async with self._handing_over:
+                await _copy(file, recording)
+                if not keep:
+                    file.truncate(0)
             answer = self._ask(recording, channel.value if channel else MIX)
         finally:
             os.close(recording)
@@ -121,6 +129,15 @@ class Decoders:
         return None if kind == DONE else Block(content, left_out)
 
 
+async def _copy(file: BytesIO, to: int) -> None:
+    """Write all of a file, and let others have the event loop in between."""
+    with file.getbuffer() as data:
+        for start in range(0, len(data), COPIED):
+            if start:
+                await asyncio.sleep(0)
+            _write(to, data[start : start + COPIED])
+
+
 def _write(file: int, data: memoryview) -> None:
-    with open(file, "wb", closefd=False) as stream:
-        stream.write(data)
+    while data:
+        data = data[os.write(file, data) :]

@@ -28,6 +28,7 @@ from tests.helpers.repository import ROOT
 
 MP3 = recorded("mp3", "libmp3lame")
 LONG = recorded("flac", "flac", 60.0)
+SIDES = two_sides(lambda at: at / 3, lambda at: -at / 3)
 
 
 @pytest.fixture
@@ -64,15 +65,39 @@ async def heard(decoders: Decoders, file: bytes, channel: Channel | None = None)
     return b"".join([bytes(block.pcm) async for block in decoders.decode(BytesIO(file), channel)])
 
 
+@pytest.mark.parametrize("times", [1, COPIED // len(SIDES) + 2], ids=["copied at once", "copied in steps"])
+async def test_a_recording_is_in_memory_once(decoders: Decoders, times: int) -> None:
+    """The caller's file is empty once the decoder has it, or is kept for the other channel."""
+    file = BytesIO(SIDES * times)
+    async with aclosing(decoders.decode(file, Channel.LEFT, keep=True)) as blocks:
+        await anext(blocks)
+    assert file.getvalue() == SIDES * times
+    async with aclosing(decoders.decode(file, Channel.RIGHT)) as blocks:
+        await anext(blocks)
+        assert not file.getvalue()
+
+
+async def test_one_that_is_handed_over_in_steps_keeps_no_other_waiting(decoders: Decoders) -> None:
+    """Others have the event loop after each step, and one that leaves meanwhile leaves nothing behind."""
+    decoders.start()
+    file, turns = BytesIO(bytes(20 * COPIED)), 0
+    hearing = asyncio.ensure_future(anext(decoders.decode(file)))
+    while file.getbuffer():
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns >= 20
+    hearing.cancel()
+    assert await heard(decoders, MP3)
+
+
 @pytest.mark.parametrize("channel", [None, Channel.LEFT, Channel.RIGHT])
 async def test_a_process_decodes_the_same(decoders: Decoders, channel: Channel | None) -> None:
     """As decoding here does."""
-    file = two_sides(lambda at: at / 3, lambda at: -at / 3)
-    assert await heard(decoders, file, channel) == decoded(file, channel).pcm
+    assert await heard(decoders, SIDES, channel) == decoded(SIDES, channel).pcm
 
 
 async def test_many_recordings_are_decoded_side_by_side(decoders: Decoders) -> None:
-    """More of them than at once; a large one is handed over by a thread."""
+    """More of them than at once; a large one is handed over in steps."""
     large = MP3 * (COPIED // len(MP3) + 1)
     results = await asyncio.gather(*(heard(decoders, file) for file in [MP3] * 5 + [large]))
     assert len(set(results[:5])) == 1

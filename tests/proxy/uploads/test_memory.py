@@ -24,22 +24,24 @@ CODE = (
 )
 
 
-def recording(size: int, *, file_first: bool = False) -> Request:
-    """A form with a clean WAV file."""
+def recording(size: int, *, file_first: bool = False, sample_rate: int = 16_000) -> Request:
+    """A form with a WAV file; with another sample rate, it has to be decoded."""
     pcm = bytes(range(256)) * (size // 256)
-    parts = [part("model", b"x"), part("file", wav_header(16_000, len(pcm)) + pcm, "a.wav")]
+    parts = [part("model", b"x"), part("file", wav_header(sample_rate, len(pcm)) + pcm, "a.wav")]
     body = b"".join(reversed(parts) if file_first else parts) + b"--x1--\r\n"
     return Request("/v1/audio/transcriptions", {"Content-Type": "multipart/form-data; boundary=x1"}, body)
 
 
 @pytest.mark.parametrize(
-    ("file_first", "most"),
-    [(False, 2.5 * WINDOW), (True, 12 * WINDOW)],
-    ids=["heard while it comes", "held, since a field follows"],
+    ("file_first", "sample_rate", "most"),
+    [(False, 16_000, 2.5 * WINDOW), (True, 16_000, 12 * WINDOW), (True, 44_100, 12 * WINDOW)],
+    ids=["heard while it comes", "held, since a field follows", "held, since it is decoded"],
 )
-async def test_a_long_recording_takes_no_more_than_it_must(tmp_path: Path, *, file_first: bool, most: float) -> None:
+async def test_a_long_recording_takes_no_more_than_it_must(
+    tmp_path: Path, *, file_first: bool, sample_rate: int, most: float
+) -> None:
     """Of ten windows two are there: the one that is heard and the next; or, once, all of them and two more."""
-    long = recording(10 * WINDOW, file_first=file_first)
+    long = recording(10 * WINDOW, file_first=file_first, sample_rate=sample_rate)
     async with started("tools.bench.upstream") as upstream:
         settings = ("--parakeet-url", upstream.url, "--state-dir", str(tmp_path), "--watch", "off")
         async with started("spark_audio_proxy", "--port", "0", *settings) as proxy:

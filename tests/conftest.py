@@ -16,7 +16,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if most is None:
         return
     rows = Counter[str]()
-    kept, left_out = [], []
+    kept, left_out = list[pytest.Item](), list[pytest.Item]()
     for item in items:
         test = item.nodeid.partition("[")[0]
         rows[test] += 1

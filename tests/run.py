@@ -71,13 +71,14 @@ class Run:
 
 def _halves(folder: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The test files of a folder in two parts that take about as long."""
-    files = sorted(str(path.relative_to(ROOT)) for path in (ROOT / folder).rglob("test_*.py"))
-    return tuple(files[::2]), tuple(files[1::2])
+    files = sorted((ROOT / folder).rglob("test_*.py"), key=lambda path: (path.stat().st_size, path))
+    names = [str(path.relative_to(ROOT)) for path in files]
+    return tuple(names[::2]), tuple(names[1::2])
 
 
 FAST = (
-    *(Run(PROXY, files, PROXY.name) for files in _halves("tests/proxy")),
     *(Run(HOME_ASSISTANT, files, HOME_ASSISTANT.name) for files in _halves("tests/integration")),
+    *(Run(PROXY, files, PROXY.name) for files in _halves("tests/proxy")),
     Run(ENGINE, ENGINE.owns, ENGINE.name),
 )
 """The longest first: AT_ONCE at the same time, these take about as long as two processors need."""

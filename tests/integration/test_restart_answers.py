@@ -322,6 +322,7 @@ class TestThroughTheProxy:
             await entry.runtime_data.async_refresh()
             assert issues(hass) == []
 
+    @pytest.mark.slow
     async def test_the_real_proxy(
         self, hass: HomeAssistant, parakeet: FakeServer, api: FakeServer, tmp_path: Path
     ) -> None:

@@ -277,6 +277,7 @@ def moment_of(state: str) -> float:
     return moment.timestamp()
 
 
+@pytest.mark.slow
 class TestTheRealProxy:
     """Against the proxy itself, in a process of its own."""
 

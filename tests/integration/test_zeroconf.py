@@ -287,6 +287,7 @@ async def test_ignored(hass: HomeAssistant) -> None:
     assert result["reason"] == "already_configured"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("loopback_announces")
 class TestTheRealProxy:
     """Against the proxy itself, in a process of its own."""

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from spark_engine.speech.audio import write_wav
 
 from tests.helpers.proxy.node import run_node
@@ -10,6 +11,7 @@ from tests.helpers.proxy.recordings import tone
 from tests.helpers.proxy.running_proxy import StartProxy
 
 
+@pytest.mark.slow
 async def test_every_endpoint_through_the_node_client(start_proxy: StartProxy, tmp_path: Path) -> None:
     """Lists, speech, transcriptions, events, errors."""
     proxy = await start_proxy(api_key=("first",))

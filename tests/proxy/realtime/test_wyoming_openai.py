@@ -1,5 +1,7 @@
 """wyoming-openai with STT_REALTIME_MODELS: the client of the realtime door that Home Assistant's users have."""
 
+import pytest
+
 from tests.fakes import live_parakeet
 from tests.fakes.live_parakeet import BYTES_PER_WORD, Live
 from tests.fakes.parakeet import CUDA, TEXT, TRANSCRIPTIONS
@@ -7,6 +9,8 @@ from tests.fakes.server import json
 from tests.helpers.proxy.running_proxy import StartProxy
 from tests.helpers.proxy.spoken import silence, words
 from tests.helpers.proxy.wyoming_openai import running, satellite
+
+pytestmark = pytest.mark.slow
 
 
 async def test_a_command(start_proxy: StartProxy) -> None:

@@ -105,7 +105,8 @@ def test_the_bounds_are_those_of_the_code() -> None:
         f"{form.LONGEST_UPLOAD / 60:.0f} minutes in total, {form.SLOWEST_UPLOAD >> 10} KiB/s if its length is known; "
         f"{streamed_upload.LATE_AFTER:.0f} s of a turn at Parakeet while it arrives",
         "all uploads, speech requests and texts and turns of sessions together, in memory": ""
-        f"{usual.bytes_in_flight >> 20} MiB; {limits.MOST_WAITING} more wait unread",
+        f"{usual.bytes_in_flight >> 20} MiB; {limits.MOST_WAITING} more wait unread; beside it, for some milliseconds, "
+        "a copy of the one recording that a decoder is given",
         "a form": f"{form_reader.MOST_PARTS} parts, 16 headers each, {form_reader.LARGEST_FIELD >> 20} MiB for a field",
         "JSON": f"{LARGEST_REQUEST >> 20} MiB for a speech request; {documents.MOST_VALUES:,} values; "
         f"{documents.MOST_DEPTH} levels",

@@ -32,6 +32,7 @@ def recording(size: int, *, file_first: bool = False, sample_rate: int = 16_000)
     return Request("/v1/audio/transcriptions", {"Content-Type": "multipart/form-data; boundary=x1"}, body)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file_first", "sample_rate", "most"),
     [(False, 16_000, 2.5 * WINDOW), (True, 16_000, 12 * WINDOW), (True, 44_100, 12 * WINDOW)],

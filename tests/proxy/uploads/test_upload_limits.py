@@ -71,6 +71,7 @@ def foreign(size: int) -> bytes:
     return write_wav(Audio(bytes(size), 8_000))
 
 
+@pytest.mark.slow
 async def test_an_upload_waits_unread_until_there_is_room(start_proxy: StartProxy) -> None:
     """It is answered, not refused; a voice turn waits for neither of the two."""
     hearing = Hearing(answers=0)
@@ -113,6 +114,7 @@ async def test_audio_in_json_counts_as_often_as_it_is_there(start_proxy: StartPr
             assert response.status == status
 
 
+@pytest.mark.slow
 async def test_a_packed_upload_counts_unpacked(start_proxy: StartProxy) -> None:
     """What it announces is how long it is on the way."""
     body = part("file", foreign(3_000_000), "a.wav") + END

@@ -18,6 +18,7 @@ from . import amr
 from .joined import joined
 from .losses import Losses
 from .mixer import Channel, Mixer
+from .sizes import correct_sizes
 from .sniff import FORMATS, recognise
 from .tags import hide_tags
 
@@ -32,7 +33,10 @@ CODECS = (
 )
 """Decoders that may run, of libav's five hundred: no picture, film, subtitle or game sound is ever looked at."""
 
-_OPTIONS = {"codec_whitelist": CODECS, "max_streams": "16"}
+MOST_TRACKS = 128
+"""Tracks that a file may have: a film has one of subtitles for each of thirty languages."""
+
+_OPTIONS = {"codec_whitelist": CODECS, "max_streams": str(MOST_TRACKS)}
 """For the demuxer, which decodes the first frames of every track, a cover picture's too, to learn what they are."""
 
 _NO_PACKETS = ("wav", "w64")
@@ -91,6 +95,7 @@ def decode(file: bytearray | mmap, channel: Channel | None = None) -> Generator[
 def _part(container: str, data: memoryview, channel: Channel | None) -> Generator[Block]:
     """Yield one of the files in it: its first audio track that can be decoded."""
     hide_tags(container, data)
+    correct_sizes(container, data)
     number, tracks, found, lost = 0, 1, False, 0.0
     while not found and number < tracks:
         lost = 0.0

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from .frames import FRAMES, ReadFrame
-from .sniff import INSIDE, JUNK, Recognised, first_row, without_tags_before, without_tags_behind
+from .sniff import INSIDE, JUNK, LONG_ROW, Recognised, first_row, without_tags_before, without_tags_behind
 from .tags import element
 
 
@@ -58,9 +58,6 @@ _MIDDLE: Mapping[str, re.Pattern[bytes]] = {
 _GO_ON = ("mpeg", "mpegts")
 """Containers that are a row of packets: one that was joined to another of its kind goes on."""
 
-_LONG_ROW = 12
-"""Frames in a row behind a file: fewer may be an accident, or stand in one block of a damaged one."""
-
 
 def joined(recognised: Recognised, data: memoryview) -> Iterator[Part]:
     """Yield each of the files that were joined to this one, which starts and ends as recognised."""
@@ -107,7 +104,7 @@ def _with_frames_behind(container: str, data: memoryview) -> Iterator[Part]:
     end = _ENDS[container](data) if container in _ENDS else None
     behind = data[:0] if end is None else data[end : end + JUNK] if end else data
     readers = {name: _foreign(read) if container == "flac" else read for name, read in FRAMES.items()}
-    rows = [(row, name) for name, read in readers.items() if (row := first_row(behind, read, _LONG_ROW)) is not None]
+    rows = [(row, name) for name, read in readers.items() if (row := first_row(behind, read, LONG_ROW)) is not None]
     if end is None or not rows:
         yield Part(container, data)
         return
@@ -131,7 +128,8 @@ def _flac_end(_: memoryview) -> int:
 
 def _riff_end(data: memoryview) -> int | None:
     if bytes(data[:4]) in (b"RF64", b"BW64"):
-        return 8 + int.from_bytes(data[20:28], "little")
+        size = int.from_bytes(data[20:28], "little")
+        return 8 + size if size else None
     at = 0
     while at == 0 or bytes(data[at : at + 4]) + bytes(data[at + 8 : at + 12]) == b"RIFFAVIX":
         size = int.from_bytes(data[at + 4 : at + 8], "big" if bytes(data[:4]) == b"RIFX" else "little")
@@ -143,11 +141,11 @@ def _riff_end(data: memoryview) -> int | None:
 
 def _aiff_end(data: memoryview) -> int | None:
     size = int.from_bytes(data[4:8])
-    return 8 + size + size % 2
+    return None if size in (0, 0xFFFFFFFF) else 8 + size + size % 2
 
 
 def _w64_end(data: memoryview) -> int | None:
-    return int.from_bytes(data[16:24], "little")
+    return int.from_bytes(data[16:24], "little") or None
 
 
 def _au_end(data: memoryview) -> int | None:

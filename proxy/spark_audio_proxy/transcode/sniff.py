@@ -21,6 +21,9 @@ JUNK = 1 << 20
 _ROW = 3
 """Frames in a row that fit together: what stands between is no accident."""
 
+LONG_ROW = 12
+"""Frames in a row where fewer may be an accident: in pictures, or in one block of a damaged file."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
@@ -92,12 +95,17 @@ def recognise(data: memoryview) -> Recognised | None:
     start = without_tags_before(data, 0)
     if start < end and (name := _named(data[start : start + 1024])):
         return Recognised(name, start, end)
+    # A tag may tell a wrong length: what follows is then sound, and so is the end of what it seems to hold.
+    if row := _first_rows(data[: min(start, end, JUNK)], LONG_ROW):
+        return Recognised(row[1], row[0], end)
     zeros = _ZEROS.match(data, start)
     behind = zeros.end() if zeros else start
     if behind > start and (tagged := without_tags_before(data, behind)) > behind:
-        return _behind_junk(data, tagged, end)
-    # The start of several formats is zeros.
-    return _behind_junk(data, max(start, behind - 4), end)
+        found = _behind_junk(data, tagged, end)
+    else:
+        # The start of several formats is zeros.
+        found = _behind_junk(data, max(start, behind - 4), end)
+    return found or (_behind_junk(data, 0, end) if start else None)
 
 
 def _named(head: memoryview) -> str | None:
@@ -112,11 +120,15 @@ def _behind_junk(data: memoryview, start: int, end: int) -> Recognised | None:
     searched = data[start : min(end, start + JUNK)]
     found = _ANY.search(searched)
     at = found.start() if found else len(searched)
-    rows = [(row, name) for name, read in FRAMES.items() if (row := first_row(searched[: at + 1], read)) is not None]
-    if rows:
-        row, name = min(rows)
-        return Recognised(name, start + row, end)
+    if row := _first_rows(searched[: at + 1], _ROW):
+        return Recognised(row[1], start + row[0], end)
     return Recognised(found.lastgroup, start + at, end) if found and found.lastgroup else None
+
+
+def _first_rows(data: memoryview, frames: int) -> tuple[int, str] | None:
+    """Return where the first so many frames in a row start, and of which kind they are."""
+    rows = [(row, name) for name, read in FRAMES.items() if (row := first_row(data, read, frames)) is not None]
+    return min(rows, default=None)
 
 
 _SYNC = re.compile(rb"\xff[\xe0-\xff](?!\xff)|\x0b\x77|\x56[\xe0-\xff]")

@@ -17,19 +17,19 @@ def hide_tags(container: str, data: memoryview) -> None:
 
 def _riff(data: memoryview) -> None:
     order = ">" if bytes(data[:4]) == b"RIFX" else "<"
-    for at, name, _ in _chunks(data, 12, order + "4sI"):
+    for at, name, _ in chunks(data, 12, order + "4sI"):
         is_list = name == b"LIST" and bytes(data[at + 8 : at + 12]) not in (b"hdrl", b"movi", b"rec ")
         if is_list or name in (b"id3 ", b"ID3 ", b"bext", b"iXML", b"axml", b"_PMX"):
             data[at : at + 4] = b"JUNK"
 
 
 def _aiff(data: memoryview) -> None:
-    for at, name, _ in _chunks(data, 12, ">4sI"):
+    for at, name, _ in chunks(data, 12, ">4sI"):
         if name in (b"NAME", b"AUTH", b"(c) ", b"ANNO", b"COMT", b"ID3 ", b"MARK"):
             data[at : at + 4] = b"JUNK"
 
 
-def _chunks(data: memoryview, at: int, layout: str) -> Iterator[tuple[int, bytes, int]]:
+def chunks(data: memoryview, at: int, layout: str) -> Iterator[tuple[int, bytes, int]]:
     """Yield where each chunk starts, its name and its bytes."""
     while at + 8 <= len(data):
         name, size = unpack_from(layout, data, at)

@@ -311,6 +311,71 @@ def test_tags_never_reach_the_dictionary_of_libav(name: str) -> None:
     assert result.left_out < 0.01
 
 
+@pytest.mark.parametrize("size", [0x7F7F, 0x7F7F7F7F])
+@pytest.mark.parametrize("name", ["mp3", "flac", "adts"])
+def test_a_tag_that_tells_a_wrong_length_is_not_believed(name: str, size: int) -> None:
+    """Some writers spell it without the bits that ID3 leaves out."""
+    assert decoded(b"ID3\x04\0\0" + size.to_bytes(4) + recording(name)).seconds == pytest.approx(2.0, abs=0.1)
+
+
+@pytest.mark.parametrize("container", ["matroska", "mp4", "mpegts"])
+def test_a_film_may_have_many_tracks(container: str) -> None:
+    """One of subtitles for each of thirty languages; the sound may stand behind them."""
+    file = BytesIO()
+    packets = BytesIO(recorded("matroska", "aac"))
+    with av.open(packets, "r") as source, av.open(file, "w", format=container) as media:
+        tracks = [media.add_stream_from_template(source.streams.audio[0]) for _ in range(40)]
+        for packet in source.demux(source.streams.audio[0]):
+            for track in tracks if packet.size else ():
+                copy = av.Packet(bytes(packet))
+                copy.stream, copy.time_base, copy.duration = track, packet.time_base, packet.duration
+                copy.pts, copy.dts, copy.is_keyframe = packet.pts, packet.dts, True
+                media.mux(copy)
+    result = decoded(file.getvalue())
+    assert result.seconds == pytest.approx(2.0, abs=0.1)
+    assert result.left_out < 0.1
+
+
+LIVE = {
+    "aiff": ("aiff", "pcm_s16be"),
+    "aiff of floats": ("aiff", "pcm_f32be"),
+    "w64": ("w64", "pcm_s16le"),
+    "w64 of floats": ("w64", "pcm_f32le"),
+    "au": ("au", "pcm_s16be"),
+    "caf": ("caf", "pcm_s16le"),
+    "wav": ("wav", "pcm_s24le"),
+    "rf64": ("wav", "pcm_s24le"),
+}
+
+
+@pytest.mark.parametrize("name", LIVE)
+def test_a_pipe_cannot_go_back_to_tell_how_long_it_is(name: str) -> None:
+    """Ffmpeg then leaves 0, or the largest number, in the head."""
+    options = {"rf64": "always"} if name == "rf64" else None
+    result = decoded(recorded(*LIVE[name], live=True, options=options))
+    assert result.seconds == pytest.approx(2.0, abs=0.01)
+    assert result.left_out < 0.01
+
+
+@pytest.mark.parametrize("container", ["wav", "aiff"])
+@pytest.mark.parametrize("told", [0.25, 0.5])
+def test_sound_behind_the_told_end_is_heard(container: str, told: float) -> None:
+    """A recorder may tell the length of its first part, or count samples for bytes."""
+    file = bytearray(recorded(container, "pcm_s16le" if container == "wav" else "pcm_s16be"))
+    order = "little" if container == "wav" else "big"
+    at = file.index(b"data" if container == "wav" else b"SSND") + 4
+    file[at : at + 4] = round(int.from_bytes(file[at : at + 4], order) * told / 2 * 2).to_bytes(4, order)
+    result = decoded(bytes(file))
+    assert result.seconds == pytest.approx(2.0, abs=0.01)
+    assert result.left_out < 0.01
+
+
+def test_chunks_behind_the_sound_are_no_sound() -> None:
+    """Of any size: markers, or a project of the editor."""
+    file = write_wav(tone(2.0, 48_000)) + b"_PMX" + pack("<I", 20_000) + bytes(range(200)) * 100
+    assert decoded(file).seconds == pytest.approx(2.0, abs=0.01)
+
+
 @pytest.mark.parametrize("name", ["mp3", "flac", "mp4"])
 def test_a_large_cover_passes(name: str) -> None:
     """Several megabytes, which cost nothing."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing, closing, nullcontext
+from contextlib import aclosing, closing, nullcontext, suppress
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -62,8 +62,12 @@ def _voice(value: Json) -> str | None:
 
 
 def _speed(value: Json) -> float:
-    if value is None:
+    if value is None or value == "":
         return 1.0
+    if isinstance(value, str):
+        # Forms of web pages and of low-code tools hold numbers as text.
+        with suppress(ValueError):
+            value = float(value[:20])
     if isinstance(value, bool) or not isinstance(value, int | float) or not SLOWEST <= value <= FASTEST:
         raise bad_request(f"`speed` must be a number from {SLOWEST} to {FASTEST:.0f}.", "speed")
     return float(value)

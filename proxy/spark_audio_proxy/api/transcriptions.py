@@ -39,6 +39,7 @@ LOGGER = logging.getLogger(__name__)
 RESPONSE_FORMATS = ("json", "text", "verbose_json", "srt", "vtt", "diarized_json")
 WITH_TIMES = ("verbose_json", "srt", "vtt")
 GRANULARITIES = ("segment", "word")
+CHANNELS = ("mix", "separate")
 
 SHORTEST = 0.1
 """Seconds below which OpenAI refuses a recording, too."""
@@ -75,15 +76,12 @@ def read_request(form: Form) -> TranscriptionRequest:
     """Check a form. Raises Problem 400 naming the field."""
     if form.upload is None:
         raise bad_request("`file` is missing: send the recording as a file.", "file", "missing_required_parameter")
-    response_format = form.first("response_format") or "json"
-    if response_format not in RESPONSE_FORMATS:
-        known = ", ".join(RESPONSE_FORMATS)
-        raise bad_request(f"`response_format` must be one of {known}.", "response_format")
-    granularities = _granularities(form.fields.get("timestamp_granularities", ()))
+    response_format = form.choice("response_format", RESPONSE_FORMATS)
+    granularities = _granularities(form.given("timestamp_granularities"))
     if granularities and response_format != "verbose_json":
         raise bad_request("`timestamp_granularities` needs response_format verbose_json.", "timestamp_granularities")
     as_events = (form.first("stream") or "").lower() in _YES
-    channels = _read_channels(form.first("channels") or "mix", response_format, as_events=as_events)
+    channels = _read_channels(form.choice("channels", CHANNELS), response_format, as_events=as_events)
     return TranscriptionRequest(
         upload=form.upload,
         response_format=response_format,
@@ -110,8 +108,6 @@ def _granularities(values: Sequence[str]) -> tuple[str, ...]:
 
 
 def _read_channels(value: str, response_format: str, *, as_events: bool) -> tuple[Channel | None, ...]:
-    if value not in ("mix", "separate"):
-        raise bad_request("`channels` must be mix or separate.", "channels")
     if value == "mix":
         if response_format == "diarized_json":
             message = (

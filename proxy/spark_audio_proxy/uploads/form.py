@@ -1,7 +1,7 @@
 """Read an upload: multipart or JSON, chunked or not, and no further than there is room for it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -53,6 +53,10 @@ class Upload:
     rest: AsyncGenerator[bytes] | None = None
 
 
+_NONE = ("", "null", "none", "undefined")
+"""What clients in JavaScript and Python write into a form where they have no value."""
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
     """A form as it came. `fields` hold every value of a name, `name[]` counted as `name`."""
@@ -60,9 +64,27 @@ class Form:
     fields: dict[str, list[str]] = field(default_factory=dict)
     upload: Upload | None = None
 
+    def given(self, name: str) -> list[str]:
+        """Return the values of a field, without quotes and the line ends of a file that they were read from.
+
+        Those that are empty, or by which a client says that it has none (`null`, `undefined`), are left out.
+        """
+        values = (value.strip(" \t\r\n\"'") for value in self.fields.get(name, ()))
+        return [value for value in values if value.lower() not in _NONE]
+
     def first(self, name: str) -> str | None:
-        """Return the first value of a field that is not empty, without the line ends of a file it was read from."""
-        return next(filter(None, map(str.strip, self.fields.get(name, ()))), None)
+        """Return the first of these values."""
+        return next(iter(self.given(name)), None)
+
+    def choice(self, name: str, known: Sequence[str]) -> str:
+        """Return which of the known values a field has, in any case; the first one where it has none.
+
+        Raises Problem 400 for another one.
+        """
+        value = (self.first(name) or known[0]).lower()
+        if value not in known:
+            raise bad_request(f"`{name}` must be one of {', '.join(known)}.", name)
+        return value
 
 
 @asynccontextmanager

@@ -90,6 +90,8 @@ def test_words_that_leave_the_language_open(text: str) -> None:
         ("Brazilian Portuguese", "pt"),
         ("english-us", "en"),
         ("ger", "de"),
+        ("Turkish", "tr"),
+        ("norwegian", "no"),
         ("eng-US", "en-US"),
         ("nl", "nl"),
         ("gsw", "gsw"),

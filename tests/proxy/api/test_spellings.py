@@ -359,3 +359,41 @@ async def test_a_preflight_says_which_setting_is_missing(start_proxy: StartProxy
 async def test_options_without_an_origin_is_no_preflight(proxy: Proxy) -> None:
     async with proxy.client.options(f"{proxy.url}/v1/audio/speech") as response:
         assert (response.status, response.headers["Allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize("nothing", ["null", "None", "undefined", "", '""', " "])
+async def test_a_client_that_has_no_value_writes_so(proxy: Proxy, nothing: str) -> None:
+    """JavaScript and Python make words of what is none."""
+    names = ("response_format", "language", "timestamp_granularities[]", "channels", "keywords", "prompt", "stream")
+    status, _, body = await send(proxy, upload(WAV, **dict.fromkeys(names, nothing)))
+    assert (status, json.loads(body)["text"]) == (200, HEARD)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("response_format", "JSON"),
+        ("response_format", '"json"'),
+        ("channels", "Mix"),
+        ("timestamp_granularities", "[]"),
+    ],
+)
+async def test_a_choice_counts_in_any_case_and_in_quotes(proxy: Proxy, name: str, value: str) -> None:
+    status, _, body = await send(proxy, upload(WAV, **{name: value}))
+    assert (status, json.loads(body)["text"]) == (200, HEARD)
+
+
+@pytest.mark.parametrize("speed", ["1.0", "1", "", 1, None])
+async def test_a_number_may_be_text(proxy: Proxy, speed: object) -> None:
+    """As forms of web pages send it."""
+    body = json.dumps(SPEECH | {"speed": speed}).encode()
+    status, audio = await post(proxy, "/v1/audio/speech", body, "application/json")
+    assert status == 200
+    assert audio
+
+
+@pytest.mark.parametrize("speed", ["fast", "9", "nan", "1" * 100, [], True])
+async def test_any_other_text_is_no_speed(proxy: Proxy, speed: object) -> None:
+    body = json.dumps(SPEECH | {"speed": speed}).encode()
+    status, answer = await post(proxy, "/v1/audio/speech", body, "application/json")
+    assert (status, error_in(answer)["param"]) == (400, "speed")

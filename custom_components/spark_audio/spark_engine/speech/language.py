@@ -105,6 +105,40 @@ _NAMES = {
 }
 """What people call a language: ISO 639-2, in English, by itself, in German and in French."""
 
+_OTHER_NAMES = {
+    "af": "afrikaans",
+    "az": "azerbaijani",
+    "be": "belarusian",
+    "bn": "bengali",
+    "bs": "bosnian",
+    "ca": "cat catalan català katalanisch",
+    "cy": "welsh",
+    "eu": "basque",
+    "fa": "persian farsi persisch persan",
+    "ga": "irish",
+    "gl": "galician",
+    "he": "heb hebrew עברית hebräisch hébreu",
+    "hy": "armenian",
+    "id": "indonesian",
+    "is": "icelandic",
+    "ka": "georgian",
+    "kk": "kazakh",
+    "lb": "luxembourgish",
+    "mk": "macedonian",
+    "ms": "malay",
+    "no": "norwegian norsk norwegisch norvégien",
+    "sq": "albanian",
+    "sr": "serbian srpski serbisch serbe",
+    "sw": "swahili",
+    "ta": "tamil",
+    "te": "telugu",
+    "th": "thai",
+    "tl": "tagalog",
+    "tr": "tur turkish türkçe türkisch turc",
+    "ur": "urdu",
+}
+"""Languages that Whisper's clients name and no model of NVIDIA's here knows: their tags are taken as well."""
+
 _LANGUAGE_TAG = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{1,8})*", re.IGNORECASE)
 """Any tag that BCP-47 could allow, so that a language which a later model knows needs no change here."""
 
@@ -129,7 +163,7 @@ def read_language(text: str) -> str | None:
     if names_no_language(text):
         return None
     # Behind these are a region in words, and a locale's character set and modifier.
-    name = re.split(r"[(.@]", text, maxsplit=1)[0].strip(" \t\r\n\"'")
+    name = re.split(r"[(.@]", text[: _LONGEST_NAME + 1], maxsplit=1)[0].strip(" \t\r\n\"'")
     tag = name.replace("_", "-")
     if len(text) <= _LONGEST_NAME and _LANGUAGE_TAG.fullmatch(tag):
         language, *rest = normalize_language(tag).split("-")
@@ -146,7 +180,7 @@ def _letters(name: str) -> str:
     return "".join(char for char in decomposed if char.isalnum())
 
 
-_BY_NAME = {_letters(name): tag for tag, names in _NAMES.items() for name in names.split()}
+_BY_NAME = {_letters(name): tag for tag, names in (_NAMES | _OTHER_NAMES).items() for name in names.split()}
 
 
 def normalize_language(tag: str) -> str:

@@ -9,6 +9,8 @@ _SHAPES = "\ufe0e\ufe0f\u20e3"
 _FOLDED = ("<square>", "<font>", "<narrow>", "<compat> 00B0")
 """Kinds of compatibility characters that stand for ordinary ones: ㎡, 𝐚, ℃."""
 
+_LETTERS = re.compile("[\ufb00-\ufb06\u2160-\u217f\u2460-\u2473\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]")
+"""Letters and numbers as one sign (ﬁ, Ⅳ, ①), as PDFs have them, and wide ones of East Asian keyboards (Ａ)."""
 
 _TERMINAL = re.compile(r"\x1b\[[0-9;?]*[@-~]")
 """What colours a terminal's text."""
@@ -32,5 +34,5 @@ def _folded_char(char: str) -> str:
         return ""
     if category == "Cc":
         return " "
-    is_folded = unicodedata.decomposition(char).startswith(_FOLDED)
+    is_folded = unicodedata.decomposition(char).startswith(_FOLDED) or _LETTERS.match(char)
     return unicodedata.normalize("NFKC", char) if is_folded else char

@@ -55,11 +55,21 @@ _TAG = (
 )
 
 _MARKUP = (
-    # Citations of search tools (【4†source】) and of papers ([1], [2, 3], [^4]).
-    (re.compile(r"【[^】]{1,80}】|\s?\[\^?\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\](?!\()"), ""),
+    # What a chat template marks (<|eot_id|>), beyond what `thoughts.py` knows.
+    (re.compile(r"<[|｜][^<>|｜\s]{1,40}[|｜]>"), " "),
+    # Where links and footnotes lead to, in lines of their own; then links by such a name.
+    (re.compile(r"^[ \t]*\[[^\[\]]{1,80}\]:[ \t]+<?https?://\S*|^[ \t]*\[\^\w{1,80}\]:", re.MULTILINE), ""),
+    (re.compile(r"\[(?!\^?\d)([^\[\]]{1,300})\]\[[^\[\]]{0,80}\]"), r"\1"),
+    # Citations of search tools (【4†source】, [[1]](address)) and of papers ([1], [2, 3], [^4]).
+    (
+        re.compile(
+            r"【[^】]{1,80}】|\ue200[^\ue200\ue201]{1,300}\ue201|\s?\[\[\^?\d{1,3}\]\]\([^()\s]{1,2000}\)"
+            r"|\s?\[\^?\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\](?!\()"
+        ),
+        "",
+    ),
     (re.compile(r"\[(?:pause|break|silence)(?:[\s:=]*[\d.]+\s*m?s)?\]", re.IGNORECASE), ", "),
-    (re.compile(r"!\[([^\]]*)\]\([^)]*\)"), r"\1"),
-    (re.compile(r"\[([^\]]+)\]\([^)]*\)"), r"\1"),
+    (re.compile(r"!?\[([^\]]*)\]\((?:[^()]|\([^()]*\))*\)"), r"\1"),
     (
         re.compile(
             r"https?://(?:www\.)?([^\s/<>()\"']+[^\s/<>()\"'.,;:!?])(?:\([^\s<>()\"']*\)|[^\s<>()\"'])*?"
@@ -82,7 +92,7 @@ _SIGNS = (
     (re.compile(r"\s*\|\s*"), ", "),
     (re.compile(r"[*`{}<>\\^~#]"), " "),
     (re.compile(r"\s+"), " "),
-    (re.compile(r" ([.,;!])"), r"\1"),
+    (re.compile(r" ([.,;!])(?!\d)"), r"\1"),
     # Runs: exclamations, leader dots, and letters held down.
     (re.compile(r"[!?]*\?[!?]+"), "?"),
     (re.compile(r"!{2,}"), "!"),

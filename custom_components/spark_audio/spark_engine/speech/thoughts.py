@@ -7,10 +7,22 @@ marks may be cut anywhere when the text is streamed.
 
 import re
 
+_NAMES = (
+    *("think", "thinking", "thought", "thoughts", "antthinking", "reasoning", "reflection", "scratchpad"),
+    *("seed:think", "reasoning_content", "analysis", "tool_response"),
+    *("tool_call", "tool_calls", "function_call", "function_calls"),
+)
+
 _ENDS = {
-    **{f"<{name}>": f"</{name}>" for name in ("think", "thinking", "thought", "reasoning", "reflection", "scratchpad")},
-    **{f"<{name}>": f"</{name}>" for name in ("seed:think", "reasoning_content", "analysis", "tool_response")},
-    **{f"<{name}>": f"</{name}>" for name in ("tool_call", "tool_calls", "function_call", "function_calls")},
+    **{f"<{name}>": f"</{name}>" for name in _NAMES},
+    "<function=": "</function>",
+    # As Open WebUI shows it.
+    '<details type="reasoning"': "</details>",
+    "<|thinking|>": "<|/thinking|>",
+    "<|begin_of_thought|>": "<|end_of_thought|>",
+    "<|tool_calls_section_begin|>": "<|tool_calls_section_end|>",
+    "<|python_tag|>": "<|eom_id|>",
+    "<unused94>": "<unused95>",
     "◁think▷": "◁/think▷",
     "[think]": "[/think]",
     "[tool_calls]": "\n",
@@ -23,7 +35,9 @@ _ENDS = {
 
 _MARKS = (
     *("<|channel|>final", "<|message|>", "<|start|>assistant", "<|return|>", "<|end|>"),
-    *("</think>", "</thinking>", "</seed:think>", "[/think]", "◁/think▷"),
+    *(f"</{name}>" for name in _NAMES),
+    *("[/think]", "◁/think▷"),
+    *(f"<{end}{name}>" for name in ("answer", "final_answer", "final") for end in ("", "/")),
     # What a chat template puts around a turn, where the server does not take it off.
     *("<|im_start|>assistant", "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|endoftext|>", "<|end_of_text|>"),
     *("<|start_header_id|>assistant<|end_header_id|>", "<|begin_of_text|>", "<|assistant|>", "<|user|>"),
@@ -42,6 +56,7 @@ class ThoughtReader:
     def __init__(self) -> None:
         """Start with no text."""
         self._held = ""
+        self._in_word = self._is_parted = False
         self._end: str | None = None
         """What ends the thought that is being read, None outside."""
 
@@ -55,19 +70,28 @@ class ThoughtReader:
             begin = _BEGIN.search(self._held)
             if begin is None:
                 break
-            out.append(self._held[: begin.start()])
+            out.append(self._given(self._held[: begin.start()]))
+            self._is_parted = True
             self._held = self._held[begin.end() :]
             self._end = _ENDS.get(begin[0].lower())
         if self._end is None:
             held = _maybe_mark(self._held)
-            out.append(self._held[:held])
+            out.append(self._given(self._held[:held]))
             self._held = self._held[held:]
         return "".join(out)
+
+    def _given(self, text: str) -> str:
+        """Return text for the listener: words on both sides of a mark are not one."""
+        if not text:
+            return ""
+        gap = " " if self._in_word and self._is_parted and text[0].isalnum() else ""
+        self._in_word, self._is_parted = not text[-1].isspace(), False
+        return gap + text
 
     def finish(self) -> str:
         """Return what was held back when the text ends here; a thought that was never ended stays unsaid."""
         rest, self._held = "" if self._end is not None else self._held, ""
-        return rest
+        return self._given(rest)
 
     def _skip(self, end: str) -> bool:
         """Drop what belongs to the thought; return whether its end was found."""

@@ -17,6 +17,7 @@ from spark_engine.models import SAMPLE_RATE, SAMPLE_WIDTH
 from . import amr
 from .joined import joined
 from .losses import Losses
+from .matroska import cover_damage
 from .mixer import Channel, Mixer
 from .sizes import correct_sizes
 from .sniff import FORMATS, recognise
@@ -96,6 +97,8 @@ def _part(container: str, data: memoryview, channel: Channel | None) -> Generato
     """Yield one of the files in it: its first audio track that can be decoded."""
     hide_tags(container, data)
     correct_sizes(container, data)
+    if container == "matroska":
+        cover_damage(data)
     number, tracks, found, lost = 0, 1, False, 0.0
     while not found and number < tracks:
         lost = 0.0

@@ -178,7 +178,7 @@ class Losses:
             # It has no gaps (RFC 7845, 4.1), and tells the places of pages, not of packets.
             return True
         passed = (packet.pos or 0) - self._bytes_end
-        return passed * self._decoded > gap * self._payload / 2
+        return passed * self._decoded > gap * self._payload / 3
 
     def _length(self, media: InputContainer, track: av.AudioStream) -> float | None:
         if self._container in _LENGTH_TOLD and track.time_base:

@@ -33,6 +33,8 @@ FORMATS = {
     "ps": ("mpeg", "mp2"),
     "flv": ("flv", "libmp3lame"),
     "avi": ("avi", "libmp3lame"),
+    "webm": ("webm", "libopus"),
+    "mka": ("matroska", "aac"),
 }
 """Formats in which a hole shows: samples that are not compressed have none."""
 
@@ -78,7 +80,7 @@ def test_what_is_heard_and_what_is_left_out_are_the_recording(name: str, damage:
     assert result.seconds >= whole.seconds / 2
 
 
-@pytest.mark.parametrize("name", ["mp3", "adts", "ac3", "eac3", "ts", "flac"])
+@pytest.mark.parametrize("name", ["mp3", "adts", "ac3", "eac3", "ts", "flac", "webm", "mka"])
 def test_missing_bytes_are_found_between_two_frames(name: str) -> None:
     """Nothing is heard twice or made up; most of what is behind them is heard."""
     whole, result = decoded(recording(name)).seconds, decoded(removed(recording(name), 0.5))
@@ -110,12 +112,24 @@ def test_a_damaged_last_page_of_ogg_is_counted(codec: str) -> None:
     assert result.all_seconds == pytest.approx(expected, abs=0.13)
 
 
-def test_a_cluster_of_matroska_is_lost_and_counted() -> None:
-    """libav looks for the next one; this file has one."""
-    whole = recorded("webm", "libopus", SECONDS)
-    result = decoded(hole(whole, 0.6))
-    assert result.all_seconds == pytest.approx(SECONDS, abs=0.05)
-    assert result.left_out > 1
+@pytest.mark.parametrize("live", [False, True])
+def test_a_damaged_head_of_a_cluster_of_matroska_costs_nothing_else(*, live: bool) -> None:
+    """Its blocks follow, and libav would pass over all of them."""
+    whole = recorded("webm", "libopus", SECONDS, live=live)
+    head = whole.index(b"\x1f\x43\xb6\x75")
+    result = decoded(whole[:head] + b"\x55" * 10 + whole[head + 10 :])
+    assert result.seconds == pytest.approx(SECONDS, abs=0.1)
+
+
+def test_damage_in_each_part_of_matroska_is_passed_over() -> None:
+    """Blocks of any length stand behind it, and clusters."""
+    whole = recorded("matroska", "pcm_s16le", 12.0, sample_rate=16_000)
+    damaged = whole
+    for place in (0.1, 0.3, 0.5, 0.7):
+        damaged = noise(damaged, place)
+    result = decoded(damaged)
+    assert result.seconds > 9
+    assert result.all_seconds == pytest.approx(12.0, abs=0.2)
 
 
 def test_where_most_is_lost_it_is_refused() -> None:

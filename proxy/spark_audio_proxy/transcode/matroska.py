@@ -42,7 +42,7 @@ def _fit(data: memoryview, at: int, end: int) -> None:
     if found is None or found[0] != _CLUSTER or found[2] is None:
         return
     length = found[1] - at - 4
-    if (size := end - found[1]) < (1 << 7 * length) - 1:
+    if 0 <= (size := end - found[1]) < (1 << 7 * length) - 1:
         data[at + 4 : found[1]] = (size | 1 << 7 * length).to_bytes(length)
 
 

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from functools import cache
 from io import BytesIO
 from struct import pack
+from typing import Literal
+from zlib import decompress
 
 import av
 import pytest
@@ -336,6 +338,25 @@ def test_a_film_may_have_many_tracks(container: str) -> None:
     assert result.left_out < 0.1
 
 
+DTS = base64.b64decode(
+    "eNqr/9fA+MeG/wMLA6MFA+P7Zr3q3AYGBwYGBtY7Z9LS0tL3vq++933vu73XY0vflzDgABwMCg6NIIppFQisDEUGYZ4qk/AjJSCAUsgALqlAI3OV"
+    "//9hAADksUrp"
+)
+"""A silent frame, compressed: 512 samples at 8 kHz."""
+
+
+@pytest.mark.parametrize(
+    ("tag", "frame", "seconds"), [(0x42, bytes(24), 0.03), (0x2001, decompress(DTS), 0.064)], ids=["G.723.1", "DTS"]
+)
+def test_codecs_that_can_only_be_read(tag: int, frame: bytes, seconds: float) -> None:
+    """Of telephone systems and films."""
+    frames = frame * round(2 / seconds)
+    head = pack("<4sI4s4sIHHIIHH", b"RIFF", len(frames) + 36, b"WAVE", b"fmt ", 16, tag, 1, 8000, 800, len(frame), 0)
+    result = decoded(head + pack("<4sI", b"data", len(frames)) + frames)
+    assert result.seconds == pytest.approx(2.0, abs=0.07)
+    assert result.left_out < 0.01
+
+
 LIVE = {
     "aiff": ("aiff", "pcm_s16be"),
     "aiff of floats": ("aiff", "pcm_f32be"),
@@ -362,7 +383,7 @@ def test_a_pipe_cannot_go_back_to_tell_how_long_it_is(name: str) -> None:
 def test_sound_behind_the_told_end_is_heard(container: str, told: float) -> None:
     """A recorder may tell the length of its first part, or count samples for bytes."""
     file = bytearray(recorded(container, "pcm_s16le" if container == "wav" else "pcm_s16be"))
-    order = "little" if container == "wav" else "big"
+    order: Literal["little", "big"] = "little" if container == "wav" else "big"
     at = file.index(b"data" if container == "wav" else b"SSND") + 4
     file[at : at + 4] = round(int.from_bytes(file[at : at + 4], order) * told / 2 * 2).to_bytes(4, order)
     result = decoded(bytes(file))

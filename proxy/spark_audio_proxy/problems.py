@@ -181,7 +181,11 @@ def _end(request: web.Request, problem: Problem) -> web.StreamResponse:
     note_told(request, problem)
     started: web.StreamResponse | None = request.get(STARTED)
     if started is None:
-        return response_for(problem)
+        response = response_for(problem)
+        if request.content.exception() is not None:
+            # Where the body ends is not known: aiohttp closes the connection, and says so only if asked to.
+            response.force_close()
+        return response
     request[CUT] = True
     # A clean end would let clients keep half an answer for ever.
     if request.transport is not None:

@@ -397,3 +397,13 @@ async def test_any_other_text_is_no_speed(proxy: Proxy, speed: object) -> None:
     body = json.dumps(SPEECH | {"speed": speed}).encode()
     status, answer = await post(proxy, "/v1/audio/speech", body, "application/json")
     assert (status, error_in(answer)["param"]) == (400, "speed")
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+async def test_behind_a_damaged_body_the_connection_says_that_it_closes(proxy: Proxy, encoding: str) -> None:
+    """A client would send its next request on it, and lose that."""
+    headers = {"Content-Type": "multipart/form-data; boundary=x1", "Content-Encoding": encoding}
+    async with proxy.client.post(proxy.url + TRANSCRIPTIONS, data=b"no such coding", headers=headers) as response:
+        assert response.status == 400
+        assert response.headers["Connection"] == "close"
+    assert (await send(proxy, upload(WAV)))[0] == 200

@@ -20,7 +20,11 @@ _HOST = re.compile(r"(?P<name>[^\s:@/\[\]]+|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?")
 _PRIVATE = (".localhost", ".local", ".internal", ".home.arpa", ".lan", ".home")
 """Ends of names that cannot be registered (RFC 6761, 6762 with appendix G, 8375), so that no website has one."""
 
-_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")
+_FORWARDED = re.compile(
+    r"(?:x-)?forwarded(?:-.*)?|x-original-.*|via|cdn-loop|.*-(?:client|real|connecting|proxyuser)-ip|x-envoy-.*|tailscale-.*",
+    re.IGNORECASE,
+)
+"""Headers that reverse proxies, content networks and tunnels add; no client sends one of itself."""
 
 
 def host_name(host: str) -> str | None:
@@ -69,7 +73,7 @@ def is_other_origin(headers: Mapping[str, str]) -> bool:
 
 def was_forwarded(headers: Mapping[str, str]) -> bool:
     """Return whether another proxy passes this on: then its address says nothing about the caller."""
-    return any(name in headers for name in _FORWARDED)
+    return any(map(_FORWARDED.fullmatch, headers))
 
 
 @lru_cache(64)

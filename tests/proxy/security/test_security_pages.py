@@ -178,7 +178,19 @@ async def test_a_preflight_from_an_origin_that_is_not_named_is_not_granted(start
 
 
 @pytest.mark.parametrize(
-    "header", ["X-Forwarded-For: 203.0.113.9", "Forwarded: for=203.0.113.9", "X-Real-IP: 203.0.113.9"]
+    "header",
+    [
+        "X-Forwarded-For: 203.0.113.9",
+        "Forwarded: for=203.0.113.9",
+        "X-Real-IP: 203.0.113.9",
+        "via: 1.1 squid",
+        "X-Forwarded-Proto: https",
+        "CF-Connecting-IP: 203.0.113.9",
+        "True-Client-IP: 203.0.113.9",
+        "X-Cluster-Client-IP: 203.0.113.9",
+        "Tailscale-User-Login: a@example.com",
+        "X-Envoy-External-Address: 203.0.113.9",
+    ],
 )
 async def test_what_another_proxy_passes_on_does_not_come_from_here(start_proxy: StartProxy, header: str) -> None:
     """nginx in front of a proxy without a key: every caller would be on loopback."""

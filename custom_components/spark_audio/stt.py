@@ -336,11 +336,12 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
             with as_fallback():
                 async with asyncio.timeout(self._deadline_for(audio)):
                     text = await transcribe_with(self.hass, fallback, metadata, audio)
+                heard = await self._with_names(Transcript(text), metadata.language)
         except FallbackFailed as failed:
             LOGGER.warning("Parakeet could not transcribe, and %s could not either: %s; %s", fallback, err, failed)
             return SpeechResult(None, SpeechResultState.ERROR)
         LOGGER.warning("Parakeet could not transcribe, %s did instead: %s", fallback, err)
-        return SpeechResult(text, SpeechResultState.SUCCESS)
+        return SpeechResult(heard.text, SpeechResultState.SUCCESS)
 
     def _fallback(self) -> str | None:
         """Return the entity id of the other engine, as it is now."""

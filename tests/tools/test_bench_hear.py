@@ -9,7 +9,7 @@ import pytest
 from tools.bench.hear import COLUMNS, PURPOSES, Verdict, findings, judged
 from tools.bench.hear_recordings import Way, heard_in
 from tools.bench.hear_set import HearSet, SpokenCommand, SpokenHome, read_set
-from tools.bench.memory import AT_A_TIME, Memory
+from tools.bench.kept_transcripts import AT_A_TIME, KeptTranscripts
 from tools.stack.errors import ToolError
 
 WAY = "a voice, a recogniser, close"
@@ -145,23 +145,23 @@ async def test_a_run_goes_on_where_it_was_broken_off(tmp_path: Path) -> None:
     kept = tmp_path / "tools/heard.jsonl"
     broken = Recogniser(batches=1)
     with pytest.raises(ToolError, match="no more"):
-        await heard_in(way(broken), wanted, Memory(kept))
+        await heard_in(way(broken), wanted, KeptTranscripts(kept))
     rest = Recogniser(batches=9)
-    heard = await heard_in(way(rest), wanted, Memory(kept))
+    heard = await heard_in(way(rest), wanted, KeptTranscripts(kept))
     assert (broken.asked, rest.asked) == ([AT_A_TIME], [5])
     assert [command for command, _ in heard] == commands
     assert heard[1][1] == f"de, {2 * (2 + 16_000 // 2)} bytes"
     again = Recogniser(batches=0)
-    assert await heard_in(way(again), wanted, Memory(kept)) == heard
+    assert await heard_in(way(again), wanted, KeptTranscripts(kept)) == heard
     assert again.asked == []
 
 
 async def test_another_place_or_other_words_are_heard_anew(tmp_path: Path) -> None:
     home = SpokenHome("Ahrens", "de", "tuning", {}, [])
-    memory = Memory(tmp_path / "heard.jsonl")
+    kept = KeptTranscripts(tmp_path / "heard.jsonl")
     recogniser = Recogniser(batches=9)
     for text, place in (("x" * 4000, "close"), ("x" * 4000, "room"), ("x" * 4001, "room"), ("x" * 4001, "room")):
-        await heard_in(way(recogniser, place), HearSet([home], [SpokenCommand("Ahrens", "x", text)], {}), memory)
+        await heard_in(way(recogniser, place), HearSet([home], [SpokenCommand("Ahrens", "x", text)], {}), kept)
     assert recogniser.asked == [1, 1, 1]
 
 
@@ -169,5 +169,5 @@ async def test_without_a_file_nothing_is_kept() -> None:
     wanted = HearSet([SpokenHome("Ahrens", "de", "tuning", {}, [])], [SpokenCommand("Ahrens", "x", "x")], {})
     recogniser = Recogniser(batches=9)
     for _ in range(2):
-        await heard_in(way(recogniser), wanted, Memory(None))
+        await heard_in(way(recogniser), wanted, KeptTranscripts(None))
     assert recogniser.asked == [1, 1]

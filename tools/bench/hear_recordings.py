@@ -21,7 +21,7 @@ from tools.stack.http import new_session
 
 from .hear_set import HearSet, SpokenCommand
 from .hear_voices import close_by, heard_by_whisper, in_a_living_room, spoken_by_pico, spoken_by_piper
-from .memory import AT_A_TIME, Memory, digest
+from .kept_transcripts import AT_A_TIME, KeptTranscripts, digest
 
 KEPT = FETCHED / "heard.jsonl"
 
@@ -63,21 +63,21 @@ async def hear(wanted: HearSet, parakeet_url: str | None) -> Mapping[str, Heard]
     What your own Parakeet heard is not kept: its model may be another one in the next run.
     """
     ways, kept = (_by_parakeet(parakeet_url), None) if parakeet_url else (WAYS, KEPT)
-    return {way.label: await heard_in(way, wanted, Memory(kept)) for way in ways}
+    return {way.label: await heard_in(way, wanted, KeptTranscripts(kept)) for way in ways}
 
 
-async def heard_in(way: Way, wanted: HearSet, memory: Memory) -> Heard:
-    """Return what is heard in one way, and hear only what the memory lacks. Raises ToolError."""
+async def heard_in(way: Way, wanted: HearSet, kept: KeptTranscripts) -> Heard:
+    """Return what is heard in one way; only what is not kept is heard. Raises ToolError."""
     languages = {home.name: home.language for home in wanted.homes}
     commands = [command for command in wanted.commands if languages[command.home] in way.languages]
     names = {command: _name(way, languages[command.home], command.text) for command in commands}
-    missing = {name: command for command, name in names.items() if name not in memory.texts}
+    missing = {name: command for command, name in names.items() if name not in kept.texts}
     for batch in batched(missing.items(), AT_A_TIME, strict=False):
         in_language = {name: languages[command.home] for name, command in batch}
         spoken = await way.speak({name: command.text for name, command in batch}, in_language)
         recordings = {name: PLACES[way.place](spoken[name], crc32(command.text.encode())) for name, command in batch}
-        memory.keep(await way.hear(recordings, in_language))
-    return [(command, memory.texts[name]) for command, name in names.items()]
+        kept.keep(await way.hear(recordings, in_language))
+    return [(command, kept.texts[name]) for command, name in names.items()]
 
 
 def _name(way: Way, language: str, text: str) -> str:

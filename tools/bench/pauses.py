@@ -22,7 +22,7 @@ from tools.stack.errors import ToolError
 from tools.stack.folders import HOME_ASSISTANT, REPOSITORY
 from tools.stack.tables import Cell, Table, percentile
 
-from .memory import digest
+from .kept_transcripts import digest
 from .report import Aim, Findings
 from .spoken_turns import (
     ALOUD,

@@ -1,4 +1,4 @@
-"""What the turns of `bench pauses` are spoken and heard by, with a memory on disk: a run that is broken off goes on."""
+"""What the turns of `bench pauses` are spoken and heard by, and kept on disk: a run that is broken off goes on."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ from spark_engine.models import SAMPLE_RATE
 from tools.stack.folders import FETCHED
 
 from .hear_voices import heard_by_whisper, spoken_by_pico
-from .memory import AT_A_TIME, Memory, digest
+from .kept_transcripts import AT_A_TIME, KeptTranscripts, digest
 from .stretched import Samples
 
 KEPT = FETCHED / "pauses"
@@ -49,22 +49,22 @@ async def _speak_by_pico(missing: Mapping[str, Path], language: str) -> None:
 
 async def heard(recordings: Sequence[bytes], language: str) -> Sequence[str]:
     """Return the transcript of each recording (16 kHz s16le mono). Raises ToolError."""
-    memory = Memory(KEPT / f"heard-{language}.jsonl")
-    missing = {name: pcm for pcm in recordings if (name := digest(pcm)) not in memory.texts}
+    kept = KeptTranscripts(KEPT / f"heard-{language}.jsonl")
+    missing = {name: pcm for pcm in recordings if (name := digest(pcm)) not in kept.texts}
     if language == ENGLISH:
-        await asyncio.to_thread(_hear_english, missing, memory)
+        await asyncio.to_thread(_hear_english, missing, kept)
     else:
         names = list(missing)
         for start in range(0, len(names), AT_A_TIME):
             batch = {name: missing[name] for name in names[start : start + AT_A_TIME]}
-            memory.keep(await heard_by_whisper(batch, dict.fromkeys(batch, language)))
-    return [memory.texts[digest(pcm)] for pcm in recordings]
+            kept.keep(await heard_by_whisper(batch, dict.fromkeys(batch, language)))
+    return [kept.texts[digest(pcm)] for pcm in recordings]
 
 
-def _hear_english(missing: Mapping[str, bytes], memory: Memory) -> None:
+def _hear_english(missing: Mapping[str, bytes], kept: KeptTranscripts) -> None:
     if not missing:
         return
     recognizer = load_recognizer()
     for name, pcm in missing.items():
         lines = recognizer.hear(Recording(memoryview(pcm), SAMPLE_RATE, 1))
-        memory.keep({name: " ".join(line.text for several in lines for line in several)})
+        kept.keep({name: " ".join(line.text for several in lines for line in several)})

@@ -9,7 +9,7 @@ AT_A_TIME = 80
 """Recordings that are heard before their transcripts are kept."""
 
 
-class Memory:
+class KeptTranscripts:
     """Transcripts by a digest of what they are of, one to a line of a file; without a file, for this run alone."""
 
     def __init__(self, path: Path | None) -> None:
@@ -26,7 +26,8 @@ class Memory:
         if self._path:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a") as file:
-                file.writelines(f"{json.dumps({name: text})}\n" for name, text in texts.items())
+                # In one write: a run that is broken off leaves whole lines.
+                file.write("".join(f"{json.dumps({name: text})}\n" for name, text in texts.items()))
 
 
 def digest(*parts: bytes) -> str:

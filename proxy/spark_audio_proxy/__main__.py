@@ -16,6 +16,7 @@ from .app import create_app
 from .app_state import DECODERS, PROXY_ID
 from .canary_command import run_canary
 from .config import RestartSettings, ServerSettings, Settings, SettingsError, read_settings
+from .http_server import Runner
 from .logs import start_logging
 from .process_limits import prepare
 
@@ -59,7 +60,7 @@ async def serve(settings: Settings) -> None:
             settings = await _with_embedded_spark(stack, settings)
         # Cancelling the handler when its client goes is what cancels the upstream call.
         app = create_app(settings)
-        runner = web.AppRunner(
+        runner = Runner(
             app,
             access_log=None,
             handler_cancellation=True,

@@ -54,11 +54,10 @@ def _damage(data: memoryview, tops: list[int]) -> Iterator[tuple[int, int]]:
             row = _next_row(data, before + 2)
             if row is None:
                 return
-            start = before if row < at else at
-            if row - start < 2 or (not _is_in_cluster(data, tops) and row - start < _SHORTEST_HEAD):
-                before = at = row
-                continue
-            yield start, row
+            # One byte is no element: that in front of it goes as well.
+            start = at if row - at > 1 else before
+            if _is_in_cluster(data, tops) or row - start >= _SHORTEST_HEAD:
+                yield start, row
             before = at = row
             continue
         name, content, size = found

@@ -7,6 +7,7 @@ from functools import cache
 import pytest
 from spark_audio_proxy.transcode.announced import announced_seconds, bytes_behind_end, fragments_of, missing_bytes
 from spark_audio_proxy.transcode.frames import FRAMES
+from spark_audio_proxy.transcode.matroska import cover_damage
 from spark_audio_proxy.transcode.streams import bytes_cut_off
 
 from tests.helpers.proxy.decoding import decoded
@@ -119,6 +120,24 @@ def test_a_damaged_head_of_a_cluster_of_matroska_costs_nothing_else(*, live: boo
     head = whole.index(b"\x1f\x43\xb6\x75")
     result = decoded(whole[:head] + b"\x55" * 10 + whole[head + 10 :])
     assert result.seconds == pytest.approx(SECONDS, abs=0.1)
+
+
+@pytest.mark.parametrize("added", [1, 2, 3, 9, 500])
+def test_bytes_too_many_between_two_blocks_of_matroska(added: int) -> None:
+    """At most the block in front of them is lost."""
+    whole = recorded("webm", "libopus", SECONDS, live=True)
+    block = re.compile(rb"\xa3(?:[\x80-\xff]|[\x40-\x7f].)\x81..\x80", re.DOTALL).search(whole, len(whole) // 2)
+    assert block is not None
+    result = decoded(whole[: block.start()] + b"\x55" * added + whole[block.start() :])
+    assert result.seconds == pytest.approx(SECONDS, abs=0.06)
+
+
+def test_matroska_without_a_segment_is_left_as_it_is() -> None:
+    """And so is one whose head has no end."""
+    for start in (b"\x1a\x45\xdf\xa3\x81\0" + b"\xec\x81\0" * 9, b"\x1a\x45\xdf\xa3\xff" + bytes(30)):
+        data = bytearray(start)
+        cover_damage(memoryview(data))
+        assert bytes(data) == start
 
 
 def test_damage_in_each_part_of_matroska_is_passed_over() -> None:

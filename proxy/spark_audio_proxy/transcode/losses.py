@@ -5,7 +5,7 @@ from av.container import InputContainer
 
 from .announced import announced_seconds, bytes_behind_end, fragments_of, missing_bytes
 from .frames import FRAMES
-from .streams import bytes_cut_off
+from .streams import bytes_cut_off, is_interrupted
 
 _SHORTEST_GAP = 0.06
 """Seconds by which time stamps have to jump: clocks of recorders are not exact, and a packet is seldom shorter."""
@@ -70,6 +70,7 @@ class Losses:
         self._junk = 0
         self._junk_in_packet = 0
         self._bytes_end = 0
+        self._bytes_start = 0
         self._pauses = 0.0
         self._packet = 0.0
         self._decoded_of_packet = 0.0
@@ -94,6 +95,7 @@ class Losses:
         self._decoded_of_packet = 0.0
         self._payload += packet.size
         self._bytes_end = max(self._bytes_end, (packet.pos or 0) + packet.size)
+        self._bytes_start = max(self._bytes_start, packet.pos or 0)
 
     def decoded(self, frame: av.AudioFrame) -> None:
         """Count what was heard."""
@@ -176,6 +178,14 @@ class Losses:
         """Return whether so many bytes were passed over that the gap may have had sound: pauses are gaps as well."""
         if self._container == "ogg":
             # It has no gaps (RFC 7845, 4.1), and tells the places of pages, not of packets.
+            return True
+        start, end = self._bytes_start, packet.pos or 0
+        # A longer gap is another clock: that of a file that was joined to this one.
+        if (
+            self._container == "mpegts"
+            and gap < _LONGEST_PAGE
+            and is_interrupted(self._data, packet.stream.id, start, end)
+        ):
             return True
         passed = (packet.pos or 0) - self._bytes_end
         return passed * self._decoded > gap * self._payload / 3

@@ -42,6 +42,26 @@ def _packets_backwards(data: memoryview) -> Iterator[memoryview]:
                 return
 
 
+def is_interrupted(data: memoryview, track: int, start: int, end: int) -> bool:
+    """Return whether packets of a track of a transport stream are missing between two of its packets.
+
+    Both start at these places. Its packets are counted, modulo 16 (ISO 13818-1, 2.4.3.3).
+    """
+    at, counter = bytes(data[start:end]).find(b"G") + start, None
+    distance = next((size for size in _DISTANCES if bytes(data[at + size : at + size + 1]) == b"G"), _SIZE)
+    while at <= end and at + 4 <= len(data):
+        if data[at] != _SYNC:
+            return True
+        if (data[at + 1] & 0x1F) << 8 | data[at + 2] == track and data[at + 3] & 0x10:
+            number = data[at + 3] & 15
+            # A packet may come twice.
+            if counter is not None and number not in (counter, (counter + 1) % 16):
+                return True
+            counter = number
+        at += distance
+    return False
+
+
 def _of_program_stream(data: memoryview, stream: int) -> int:
     at = None
     for pack in _PACK.finditer(data):

@@ -122,6 +122,24 @@ def test_a_damaged_head_of_a_cluster_of_matroska_costs_nothing_else(*, live: boo
     assert result.seconds == pytest.approx(SECONDS, abs=0.1)
 
 
+@pytest.mark.parametrize("size", [188, 192])
+@pytest.mark.parametrize("codec", ["aac", "ac3"])
+def test_packets_that_a_transport_stream_lacks_are_counted(codec: str, size: int) -> None:
+    """As where a segment of a broadcast was lost: it numbers its packets, so that a pause is told from that."""
+    options = {"mpegts_m2ts_mode": "1"} if size == 192 else None
+    whole = recorded("mpegts", codec, SECONDS, options=options)
+    # Not a number that is lost in a count modulo 16.
+    start = len(whole) // size * 4 // 10 * size
+    end = start + (len(whole) // size * 3 // 10 // 16 * 16 + 4) * size
+    result = decoded(whole[:start] + whole[end:])
+    assert result.left_out == pytest.approx(1.2, abs=0.25)
+    assert result.all_seconds == pytest.approx(decoded(whole).seconds, abs=0.15)
+
+
+def test_a_pause_of_a_transport_stream_is_no_loss() -> None:
+    assert decoded(paused("mpegts", "ac3", SECONDS, 1.5)).left_out < 0.01
+
+
 @pytest.mark.parametrize("added", [1, 2, 3, 9, 500])
 def test_bytes_too_many_between_two_blocks_of_matroska(added: int) -> None:
     """At most the block in front of them is lost."""

@@ -99,7 +99,7 @@ async def split(text: str, size: int = 1000) -> list[str]:
         ("a [b](c(d", "a [b](c(d"),
         ("significant (p<.05)", "significant (p .05)"),
         ("done<|tool_sep|><｜User｜>", "done"),
-        ("The ﬁnal Ⅳ and ①, ＡＢ１", "The final IV and 1, AB1"),
+        ("The ﬁnal Ⅳ", "The final IV"),
         ("Wait [pause:2s] for it", "Wait, for it"),
         ("[pause 500ms] Now", "Now"),
         ("Où ? C'est l'été", "Où ? C'est l'été"),

@@ -112,7 +112,7 @@ async def test_a_server_without_words_has_none_for_both(start_proxy: StartProxy)
         (recorded("mp3", "libmp3lame"), {"channels": "separate"}, "two channels; this one has 1"),
         (write_wav(tone(30.0)), {"channels": "separate"}, "two channels; this one has 1"),
         (recorded("flac", "flac", channels="5.1"), {"channels": "separate"}, "two channels; this one has 6"),
-        (CALL, {"channels": "left"}, "`channels` must be mix or separate"),
+        (CALL, {"channels": "left"}, "`channels` must be one of mix, separate"),
         (CALL, {"response_format": "diarized_json"}, "needs channels=separate"),
         (CALL, {"channels": "separate", "stream": "true"}, "cannot be streamed"),
     ],

@@ -9,8 +9,8 @@ _SHAPES = "\ufe0e\ufe0f\u20e3"
 _FOLDED = ("<square>", "<font>", "<narrow>", "<compat> 00B0")
 """Kinds of compatibility characters that stand for ordinary ones: ㎡, 𝐚, ℃."""
 
-_LETTERS = re.compile("[\ufb00-\ufb06\u2160-\u217f\u2460-\u2473\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]")
-"""Letters and numbers as one sign (ﬁ, Ⅳ, ①), as PDFs have them, and wide ones of East Asian keyboards (Ａ)."""
+_LETTERS = re.compile("[\ufb00-\ufb06\u2160-\u217f]")
+"""Several letters as one sign, as PDFs have them: ﬁ, Ⅳ."""
 
 _TERMINAL = re.compile(r"\x1b\[[0-9;?]*[@-~]")
 """What colours a terminal's text."""

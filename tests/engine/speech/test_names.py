@@ -31,6 +31,9 @@ class Sentences:
         self.asked.append(text)
         return text.rstrip(".?!").casefold() in self._known
 
+    async def is_about_home(self, text: str) -> bool:
+        return await self.parses(text)
+
 
 ENGLISH = ("turn on the {}", "set the {} to 20 degrees", "turn on the {} in the {}", "lock the {}")
 

@@ -148,6 +148,11 @@ def sounds_apart(one: str, other: str) -> float:
     return min(1.0, row[-1] / longest)
 
 
+def syllables(sound: str) -> int:
+    """Return how many syllables a key has: its vowels."""
+    return sum(letter in _VOWELS for letter in sound)
+
+
 def words_of(text: str) -> list[str]:
     """Return the words of a text in small letters, without punctuation."""
     return re.findall(r"\w+", unicodedata.normalize("NFC", text).casefold())

@@ -1,0 +1,109 @@
+"""How far what was heard is from a name, and how far it may be for the name to be meant. Pure.
+
+The words that both have are set aside: what is left over is compared by sound, and a little by spelling.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from .household import is_household_word
+from .language import base_language
+from .phonetics import letters_of, sound_of, sounds_apart, syllables, words_of
+from .turn_end import is_open_end
+
+FARTHEST, FARTHEST_OF_OTHER_THINGS = 0.5, 0.4
+"""The distance, 0 to 1, beyond which a name is no candidate even where the grammar wants one, if a word of it was heard.
+
+The second is for names whose thing was not heard: "pantry staples" are no "pantry spots".
+"""
+
+FARTHEST_ALONE, FARTHEST_ALONE_OF_SHORT, SHORT = 0.35, 0.27, 7
+"""The same for names of which no word was heard; the second for those of fewer than SHORT sounds.
+
+"Wimo heeder" may well be the "Wemo heater"; short names sound like many words.
+"""
+
+FARTHEST_OF_ONE_WORD, NEXT_TO_NOTHING = 0.2, 0.05
+"""The same where one word was heard for all of a name; the second where it has more syllables than the name, or fewer.
+
+Recognisers make several words of a name that they do not know, and keep its syllables. One word is nearly always what was
+said: "galera" is a galley, and no "galería".
+"""
+
+SAME_WORD = 0.15
+"""The share of letters by which the forms of one word differ: "Küche Licht" is the "Küchenlicht"."""
+
+_SOUND, _LETTERS = 0.8, 0.2
+"""What counts how much: recognisers keep consonants best, and spelling least."""
+
+_LOST = 0.1
+"""Added for each article or the like in what was heard: it hardly belongs to a name."""
+
+_THING: Mapping[str, int] = {"en": -1, "de": -1, "es": 0, "fr": 0, "it": 0}
+"""Which word of a name says what thing it is: "Kallax lamp", "lámpara Kallax"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One name as it sounds in one language."""
+
+    name: str
+    language: str
+    sound: str
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """How far what was heard is from a name."""
+
+    distance: float
+    """0 for the same sound and spelling, 1 for nothing in common."""
+    is_alone: bool
+    """Whether no word of the name was heard."""
+    farthest: float
+    """The distance up to which the name may have been meant."""
+
+
+def likeness(
+    heard: Sequence[str], form: Form, language: str, apart: Callable[[str, str], float], *, is_all: bool
+) -> Likeness:
+    """Return how far the words that were heard are from a name, by those that they do not share.
+
+    1 where one is a part of the other: a word that was not said is not misheard. Articles and the like are not counted
+    as shared. `apart` compares spellings, 0 to 1; `is_all` says that nothing else was heard, which may be a sentence
+    trigger, or hide a command.
+    """
+    name = words_of(form.name)
+    shared = Counter(heard) & Counter(name)
+    is_alone = all(is_open_end(word, language) for word in shared)
+    said, meant = (" ".join((Counter(words) - shared).elements()) for words in (heard, name))
+    farthest = _farthest_alone(heard, form, language) if is_alone or is_all else _farthest(name, shared, language)
+    spelling = apart(letters_of(said), letters_of(meant))
+    if not said or not meant or (spelling > SAME_WORD and _was_said(said, meant, language)):
+        return Likeness(1.0, is_alone, farthest)
+    lost = sum(is_open_end(word, language) for word in heard if word not in name)
+    sound = sounds_apart(sound_of(said, language), sound_of(meant, form.language))
+    return Likeness(_LOST * lost + _SOUND * sound + _LETTERS * spelling, is_alone, farthest)
+
+
+def _farthest(name: Sequence[str], shared: Mapping[str, int], language: str) -> float:
+    thing = _THING.get(base_language(language))
+    return FARTHEST if thing is None or name[thing] in shared else FARTHEST_OF_OTHER_THINGS
+
+
+def _farthest_alone(heard: Sequence[str], form: Form, language: str) -> float:
+    farthest = FARTHEST_ALONE_OF_SHORT if len(form.sound) < SHORT else FARTHEST_ALONE
+    if sum(not is_open_end(word, language) for word in heard) > 1:
+        return farthest
+    is_as_long = syllables(sound_of(" ".join(heard), language)) == syllables(form.sound)
+    return min(farthest, FARTHEST_OF_ONE_WORD) if is_as_long else NEXT_TO_NOTHING
+
+
+def _was_said(said: str, meant: str, language: str) -> bool:
+    """Return whether a word of a household was heard that is not in the name, nor another form of what the name has."""
+    one, other = letters_of(said), letters_of(meant)
+    is_form = one.startswith(other) or other.startswith(one)
+    return not is_form and any(
+        is_household_word(word, language) and letters_of(word) not in other for word in said.split()
+    )

@@ -18,7 +18,7 @@ FARTHEST, FARTHEST_OF_OTHER_THINGS = 0.5, 0.4
 The second is for names whose thing was not heard: "pantry staples" are no "pantry spots".
 """
 
-FARTHEST_ALONE, FARTHEST_ALONE_OF_SHORT, SHORT = 0.35, 0.27, 7
+FARTHEST_ALONE, FARTHEST_ALONE_OF_SHORT, SHORT, FARTHEST_OF_ALL = 0.39, 0.27, 7, 0.3
 """The same for names of which no word was heard; the second for those of fewer than SHORT sounds.
 
 "Wimo heeder" may well be the "Wemo heater"; short names sound like many words.
@@ -79,6 +79,7 @@ def likeness(
     is_alone = all(is_open_end(word, language) for word in shared)
     said, meant = (" ".join((Counter(words) - shared).elements()) for words in (heard, name))
     farthest = _farthest_alone(heard, form, language) if is_alone or is_all else _farthest(name, shared, language)
+    farthest = min(farthest, FARTHEST_OF_ALL) if is_all else farthest
     spelling = apart(letters_of(said), letters_of(meant))
     if not said or not meant or (spelling > SAME_WORD and _was_said(said, meant, language)):
         return Likeness(1.0, is_alone, farthest)

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from ..models import Transcript
 from .likeness import NEXT_TO_NOTHING, Form, likeness
+from .openings import openings
 from .phonetics import letters_of, sound_of, words_of
 
 TINY, TINY_ALONE = 0.2, 0.12
@@ -24,6 +25,9 @@ The second is for names of which no word was heard: of the 5,500 most frequent w
 that close to a name in the homes that tune `bench hear`. In sentences that the grammar does not know, with them or
 without, those have to be NEXT_TO_NOTHING away.
 """
+
+NEAR = 0.25
+"""The distance up to which a name is put in where the first word of the sentence is misheard as well."""
 
 FAR = 0.4
 MARGIN, MARGIN_OF_FAR = 0.08, 0.15
@@ -37,7 +41,8 @@ MOST_WORDS = 30
 
 MOST_PARSES = 6
 MOST_PAIRS = 3
-"""Sentences with one name, and with two, that the grammar is asked about for one transcript."""
+MOST_OPENED = 4
+"""Sentences with one name, with two, and with another first word, that the grammar is asked about for one transcript."""
 
 MOST_NAMES = 2_000
 
@@ -93,6 +98,11 @@ class Vocabulary:
     def names(self) -> tuple[str, ...]:
         """Return the names as they are spelled."""
         return tuple(dict.fromkeys(form.name for form in self.forms))
+
+    def are_in(self, text: str) -> bool:
+        """Return whether one of the names is in a text, word for word."""
+        words = tuple(words_of(text))
+        return any(words[at:to] in self.whole for at in range(len(words)) for to in range(at + 1, len(words) + 1))
 
     def rests_of(self, text: str) -> Sequence[str]:
         """Return what makes longer names of the last words: "light" for "turn on the kitchen" in many homes."""
@@ -154,7 +164,11 @@ async def corrected(transcript: str, names: Vocabulary, grammar: Grammar | None)
     if spelled != transcript and await grammar.parses(spelled):
         return spelled
     matches = await asyncio.to_thread(names.matches, spelled)
-    found = await _fitting(spelled, matches, grammar) or _certain(matches, NEXT_TO_NOTHING)
+    found = (
+        await _fitting(spelled, matches, grammar)
+        or await _opened(spelled, matches, names, grammar)
+        or _certain(matches, NEXT_TO_NOTHING)
+    )
     return put_in(spelled, found) if found else transcript
 
 
@@ -185,6 +199,22 @@ async def _fitting(transcript: str, matches: Sequence[Match], grammar: Grammar) 
         if fits:
             return fits[0] if len(fits) == 1 else ()
     return ()
+
+
+async def _opened(
+    transcript: str, matches: Sequence[Match], names: Vocabulary, grammar: Grammar
+) -> Sequence[Match]:
+    """Return the first word put right, with a name that is nearly whole, where together they make a sentence."""
+    near = [(match,) for match in matches if match.distance <= NEAR]
+    rests = [(), *near] if names.are_in(transcript) else near
+    proposals = [
+        (Match(opening.start, opening.end, opening.text, opening.distance, is_alone=True), *rest)
+        for opening in openings(transcript, names.language)
+        for rest in rests
+        if all(match.start >= opening.end for match in rest)
+    ]
+    fits = await _parsing(transcript, sorted(proposals, key=_distance), MOST_OPENED, grammar)
+    return fits[0] if len(fits) == 1 else ()
 
 
 async def _parsing(

@@ -36,7 +36,7 @@ _ENGLISH: Rules = (
     ("j", "X"),
     ("^y(?=[aeiou])", "Y"),
     ("ee|ea|ie|ey$", "i"),
-    ("oo|ou|ew|ue$", "u"),
+    ("oo|ou|ew|eu|ue$", "u"),
     ("ai|ay|ei", "e"),
     ("au|aw|ow|oa", "o"),
     ("(?<=[a-z]{2})e$", ""),

@@ -13,22 +13,25 @@ from .phonetics import letters_of, sound_of, sounds_apart, syllables, words_of
 from .turn_end import is_open_end
 
 FARTHEST, FARTHEST_OF_OTHER_THINGS = 0.5, 0.4
-"""The distance, 0 to 1, beyond which a name is no candidate even where the grammar wants one, if a word of it was heard.
+"""The distance, 0 to 1, beyond which a name is no candidate even where the grammar wants one and a word was heard.
 
 The second is for names whose thing was not heard: "pantry staples" are no "pantry spots".
 """
 
-FARTHEST_ALONE, FARTHEST_ALONE_OF_SHORT, SHORT, FARTHEST_OF_ALL = 0.39, 0.27, 7, 0.3
+FARTHEST_ALONE, FARTHEST_ALONE_OF_SHORT, SHORT = 0.39, 0.27, 7
 """The same for names of which no word was heard; the second for those of fewer than SHORT sounds.
 
 "Wimo heeder" may well be the "Wemo heater"; short names sound like many words.
 """
 
-FARTHEST_OF_ONE_WORD, NEXT_TO_NOTHING = 0.2, 0.05
-"""The same where one word was heard for all of a name; the second where it has more syllables than the name, or fewer.
+FARTHEST_OF_ALL = 0.3
+"""The same where a name stands for everything that was heard: it is a sentence of its own, or hides a command."""
 
-Recognisers make several words of a name that they do not know, and keep its syllables. One word is nearly always what was
-said: "galera" is a galley, and no "galería".
+FARTHEST_OF_ONE_WORD, NEXT_TO_NOTHING = 0.2, 0.05
+"""The same where one word was heard for all of a name; the second if it has more syllables than the name, or fewer.
+
+Recognisers make several words of a name that they do not know, and keep its syllables. One word is nearly always what
+was said: "galera" is a galley, and no "galería".
 """
 
 SAME_WORD = 0.15
@@ -77,9 +80,11 @@ def likeness(
     name = words_of(form.name)
     shared = Counter(heard) & Counter(name)
     is_alone = all(is_open_end(word, language) for word in shared)
+    if is_alone or is_all:
+        farthest = min(_farthest_alone(heard, form, language), FARTHEST_OF_ALL if is_all else 1.0)
+    else:
+        farthest = _farthest(name, shared, language)
     said, meant = (" ".join((Counter(words) - shared).elements()) for words in (heard, name))
-    farthest = _farthest_alone(heard, form, language) if is_alone or is_all else _farthest(name, shared, language)
-    farthest = min(farthest, FARTHEST_OF_ALL) if is_all else farthest
     spelling = apart(letters_of(said), letters_of(meant))
     if not said or not meant or (spelling > SAME_WORD and _was_said(said, meant, language)):
         return Likeness(1.0, is_alone, farthest)
@@ -94,17 +99,17 @@ def _farthest(name: Sequence[str], shared: Mapping[str, int], language: str) -> 
 
 
 def _farthest_alone(heard: Sequence[str], form: Form, language: str) -> float:
-    farthest = FARTHEST_ALONE_OF_SHORT if len(form.sound) < SHORT else FARTHEST_ALONE
     if sum(not is_open_end(word, language) for word in heard) > 1:
-        return farthest
+        return FARTHEST_ALONE_OF_SHORT if len(form.sound) < SHORT else FARTHEST_ALONE
     is_as_long = syllables(sound_of(" ".join(heard), language)) == syllables(form.sound)
-    return min(farthest, FARTHEST_OF_ONE_WORD) if is_as_long else NEXT_TO_NOTHING
+    return FARTHEST_OF_ONE_WORD if is_as_long else NEXT_TO_NOTHING
 
 
 def _was_said(said: str, meant: str, language: str) -> bool:
     """Return whether a word of a household was heard that is not in the name, nor another form of what the name has."""
     one, other = letters_of(said), letters_of(meant)
-    is_form = one.startswith(other) or other.startswith(one)
-    return not is_form and any(
-        is_household_word(word, language) and letters_of(word) not in other for word in said.split()
-    )
+    if one.startswith(other) or other.startswith(one):
+        return False
+    parts = tuple(map(letters_of, meant.split()))
+    known = (letters_of(word) for word in said.split() if is_household_word(word, language))
+    return any(word not in other and not word.startswith(parts) for word in known)

@@ -26,7 +26,7 @@ that close to a name in the homes that tune `bench hear`. In sentences that the 
 without, those have to be NEXT_TO_NOTHING away.
 """
 
-NEAR = 0.25
+NEAR = 0.3
 """The distance up to which a name is put in where the first word of the sentence is misheard as well."""
 
 FAR = 0.4
@@ -42,7 +42,7 @@ MOST_WORDS = 30
 MOST_PARSES = 6
 MOST_PAIRS = 3
 MOST_OPENED = 4
-"""Sentences with one name, with two, and with another first word, that the grammar is asked about for one transcript."""
+"""Sentences with one name, with two, and with another first word, that the grammar is asked about at most."""
 
 MOST_NAMES = 2_000
 
@@ -201,9 +201,7 @@ async def _fitting(transcript: str, matches: Sequence[Match], grammar: Grammar) 
     return ()
 
 
-async def _opened(
-    transcript: str, matches: Sequence[Match], names: Vocabulary, grammar: Grammar
-) -> Sequence[Match]:
+async def _opened(transcript: str, matches: Sequence[Match], names: Vocabulary, grammar: Grammar) -> Sequence[Match]:
     """Return the first word put right, with a name that is nearly whole, where together they make a sentence."""
     near = [(match,) for match in matches if match.distance <= NEAR]
     rests = [(), *near] if names.are_in(transcript) else near

@@ -15,12 +15,12 @@ FARTHEST = 0.2
 
 _OPENINGS: Mapping[str, Sequence[str]] = {
     "en": ("turn", "switch", "set", "dim", "close", "lock", "pause", "skip"),
-    "de": ("schalte", "schalt", "mach", "mache", "stelle", "stell", "dimme", "schließe"),
+    "de": ("schalte", "mach", "stelle", "dimme", "schließe"),
     "es": ("enciende", "apaga", "pon", "cierra", "bloquea"),
     "fr": ("allume", "éteins", "règle", "mets", "ferme", "verrouille"),
     "it": ("accendi", "accendi le", "spegni", "spegni le", "imposta", "metti", "chiudi", "blocca"),
 }
-"""What commands begin with. Nothing that opens or unlocks: a door is not opened on a guess."""
+"""What commands begin with, one word for each kind. Nothing that opens or unlocks: a door is not opened on a guess."""
 
 _OTHER_STEMS: Mapping[str, Sequence[str]] = {"es": ("encend", "cerr"), "it": ("speng",)}
 """What other forms of these verbs begin with, where that differs."""

@@ -1,17 +1,28 @@
-"""The fallback engines: what speech to text and text to speech have in common there."""
+"""The fallback: another engine of Home Assistant's hears or speaks where ours cannot."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 
+from homeassistant.components.stt import SpeechMetadata, SpeechResultState, async_get_speech_to_text_entity
+from homeassistant.components.tts import TTSAudioResponse
+from homeassistant.components.tts.const import DATA_COMPONENT
+from homeassistant.components.tts.entity import TTSAudioRequest
 from homeassistant.core import HomeAssistant
 from homeassistant.util.language import matches
 
 from .replayed_text import ReplayedText
+from .spark_engine.models import Audio
+from .spark_engine.speech.replacements import Rewrite
+from .spark_engine.speech.text import spoken_text
+from .wav_output import PREFERRED, resumed
 
 _IS_FALLBACK: ContextVar[bool] = ContextVar("is_fallback", default=False)
 
+CHUNK = 4096
+"""Bytes in which another engine gets the audio."""
 
 FIRST_SOUND_DEADLINE = 15.0
 """Seconds until something must be heard of another engine.
@@ -50,13 +61,56 @@ def as_fallback() -> Generator[None]:
         _IS_FALLBACK.reset(token)
 
 
-def language_of(hass: HomeAssistant, wanted: str, supported: list[str]) -> str:
+def _language_of(hass: HomeAssistant, wanted: str, supported: list[str]) -> str:
     """Return the other engine's own tag for a language. Raises FallbackFailed where it does not know it."""
     if wanted in supported:
         return wanted
     if fitting := matches(wanted, supported, hass.config.country):
         return fitting[0]
     raise FallbackFailed(f"it does not know {wanted}")
+
+
+async def transcribe_with(hass: HomeAssistant, entity_id: str, metadata: SpeechMetadata, audio: Audio) -> str:
+    """Return another engine's transcript of 16 kHz s16le mono audio. Raises FallbackFailed, and the engine's errors."""
+    engine = async_get_speech_to_text_entity(hass, entity_id)
+    if engine is None:
+        raise FallbackFailed("it is not there")
+    adapted = replace(metadata, language=_language_of(hass, metadata.language, engine.supported_languages))
+    if not engine.check_metadata(adapted):
+        raise FallbackFailed("it does not take 16 kHz mono samples")
+    result = await engine.internal_async_process_audio_stream(adapted, _chunks(audio.pcm))
+    if result.result is not SpeechResultState.SUCCESS:
+        raise FallbackFailed("it reports an error")
+    return (result.text or "").strip()
+
+
+async def _chunks(pcm: bytes) -> AsyncGenerator[bytes]:
+    for start in range(0, len(pcm), CHUNK):
+        yield pcm[start : start + CHUNK]
+
+
+async def speak_with(
+    hass: HomeAssistant, entity_id: str, text: ReplayedText, request: TTSAudioRequest, rewrite: Rewrite
+) -> TTSAudioResponse:
+    """Another engine's speech as it speaks by default, in the format that the player wants where it knows of that.
+
+    It gets the text that Magpie would have spoken: without Markdown, emoji and thoughts, with words replaced. Its first
+    bytes are made already. Raises FallbackFailed, TimeoutError, and whatever the engine raises.
+    """
+    engine = hass.data[DATA_COMPONENT].get_entity(entity_id)
+    if engine is None:
+        raise FallbackFailed("it is not there")
+    language = _language_of(hass, request.language, engine.supported_languages)
+    wanted = {name: request.options[name] for name in PREFERRED if name in request.options}
+    known = {name: value for name, value in wanted.items() if name in (engine.supported_options or ())}
+    options = {**(engine.default_options or {}), **known}
+    async with first_sound_in_time(text) as counted:
+        clean = spoken_text(counted, rewrite)
+        response = await engine.internal_async_stream_tts_audio(TTSAudioRequest(language, options, clean))
+        first = await anext(response.data_gen, b"")
+    if not first:
+        raise FallbackFailed("it says nothing")
+    return TTSAudioResponse(response.extension, resumed(first, response.data_gen))
 
 
 @asynccontextmanager

@@ -19,7 +19,6 @@ from homeassistant.components.stt import (
     SpeechResult,
     SpeechResultState,
     SpeechToTextEntity,
-    async_get_speech_to_text_entity,
 )
 from homeassistant.components.stt.models import SpeechAudioProcessing
 from homeassistant.core import HomeAssistant
@@ -43,7 +42,7 @@ from .const import (
 )
 from .coordinator import SparkConfigEntry
 from .entity import SparkEntity
-from .fallback import FallbackFailed, as_fallback, is_fallback_call, language_of
+from .fallback import FallbackFailed, as_fallback, is_fallback_call, transcribe_with
 from .home_names import HomeNames
 from .other_entities import current_entity_id
 from .spark_engine.errors import Rejected, SparkError, Unauthorized
@@ -70,9 +69,6 @@ LONGEST_SPEECH = 5 * 60
 
 DEADLINE_PER_SECOND = 0.5
 """What a long recording may take at least, whatever the deadline of a turn: none of Assist's is that long."""
-
-CHUNK = 4096
-"""Bytes in which another engine gets the audio."""
 
 RIFF = b"RIFF"
 
@@ -336,35 +332,17 @@ class ParakeetEntity(SparkEntity, SpeechToTextEntity):
             with as_fallback():
                 async with asyncio.timeout(self._deadline_for(audio)):
                     text = await transcribe_with(self.hass, fallback, metadata, audio)
+                heard = await self._with_names(Transcript(text), metadata.language)
         except FallbackFailed as failed:
             LOGGER.warning("Parakeet could not transcribe, and %s could not either: %s; %s", fallback, err, failed)
             return SpeechResult(None, SpeechResultState.ERROR)
         LOGGER.warning("Parakeet could not transcribe, %s did instead: %s", fallback, err)
-        return SpeechResult(text, SpeechResultState.SUCCESS)
+        return SpeechResult(heard.text, SpeechResultState.SUCCESS)
 
     def _fallback(self) -> str | None:
         """Return the entity id of the other engine, as it is now."""
         kept: str | None = self._entry.options.get(CONF_FALLBACK_STT)
         return current_entity_id(self.hass, kept) if kept else None
-
-
-async def transcribe_with(hass: HomeAssistant, entity_id: str, metadata: SpeechMetadata, audio: Audio) -> str:
-    """Return another engine's transcript of 16 kHz s16le mono audio. Raises FallbackFailed, and the engine's errors."""
-    engine = async_get_speech_to_text_entity(hass, entity_id)
-    if engine is None:
-        raise FallbackFailed("it is not there")
-    adapted = replace(metadata, language=language_of(hass, metadata.language, engine.supported_languages))
-    if not engine.check_metadata(adapted):
-        raise FallbackFailed("it does not take 16 kHz mono samples")
-    result = await engine.internal_async_process_audio_stream(adapted, _chunks(audio.pcm))
-    if result.result is not SpeechResultState.SUCCESS:
-        raise FallbackFailed("it reports an error")
-    return (result.text or "").strip()
-
-
-async def _chunks(pcm: bytes) -> AsyncGenerator[bytes]:
-    for start in range(0, len(pcm), CHUNK):
-        yield pcm[start : start + CHUNK]
 
 
 async def _samples(stream: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:

@@ -14,7 +14,6 @@ from homeassistant.components.tts import (
     TtsAudioType,
 )
 from homeassistant.components.tts import Voice as OfferedVoice
-from homeassistant.components.tts.const import DATA_COMPONENT
 from homeassistant.components.tts.entity import TTSAudioRequest
 from homeassistant.const import CONF_LANGUAGE
 from homeassistant.core import HomeAssistant, callback
@@ -44,7 +43,7 @@ from .const import (
 from .coordinator import SparkConfigEntry
 from .entity import SparkEntity
 from .errors import translated
-from .fallback import FallbackFailed, as_fallback, first_sound_in_time, is_fallback_call, language_of
+from .fallback import FallbackFailed, as_fallback, is_fallback_call, speak_with
 from .other_entities import current_entity_id
 from .replayed_text import ReplayedText
 from .spark_engine.errors import ServerFault, SparkError, Unauthorized, Unreachable
@@ -53,9 +52,8 @@ from .spark_engine.servers.magpie_dialects import MagpieServer
 from .spark_engine.speech.audio import write_wav
 from .spark_engine.speech.language import Spellings, normalize_language
 from .spark_engine.speech.loudness import levelled
-from .spark_engine.speech.replacements import Replacements, Rewrite
+from .spark_engine.speech.replacements import Replacements
 from .spark_engine.speech.surroundings import surrounded
-from .spark_engine.speech.text import spoken_text
 from .stretch import read_speed, stretched
 from .turn_events import runs_that_speak
 from .voices import VoiceChoice, offered
@@ -322,30 +320,6 @@ class MagpieEntity(SparkEntity, TextToSpeechEntity):
         """Return the entity id of the other engine, as it is now."""
         kept: str | None = self._entry.options.get(CONF_FALLBACK_TTS)
         return current_entity_id(self.hass, kept) if kept else None
-
-
-async def speak_with(
-    hass: HomeAssistant, entity_id: str, text: ReplayedText, request: TTSAudioRequest, rewrite: Rewrite
-) -> TTSAudioResponse:
-    """Another engine's speech as it speaks by default, in the format that the player wants where it knows of that.
-
-    It gets the text that Magpie would have spoken: without Markdown, emoji and thoughts, with words replaced. Its first
-    bytes are made already. Raises FallbackFailed, TimeoutError, and whatever the engine raises.
-    """
-    engine = hass.data[DATA_COMPONENT].get_entity(entity_id)
-    if engine is None:
-        raise FallbackFailed("it is not there")
-    language = language_of(hass, request.language, engine.supported_languages)
-    wanted = {name: request.options[name] for name in PREFERRED if name in request.options}
-    known = {name: value for name, value in wanted.items() if name in (engine.supported_options or ())}
-    options = {**(engine.default_options or {}), **known}
-    async with first_sound_in_time(text) as counted:
-        clean = spoken_text(counted, rewrite)
-        response = await engine.internal_async_stream_tts_audio(TTSAudioRequest(language, options, clean))
-        first = await anext(response.data_gen, b"")
-    if not first:
-        raise FallbackFailed("it says nothing")
-    return TTSAudioResponse(response.extension, resumed(first, response.data_gen))
 
 
 async def before_the_first[T](call: Callable[[], None], items: AsyncGenerator[T]) -> AsyncGenerator[T]:

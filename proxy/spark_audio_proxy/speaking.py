@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing, closing, nullcontext
+from contextlib import ExitStack, aclosing, asynccontextmanager, closing
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -17,6 +17,7 @@ from .journal import AudioPassed
 from .problems import Problem, bad_request
 from .transcode.coder import Coder
 from .transcode.encode import FORMATS, AudioFormat, find_format
+from .uploads.admission import Gate
 from .uploads.form import wanted_language
 
 SLOWEST, FASTEST = 0.25, 4.0
@@ -85,8 +86,27 @@ async def check_voice(magpie: MagpiePool, wish: SpeechWish, settings: Settings) 
             )
 
 
+def admission(gate: Gate, places: ExitStack) -> Admit:
+    """Return what lets one request to Magpie after the other through: in between, others are spoken.
+
+    The first one takes a place, which the text keeps in `places`. Raises Problem 429 where it cannot.
+    """
+    is_first = True
+
+    @asynccontextmanager
+    async def admit() -> AsyncGenerator[None]:
+        nonlocal is_first
+        if is_first:
+            places.enter_context(gate.place())
+        async with gate.turn(first=is_first):
+            is_first = False
+            yield
+
+    return admit
+
+
 async def spoken(
-    request: web.Request, wish: SpeechWish, text: str | AsyncGenerator[str], *, admit: Admit = nullcontext
+    request: web.Request, wish: SpeechWish, text: str | AsyncGenerator[str], *, admit: Admit
 ) -> AsyncGenerator[bytes]:
     """Yield bytes of the wanted format, none of them empty. What takes time runs off the event loop.
 

@@ -46,7 +46,7 @@ _ON_DISK = {name: getattr(Store, name) for name in ("_async_load", "_async_write
 
 @pytest.fixture(autouse=True)
 def enable_event_loop_debug() -> None:
-    """Leave the event loop's debug mode, with which a test takes more than twice as long, to `--asyncio-debug`."""
+    """Leave the event loop's debug mode off: it makes tests take more than twice as long, and miss their deadlines."""
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -9,6 +9,7 @@ import pytest
 from homeassistant.components.conversation import DOMAIN as CONVERSATION
 from homeassistant.components.conversation.default_agent import DefaultAgent
 from homeassistant.components.homeassistant.exposed_entities import async_expose_entity
+from homeassistant.components.stt import SpeechResult, SpeechResultState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import area_registry as ar
 from homeassistant.helpers import entity_registry as er
@@ -24,6 +25,7 @@ from tests.fakes import server as fake
 from tests.fakes.server import FakeServer
 from tests.helpers.integration.hearing import POST, SPEECH, engine_entity
 from tests.helpers.integration.option_forms import submit
+from tests.helpers.integration.other_engines import CUDA, EARS, OtherEars, add_ears
 from tests.helpers.integration.pipeline import create_pipeline, run_pipeline
 
 pytestmark = pytest.mark.usefixtures("assist", "socket_enabled")
@@ -256,6 +258,24 @@ async def test_a_pipeline_hears_the_name(
         "last": [{"heard": "Turn on the colics lamp.", "corrected": "Turn on the Kallax lamp."}],
     }
     assert shown["options"]["more_names"] == "**REDACTED**"
+
+
+async def test_the_transcript_of_another_engine_is_put_right_too(
+    hass: HomeAssistant,
+    hass_ws_client: WebSocketGenerator,
+    home: HomeNames,
+    entry: MockConfigEntry,
+    parakeet: FakeServer,
+) -> None:
+    """The fallback hears where Parakeet fails: it does not know the home's names either."""
+    await add_ears(hass, OtherEars(answer=SpeechResult("Turn on the colics lamp.", SpeechResultState.SUCCESS)))
+    await submit(hass, entry, fallback={"fallback_stt": EARS})
+    names = engine_entity(hass).names
+    assert names is not None
+    names.longest = PATIENT
+    parakeet.answers[POST] = CUDA
+    ws = await hass_ws_client()
+    assert (await run_pipeline(ws, await create_pipeline(ws), SPEECH)).heard == "Turn on the Kallax lamp."
 
 
 async def test_it_can_be_switched_off(

@@ -57,10 +57,10 @@ async def measure(*, quick: bool, parakeet_url: str | None = None) -> Findings:
     """Measure on the whole set, or on a sixth of it. Raises ToolError."""
     wanted = read_set(every=QUICK_EVERY if quick else 1)
     heard = await hear(wanted, parakeet_url)
-    return findings(wanted, heard, await asyncio.to_thread(_judged, wanted, heard))
+    return findings(wanted, heard, await asyncio.to_thread(judged, wanted, heard))
 
 
-def _judged(wanted: HearSet, heard: Mapping[str, Heard]) -> Sequence[Verdict]:
+def judged(wanted: HearSet, heard: Mapping[str, Heard]) -> Sequence[Verdict]:
     """Return the verdicts on all transcripts, and on the ordinary sentences as text. Raises ToolError."""
     document = {
         "homes": [asdict(home) for home in wanted.homes],

@@ -34,11 +34,11 @@ class SpokenCommand:
 
 @dataclass(frozen=True, slots=True)
 class HearSet:
-    """All of it. `ordinary` has the sentences by language."""
+    """All of it. `ordinary` has the sentences by language and purpose of the home."""
 
     homes: Sequence[SpokenHome]
     commands: Sequence[SpokenCommand]
-    ordinary: Mapping[str, Sequence[str]]
+    ordinary: Mapping[str, Mapping[str, Sequence[str]]]
 
 
 def read_set(*, every: int = 1) -> HearSet:
@@ -50,8 +50,8 @@ def read_set(*, every: int = 1) -> HearSet:
     ]
     commands = [command for home in homes for command in _commands(home, document["commands"][home.language])]
     ordinary = {
-        language: [frame.format(thing) for frame in words["frames"] for thing in words["things"]][::every]
-        for language, words in document["ordinary"].items()
+        language: {purpose: list(_sentences(groups))[::every] for purpose, groups in by_purpose.items()}
+        for language, by_purpose in document["ordinary"].items()
     }
     return HearSet(homes, commands[::every], ordinary)
 
@@ -62,3 +62,10 @@ def _commands(home: SpokenHome, frames: Mapping[str, Sequence[str]]) -> Iterator
         for name in names:
             for frame in frames[domain]:
                 yield SpokenCommand(home.name, name, frame.format(name))
+
+
+def _sentences(groups: Sequence[Mapping[str, Sequence[str]]]) -> Iterator[str]:
+    for group in groups:
+        for frame in group["frames"]:
+            for thing in group["things"]:
+                yield frame.format(thing)

@@ -6,7 +6,7 @@ Both are fetched into `.tools` on demand, with everything that they need by hash
 import asyncio
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -78,10 +78,14 @@ async def _installed() -> Path:
     return python
 
 
-def piper(texts: Sequence[str]) -> Sequence[bytes]:
-    """Return what the embedded Spark's voice says, s16le mono samples of 16 kHz. Blocks."""
-    voice = load_synthesizer()
-    return [b"".join(voice.speak(text, Delivery(1.0, 1.0, 1.0), SAMPLE_RATE)) for text in texts]
+async def spoken_by_piper(texts: Mapping[str, str], _languages: Mapping[str, str]) -> Mapping[str, bytes]:
+    """Return what the embedded Spark's voice says (s16le mono, 16 kHz), by name. It speaks English only."""
+
+    def speak() -> Mapping[str, bytes]:
+        voice, how = load_synthesizer(), Delivery(1.0, 1.0, 1.0)
+        return {name: b"".join(voice.speak(text, how, SAMPLE_RATE)) for name, text in texts.items()}
+
+    return await asyncio.to_thread(speak)
 
 
 def close_by(pcm: bytes, seed: int) -> bytes:

@@ -22,6 +22,7 @@ from tools.stack.errors import ToolError
 from tools.stack.folders import HOME_ASSISTANT, REPOSITORY
 from tools.stack.tables import Cell, Table, percentile
 
+from .kept_transcripts import digest
 from .report import Aim, Findings
 from .spoken_turns import (
     ALOUD,
@@ -42,7 +43,7 @@ from .spoken_turns import (
     readings,
     turns,
 )
-from .turn_speech import ENGLISH, KEPT, digest, heard, spoken
+from .turn_speech import ENGLISH, KEPT, heard, spoken
 
 QUESTION = "How often is a speaker cut off, and how long does it take to notice the end of a turn?"
 

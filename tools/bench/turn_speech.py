@@ -1,8 +1,6 @@
-"""What the turns of `bench pauses` are spoken and heard by, with a memory on disk: a run that is broken off goes on."""
+"""What the turns of `bench pauses` are spoken and heard by, and kept on disk: a run that is broken off goes on."""
 
 import asyncio
-import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -15,12 +13,10 @@ from spark_engine.models import SAMPLE_RATE
 from tools.stack.folders import FETCHED
 
 from .hear_voices import heard_by_whisper, spoken_by_pico
+from .kept_transcripts import AT_A_TIME, KeptTranscripts, digest
 from .stretched import Samples
 
 KEPT = FETCHED / "pauses"
-
-AT_A_TIME = 80
-"""Recordings that Whisper hears before its transcripts are kept."""
 
 ENGLISH = "en"
 
@@ -53,44 +49,22 @@ async def _speak_by_pico(missing: Mapping[str, Path], language: str) -> None:
 
 async def heard(recordings: Sequence[bytes], language: str) -> Sequence[str]:
     """Return the transcript of each recording (16 kHz s16le mono). Raises ToolError."""
-    memory = _Memory(KEPT / f"heard-{language}.jsonl")
-    missing = {name: pcm for pcm in recordings if (name := digest(pcm)) not in memory.texts}
+    kept = KeptTranscripts(KEPT / f"heard-{language}.jsonl")
+    missing = {name: pcm for pcm in recordings if (name := digest(pcm)) not in kept.texts}
     if language == ENGLISH:
-        await asyncio.to_thread(_hear_english, missing, memory)
+        await asyncio.to_thread(_hear_english, missing, kept)
     else:
         names = list(missing)
         for start in range(0, len(names), AT_A_TIME):
             batch = {name: missing[name] for name in names[start : start + AT_A_TIME]}
-            memory.keep(await heard_by_whisper(batch, dict.fromkeys(batch, language)))
-    return [memory.texts[digest(pcm)] for pcm in recordings]
+            kept.keep(await heard_by_whisper(batch, dict.fromkeys(batch, language)))
+    return [kept.texts[digest(pcm)] for pcm in recordings]
 
 
-def _hear_english(missing: Mapping[str, bytes], memory: _Memory) -> None:
+def _hear_english(missing: Mapping[str, bytes], kept: KeptTranscripts) -> None:
     if not missing:
         return
     recognizer = load_recognizer()
     for name, pcm in missing.items():
         lines = recognizer.hear(Recording(memoryview(pcm), SAMPLE_RATE, 1))
-        memory.keep({name: " ".join(line.text for several in lines for line in several)})
-
-
-class _Memory:
-    """Transcripts by the digest of their recording, one to a line of a file."""
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._path = path
-        self.texts: dict[str, str] = {}
-        if path.exists():
-            for line in path.read_text().splitlines():
-                self.texts |= json.loads(line)
-
-    def keep(self, texts: Mapping[str, str]) -> None:
-        self.texts |= texts
-        with self._path.open("a") as file:
-            file.writelines(f"{json.dumps({name: text})}\n" for name, text in texts.items())
-
-
-def digest(*parts: bytes) -> str:
-    """Return a name for these bytes."""
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:24]
+        kept.keep({name: " ".join(line.text for several in lines for line in several)})

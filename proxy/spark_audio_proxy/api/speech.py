@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -13,7 +13,7 @@ from spark_audio_proxy.app_state import JOURNAL, SETTINGS, SPEAKING, UPLOADS
 from spark_audio_proxy.config import Settings
 from spark_audio_proxy.journal import InputTaken
 from spark_audio_proxy.problems import bad_request
-from spark_audio_proxy.speaking import SpeechWish, check_voice, magpie_of, read_wish, spoken, too_long
+from spark_audio_proxy.speaking import SpeechWish, admission, check_voice, magpie_of, read_wish, spoken, too_long
 from spark_audio_proxy.streamed_answer import StreamedAnswer
 from spark_audio_proxy.uploads.form import body_chunks, body_length, read_json, read_whole
 
@@ -53,9 +53,9 @@ async def speech(request: web.Request) -> web.StreamResponse:
     wanted = read_request(await _read_json(request), settings)
     request.app[JOURNAL].tell(InputTaken(characters=len(wanted.text)))
     await check_voice(magpie, wanted.wish, settings)
-    gate = request.app[SPEAKING]
-    with gate.place():
-        async with gate.turn(), aclosing(spoken(request, wanted.wish, wanted.text)) as pieces:
+    with ExitStack() as places:
+        admit = admission(request.app[SPEAKING], places)
+        async with aclosing(spoken(request, wanted.wish, wanted.text, admit=admit)) as pieces:
             # The first sound decides between an error object and a stream.
             first = await anext(pieces)
             return await _stream(request, wanted, first, pieces)

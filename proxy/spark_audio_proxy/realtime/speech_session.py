@@ -6,19 +6,17 @@ The messages are those of vLLM-Omni at the same address (its `serving_speech_str
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
-from contextlib import ExitStack, aclosing, asynccontextmanager, suppress
+from contextlib import ExitStack, aclosing, suppress
 
 from aiohttp import web
 from spark_engine.errors import SparkError
 from spark_engine.healing.pool import MagpiePool
 from spark_engine.models import Json
-from spark_engine.spark import Admit
 
 from spark_audio_proxy.app_state import JOURNAL, SESSIONS, SETTINGS, SPEAKING, UPLOADS
 from spark_audio_proxy.journal import InputTaken
 from spark_audio_proxy.problems import Problem, bad_request, internal_error, problem_for
-from spark_audio_proxy.speaking import SpeechWish, check_voice, read_wish, spoken, too_long
+from spark_audio_proxy.speaking import SpeechWish, admission, check_voice, read_wish, spoken, too_long
 from spark_audio_proxy.transcode.encode import RAW_RATES, AudioFormat
 from spark_audio_proxy.uploads.admission import Share
 
@@ -182,7 +180,8 @@ class SpeechSession:
         try:
             if await utterance.has_text():
                 with ExitStack() as places:
-                    pieces = spoken(self._request, utterance.wish, utterance.pieces(), admit=self._admission(places))
+                    admit = admission(self._gate, places)
+                    pieces = spoken(self._request, utterance.wish, utterance.pieces(), admit=admit)
                     async with aclosing(pieces):
                         async for piece in pieces:
                             await speech.send(piece)
@@ -195,24 +194,6 @@ class SpeechSession:
             LOGGER.exception("%s failed", self._request.path)
             return internal_error()
         return None
-
-    def _admission(self, places: ExitStack) -> Admit:
-        """Return what lets one request to Magpie after the other through: while text is written, others are spoken.
-
-        The first one takes a place, which the utterance keeps in `places`.
-        """
-        is_first = True
-
-        @asynccontextmanager
-        async def admit() -> AsyncGenerator[None]:
-            nonlocal is_first
-            if is_first:
-                places.enter_context(self._gate.place())
-            async with self._gate.turn(first=is_first):
-                is_first = False
-                yield
-
-        return admit
 
 
 class _Speech:

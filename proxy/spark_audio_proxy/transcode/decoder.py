@@ -23,6 +23,7 @@ from struct import Struct
 from threading import Thread
 
 from spark_engine.models import SAMPLE_RATE, SAMPLE_WIDTH
+from spark_engine.speech.audio import silence, write_wav
 
 from .decode import decode
 from .libav_limits import limit_blocks
@@ -52,6 +53,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    _warm_up()
     gc.freeze()
     with socket.socket(fileno=int(sys.argv[1])) as requests:
         while True:
@@ -63,6 +65,12 @@ def main() -> None:
                 _decode_and_exit(channel.decode(), *files)
             for file in files:
                 os.close(file)
+
+
+def _warm_up() -> None:
+    """Decode a moment of silence: what is loaded and built at the first use is there in every process after this."""
+    for _ in decode(bytearray(write_wav(silence(0.1, 44_100)))):
+        pass
 
 
 def _decode_and_exit(channel: str, file: int, connection: int) -> None:

@@ -43,7 +43,7 @@ type LetIn = Callable[[FormReader], Awaitable[int | None]]
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """The file of a form: `data` is all of it where `rest` is None.
+    """The file of a form: `data` is all of it where `rest` is None, until a decoder has it.
 
     Else it is WAV that passes as it is, `head` tells what is to come, and `rest` yields it.
     """

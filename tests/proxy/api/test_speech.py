@@ -8,6 +8,8 @@ from math import ceil
 
 import pytest
 from aiohttp import ClientError, web
+from spark_audio_proxy.app_state import JOURNAL
+from spark_audio_proxy.journal import Event, InputTaken
 from spark_engine.models import Audio, SpeechStyle
 from spark_engine.spark import Admit, Spark
 from spark_engine.speech.audio import WavReader
@@ -327,6 +329,34 @@ async def test_a_full_queue_is_a_429(start_proxy: StartProxy) -> None:
     assert len(proxy.magpie.posts(SYNTHESIZE_ONLINE)) == 1
     go.set()
     assert [(await task)[0] for task in tasks if task is not refused] == [200, 200]
+
+
+async def test_others_are_spoken_between_the_requests_of_a_long_text(start_proxy: StartProxy) -> None:
+    """One that reads a book aloud makes no voice turn wait for its end."""
+    go, arrived = asyncio.Event(), asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        arrived.set()
+        await go.wait()
+        return await magpie.stream_pcm(request)
+
+    def listen(event: Event) -> None:
+        # The other one waits for its turn right after this.
+        if isinstance(event, InputTaken):
+            go.set()
+
+    speaking = magpie.nim()
+    speaking.answers["POST", SYNTHESIZE_ONLINE] = answer
+    proxy = await start_proxy(speaking=speaking, concurrency=1)
+    book = asyncio.create_task(say(proxy, input="This is a sentence of a book that is read aloud. " * 100))
+    await arrived.wait()
+    proxy.app[JOURNAL].subscribe(listen)
+    assert (await say(proxy, input="It is noon."))[0] == 200
+    assert not book.done()
+    assert (await book)[0] == 200
+    order = ["noon" in post.fields["text"] for post in proxy.magpie.posts(SYNTHESIZE_ONLINE)]
+    assert order.index(True) <= 2
+    assert len(order) > 4
 
 
 async def test_a_queue_that_does_not_move_is_a_429(start_proxy: StartProxy, monkeypatch: pytest.MonkeyPatch) -> None:

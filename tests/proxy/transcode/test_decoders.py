@@ -45,9 +45,12 @@ def children(process: int) -> list[int]:
 
 
 async def ended(process: int) -> None:
-    """Wait until a process has ended."""
+    """Wait until a process has ended; it may have by now."""
     end = asyncio.Event()
-    watched = os.pidfd_open(process)
+    try:
+        watched = os.pidfd_open(process)
+    except ProcessLookupError:
+        return
     asyncio.get_running_loop().add_reader(watched, end.set)
     await end.wait()
     asyncio.get_running_loop().remove_reader(watched)

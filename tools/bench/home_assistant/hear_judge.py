@@ -50,7 +50,7 @@ async def judge(document: Mapping[str, Any]) -> AsyncGenerator[Verdict]:
             for command in document["commands"]:
                 if command["home"] == home["name"] and await _done(sentences, command["text"]):
                     yield await _command(names, sentences, home["language"], command)
-            for text in document["ordinary"].get(home["language"], ()):
+            for text in document["ordinary"][home["language"]][home["purpose"]]:
                 corrected, seconds = await _corrected(names, text, home["language"])
                 yield Verdict("", home["name"], text, text, corrected, seconds, is_ordinary=True)
 

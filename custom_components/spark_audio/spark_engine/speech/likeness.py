@@ -88,6 +88,8 @@ def likeness(
     spelling = apart(letters_of(said), letters_of(meant))
     if not said or not meant or (spelling > SAME_WORD and _was_said(said, meant, language)):
         return Likeness(1.0, is_alone, farthest)
+    said, meant = _without_common_end(said, meant, language)
+    spelling = apart(letters_of(said), letters_of(meant))
     lost = sum(is_open_end(word, language) for word in heard if word not in name)
     sound = sounds_apart(sound_of(said, language), sound_of(meant, form.language))
     return Likeness(_LOST * lost + _SOUND * sound + _LETTERS * spelling, is_alone, farthest)
@@ -103,6 +105,13 @@ def _farthest_alone(heard: Sequence[str], form: Form, language: str) -> float:
         return FARTHEST_ALONE_OF_SHORT if len(form.sound) < SHORT else FARTHEST_ALONE
     is_as_long = syllables(sound_of(" ".join(heard), language)) == syllables(form.sound)
     return FARTHEST_OF_ONE_WORD if is_as_long else NEXT_TO_NOTHING
+
+
+def _without_common_end(said: str, meant: str, language: str) -> tuple[str, str]:
+    """Return both without the household word that they end in: "Flutlicht" and "Flurlicht" are "Flut" and "Flur"."""
+    at = next((at for at in range(1, len(said) - 2) if is_household_word(said[at:], language)), None)
+    end = said[at:] if at else ""
+    return (said[:at], meant.removesuffix(end)) if end and end != meant and meant.endswith(end) else (said, meant)
 
 
 def _was_said(said: str, meant: str, language: str) -> bool:

@@ -192,6 +192,17 @@ class Sentences:
         """Return whether this is a sentence of the home, said in some room of it."""
         return await self.recognized(text, in_a_room(self.hass)) is not None or await self._is_trigger(text)
 
+    async def is_about_home(self, text: str) -> bool:
+        """Return whether this is a sentence, and no question or request that is asked about anything in the world.
+
+        "What is the fan club?" and "play something about the galley" must not become ones about this home.
+        """
+        found = await self.recognized(text, in_a_room(self.hass))
+        if found is None:
+            return await self._is_trigger(text)
+        is_what = found.intent.name == intent.INTENT_GET_STATE and found.entities.keys() == {"name"}
+        return not is_what and not any(match.is_wildcard for match in found.entities_list)
+
     async def is_whole(self, text: str) -> bool:
         """Return whether this is a sentence that says all by itself, and that nothing usually follows.
 

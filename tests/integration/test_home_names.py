@@ -130,9 +130,25 @@ async def test_anything_else_stays(home: HomeNames) -> None:
         "What do you think of a colics lamp?",
         "Turn on the kitchen",
         "turn on the bed",
+        "What is the cat's lamp?",
+        "Play something about the kitten.",
+        "Turned on the Kallax lamp.",
     ):
         assert await home.corrected(heard, "en") == heard
     assert home.corrections.count == 0
+
+
+@pytest.mark.parametrize(
+    ("heard", "meant"),
+    [
+        ("Turn on the cat's lamp.", "Turn on the Kallax lamp."),
+        ("Is the cat's lamp on?", "Is the Kallax lamp on?"),
+        ("Purn on the lights in the powdered room.", "Turn on the lights in the Powder room."),
+        ("Purn on the Kallax lamp.", "Turn on the Kallax lamp."),
+    ],
+)
+async def test_what_is_said_to_a_home_alone_is_put_right(home: HomeNames, heard: str, meant: str) -> None:
+    assert await home.corrected(heard, "en") == meant
 
 
 async def test_what_the_home_makes_of_a_sentence(home: HomeNames) -> None:

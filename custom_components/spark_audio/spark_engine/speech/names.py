@@ -6,33 +6,28 @@ sense without it and does with it, which is for a grammar to say; without a gram
 
 import asyncio
 import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from operator import attrgetter
 from typing import Protocol
 
 from ..models import Transcript
-from .household import is_household_word
-from .phonetics import letters_of, sound_of, sounds_apart, words_of
-from .turn_end import is_open_end
+from .likeness import NEXT_TO_NOTHING, Form, likeness
+from .openings import openings
+from .phonetics import letters_of, sound_of, words_of
 
-FARTHEST = 0.5
-FARTHEST_ALONE, FARTHEST_ALONE_OF_SHORT, SHORT = 0.35, 0.27, 7
-"""The distance, 0 to 1, beyond which a name is no candidate even where the grammar wants one.
-
-The second is for names of which no word was heard, the third for those of fewer than SHORT sounds: "weeble heater" may
-well be the "Wemo heater", "pantry staples" are no "vanity bulbs", and short names sound like many words.
-"""
-
-TINY, TINY_ALONE, TINY_ALONE_IN_VAIN = 0.2, 0.12, 0.05
+TINY, TINY_ALONE = 0.2, 0.12
 """The distance up to which a name is put in without a grammar, or in a sentence that it does not know.
 
 The second is for names of which no word was heard: of the 5,500 most frequent words of each of five languages, none is
-that close to a name in the homes that tune `bench hear`. The third is for those in sentences that the grammar does not
-know, with them or without: "galera" is a galley, and no "galería".
+that close to a name in the homes that tune `bench hear`. In sentences that the grammar does not know, with them or
+without, those have to be NEXT_TO_NOTHING away.
 """
+
+NEAR = 0.3
+"""The distance up to which a name is put in where the first word of the sentence is misheard as well."""
 
 FAR = 0.4
 MARGIN, MARGIN_OF_FAR = 0.08, 0.15
@@ -46,12 +41,10 @@ MOST_WORDS = 30
 
 MOST_PARSES = 6
 MOST_PAIRS = 3
-"""Sentences with one name, and with two, that the grammar is asked about for one transcript."""
+MOST_OPENED = 4
+"""Sentences with one name, with two, and with another first word, that the grammar is asked about at most."""
 
 MOST_NAMES = 2_000
-
-SAME_WORD = 0.15
-"""The share of letters by which the forms of one word differ: "Küche Licht" is the "Küchenlicht"."""
 
 _WIDER = 2
 """How many words more than a name has may stand for it: "Kallax" becomes "call axe"."""
@@ -60,12 +53,6 @@ _KEPT = 5
 """Names that are compared closely for each run of words."""
 
 _FARTHEST_SOUND = 0.6
-
-_SOUND, _LETTERS = 0.8, 0.2
-"""What counts how much: recognisers keep consonants best, and spelling least."""
-
-_LOST = 0.1
-"""Added for each article or the like in what was heard: it hardly belongs to a name."""
 
 _PER_CENT = re.compile(r"\bper cent\b")
 """What recognisers write as well, and Home Assistant's sentences in English do not know."""
@@ -78,6 +65,9 @@ class Grammar(Protocol):
 
     async def parses(self, text: str) -> bool:
         """Return whether this is a sentence of the home, with the names as they are spelled."""
+
+    async def is_about_home(self, text: str) -> bool:
+        """Return whether this is one that is said to a home alone: not "what is ...", nor one that takes any words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +84,11 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
-class _Form:
-    """One name as it sounds in one language."""
-
-    name: str
-    language: str
-    sound: str
-
-
-@dataclass(frozen=True, slots=True)
 class Vocabulary:
     """The names of a home, as they sound in one language. Made by `vocabulary`, which takes milliseconds."""
 
     language: str
-    forms: tuple[_Form, ...] = ()
+    forms: tuple[Form, ...] = ()
     rests: Mapping[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
     """What may follow the first words of a name that has more, the shortest first."""
     whole: frozenset[tuple[str, ...]] = frozenset()
@@ -117,6 +98,11 @@ class Vocabulary:
     def names(self) -> tuple[str, ...]:
         """Return the names as they are spelled."""
         return tuple(dict.fromkeys(form.name for form in self.forms))
+
+    def are_in(self, text: str) -> bool:
+        """Return whether one of the names is in a text, word for word."""
+        words = tuple(words_of(text))
+        return any(words[at:to] in self.whole for at in range(len(words)) for to in range(at + 1, len(words) + 1))
 
     def rests_of(self, text: str) -> Sequence[str]:
         """Return what makes longer names of the last words: "light" for "turn on the kitchen" in many homes."""
@@ -138,16 +124,11 @@ class Vocabulary:
             said = transcript[start:end]
             sound = sound_of(said, self.language)
             for form in (self.forms[at] for at in closeness.closest(sound, _FARTHEST_SOUND, _KEPT)):
-                match = Match(
-                    start, end, form.name, *_compared(words_of(said), form, self.language, closeness.distance)
-                )
+                is_all = (start, end) == (words[0].start(), words[-1].end())
+                like = likeness(words_of(said), form, self.language, closeness.distance, is_all=is_all)
                 best = found.get((start, end, form.name))
-                # What stands for everything that was heard is a sentence trigger, or hides a command.
-                is_alone = match.is_alone or (start, end) == (words[0].start(), words[-1].end())
-                if match.distance <= _farthest(form, is_alone=is_alone) and (
-                    best is None or match.distance < best.distance
-                ):
-                    found[start, end, form.name] = match
+                if like.distance <= like.farthest and (best is None or like.distance < best.distance):
+                    found[start, end, form.name] = Match(start, end, form.name, like.distance, like.is_alone)
         return sorted(found.values(), key=attrgetter("distance"))
 
     @property
@@ -159,7 +140,7 @@ def vocabulary(names: Iterable[str], language: str) -> Vocabulary:
     """Return these names as they sound in a language, and as they sound in English: many are brands. Takes a moment."""
     distinct = {" ".join(name.split()).casefold(): " ".join(name.split()) for name in names if letters_of(name)}
     spelled = tuple(distinct.values())[:MOST_NAMES]
-    forms = {_Form(name, tag, sound_of(name, tag)): None for name in spelled for tag in (language, "en")}
+    forms = {Form(name, tag, sound_of(name, tag)): None for name in spelled for tag in (language, "en")}
     whole = frozenset(tuple(words_of(name)) for name in spelled)
     rests = defaultdict[tuple[str, ...], list[str]](list)
     for words in sorted(whole, key=lambda words: (len(words), words)):
@@ -183,7 +164,11 @@ async def corrected(transcript: str, names: Vocabulary, grammar: Grammar | None)
     if spelled != transcript and await grammar.parses(spelled):
         return spelled
     matches = await asyncio.to_thread(names.matches, spelled)
-    found = await _fitting(spelled, matches, grammar) or _certain(matches, TINY_ALONE_IN_VAIN)
+    found = (
+        await _fitting(spelled, matches, grammar)
+        or await _opened(spelled, matches, names, grammar)
+        or _certain(matches, NEXT_TO_NOTHING)
+    )
     return put_in(spelled, found) if found else transcript
 
 
@@ -216,6 +201,20 @@ async def _fitting(transcript: str, matches: Sequence[Match], grammar: Grammar) 
     return ()
 
 
+async def _opened(transcript: str, matches: Sequence[Match], names: Vocabulary, grammar: Grammar) -> Sequence[Match]:
+    """Return the first word put right, with a name that is nearly whole, where together they make a sentence."""
+    near = [(match,) for match in matches if match.distance <= NEAR]
+    rests = [(), *near] if names.are_in(transcript) else near
+    proposals = [
+        (Match(opening.start, opening.end, opening.text, opening.distance, is_alone=True), *rest)
+        for opening in openings(transcript, names.language)
+        for rest in rests
+        if all(match.start >= opening.end for match in rest)
+    ]
+    fits = await _parsing(transcript, sorted(proposals, key=_distance), MOST_OPENED, grammar)
+    return fits[0] if len(fits) == 1 else ()
+
+
 async def _parsing(
     transcript: str, proposals: Sequence[Sequence[Match]], most: int, grammar: Grammar
 ) -> Sequence[Sequence[Match]]:
@@ -229,7 +228,7 @@ async def _parsing(
         if len(asked) == most or (fits and _distance(proposal) > _distance(fits[0]) + _margin(fits[0])):
             break
         asked.add(sentence.casefold())
-        if await grammar.parses(sentence):
+        if await grammar.is_about_home(sentence):
             fits.append(proposal)
     return fits
 
@@ -276,39 +275,6 @@ def _overlap(one: Match, other: Match) -> bool:
 def _is_rival(other: Match, match: Match) -> bool:
     """Return whether the other one would take the place of this one, and not of a part of it."""
     return _overlap(other, match) and other.end - other.start >= match.end - match.start
-
-
-def _compared(
-    heard: Sequence[str], form: _Form, language: str, closeness: Callable[[str, str], float]
-) -> tuple[float, bool]:
-    """Return how far what was heard is from a name, 0 to 1, by the words that they do not share, and if those are all.
-
-    1 where one is a part of the other: a word that was not said is not misheard. Articles and the like are not counted
-    as shared.
-    """
-    name = words_of(form.name)
-    shared = Counter(heard) & Counter(name)
-    is_alone = all(is_open_end(word, language) for word in shared)
-    said, meant = (" ".join((Counter(words) - shared).elements()) for words in (heard, name))
-    spelling = closeness(letters_of(said), letters_of(meant))
-    if not said or not meant or (spelling > SAME_WORD and _was_said(said, meant, language)):
-        return 1.0, is_alone
-    lost = sum(is_open_end(word, language) for word in heard if word not in name)
-    apart = sounds_apart(sound_of(said, language), sound_of(meant, form.language))
-    return _LOST * lost + _SOUND * apart + _LETTERS * spelling, is_alone
-
-
-def _farthest(form: _Form, *, is_alone: bool) -> float:
-    if not is_alone:
-        return FARTHEST
-    return FARTHEST_ALONE_OF_SHORT if len(form.sound) < SHORT else FARTHEST_ALONE
-
-
-def _was_said(said: str, meant: str, language: str) -> bool:
-    """Return whether what was heard are words of a household, and not another form of what the name has there."""
-    one, other = letters_of(said), letters_of(meant)
-    is_form = one.startswith(other) or other.startswith(one)
-    return not is_form and all(is_household_word(word, language) for word in said.split())
 
 
 def _runs(words: Sequence[re.Match[str]], widest: int) -> Iterator[tuple[int, int]]:

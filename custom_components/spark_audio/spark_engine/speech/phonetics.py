@@ -36,7 +36,7 @@ _ENGLISH: Rules = (
     ("j", "X"),
     ("^y(?=[aeiou])", "Y"),
     ("ee|ea|ie|ey$", "i"),
-    ("oo|ou|ew|ue$", "u"),
+    ("oo|ou|ew|eu|ue$", "u"),
     ("ai|ay|ei", "e"),
     ("au|aw|ow|oa", "o"),
     ("(?<=[a-z]{2})e$", ""),
@@ -146,6 +146,11 @@ def sounds_apart(one: str, other: str) -> float:
             before, row[to] = row[to], min(row[to] + lost, row[to - 1] + found, before + instead)
     longest = max(sum(_LOSS.get(letter, 1.0) for letter in key) for key in (one, other))
     return min(1.0, row[-1] / longest)
+
+
+def syllables(sound: str) -> int:
+    """Return how many syllables a key has: its vowels."""
+    return sum(letter in _VOWELS for letter in sound)
 
 
 def words_of(text: str) -> list[str]:

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import override
 
 _PARAKEET = "bg cs da de el en es et fi fr hr hu it lt lv mt nl pl pt ro ru sk sl sv uk"
@@ -189,6 +190,7 @@ def normalize_language(tag: str) -> str:
     return "-".join([language.lower(), *(part.title() if len(part) == 4 else part.upper() for part in rest)])
 
 
+@lru_cache(maxsize=256)
 def base_language(tag: str) -> str:
     """Return the language without region or script: `en-US` becomes `en`."""
     return normalize_language(tag).partition("-")[0]

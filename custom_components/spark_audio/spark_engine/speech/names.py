@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import Protocol
 
 from ..models import Transcript
-from .likeness import NEXT_TO_NOTHING, Form, likeness
+from .likeness import NEXT_TO_NOTHING, Comparison, Form
 from .openings import openings
 from .phonetics import letters_of, sound_of, words_of
 
@@ -119,13 +119,14 @@ class Vocabulary:
             return ()
         words = list(_WORD.finditer(transcript))
         closeness = Closeness([form.sound for form in self.forms])
+        comparison = Comparison(self.language, closeness.distance)
         found: dict[tuple[int, int, str], Match] = {}
         for start, end in _runs(words, self._widest):
             said = transcript[start:end]
-            sound = sound_of(said, self.language)
+            heard, sound = words_of(said), sound_of(said, self.language)
+            is_all = (start, end) == (words[0].start(), words[-1].end())
             for form in (self.forms[at] for at in closeness.closest(sound, _FARTHEST_SOUND, _KEPT)):
-                is_all = (start, end) == (words[0].start(), words[-1].end())
-                like = likeness(words_of(said), form, self.language, closeness.distance, is_all=is_all)
+                like = comparison.likeness(heard, form, is_all=is_all)
                 best = found.get((start, end, form.name))
                 if like.distance <= like.farthest and (best is None or like.distance < best.distance):
                     found[start, end, form.name] = Match(start, end, form.name, like.distance, like.is_alone)
@@ -140,13 +141,14 @@ def vocabulary(names: Iterable[str], language: str) -> Vocabulary:
     """Return these names as they sound in a language, and as they sound in English: many are brands. Takes a moment."""
     distinct = {" ".join(name.split()).casefold(): " ".join(name.split()) for name in names if letters_of(name)}
     spelled = tuple(distinct.values())[:MOST_NAMES]
-    forms = {Form(name, tag, sound_of(name, tag)): None for name in spelled for tag in (language, "en")}
-    whole = frozenset(tuple(words_of(name)) for name in spelled)
+    words = {name: tuple(words_of(name)) for name in spelled}
+    forms = {Form(name, words[name], tag, sound_of(name, tag)): None for name in spelled for tag in (language, "en")}
+    whole = frozenset(words.values())
     rests = defaultdict[tuple[str, ...], list[str]](list)
-    for words in sorted(whole, key=lambda words: (len(words), words)):
-        for count in range(1, len(words)):
-            rests[words[:count]].append(" ".join(words[count:]))
-    return Vocabulary(language, tuple(forms), {words: tuple(each) for words, each in rests.items()}, whole)
+    for all_words in sorted(whole, key=lambda each: (len(each), each)):
+        for count in range(1, len(all_words)):
+            rests[all_words[:count]].append(" ".join(all_words[count:]))
+    return Vocabulary(language, tuple(forms), {first: tuple(each) for first, each in rests.items()}, whole)
 
 
 async def corrected(transcript: str, names: Vocabulary, grammar: Grammar | None) -> str:

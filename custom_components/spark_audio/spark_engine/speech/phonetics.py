@@ -158,7 +158,6 @@ def words_of(text: str) -> list[str]:
     return re.findall(r"\w+", unicodedata.normalize("NFC", text).casefold())
 
 
-@lru_cache(maxsize=8192)
 def letters_of(text: str) -> str:
     """Return the letters and digits of a text alone, small and without accents: "Lina's Café" is `linascafe`."""
     plain = unicodedata.normalize("NFKD", "".join(words_of(text)))

@@ -82,7 +82,7 @@ def lying(announced: int) -> bytes:
     ("file", "heard"),
     [
         (wav_header(16_000, len(LONG.pcm)) + LONG.pcm + b"LIST\x04\0\0\0abcd", LONG.pcm),
-        (lying(len(LONG.pcm) - 32_000), LONG.pcm[:-32_000]),
+        (lying(len(LONG.pcm) - 32_000), LONG.pcm),
         (lying(0), LONG.pcm),
         (lying(0xFFFFFFFF), LONG.pcm),
         (write_wav(LONG) + b"\0", LONG.pcm),

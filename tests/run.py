@@ -84,25 +84,17 @@ FAST = (
 """The longest first: AT_ONCE at the same time, these take about as long as two processors need."""
 
 
-EVERYTHING = (
-    *(Run(PROXY, files, PROXY.name) for files in _halves("tests/proxy")),
-    *(Run(each, each.owns, each.name) for each in ENVIRONMENTS if each is not PROXY),
-)
-"""The longest first, for the same reason."""
-
-
 def plan(arguments: Sequence[str]) -> list[Run]:
     """What to run. Raises SystemExit for a path that belongs to no environment."""
     mode = arguments[0] if arguments and arguments[0] in ("fast", "all") else None
     paths, options = _split(arguments[1:] if mode else arguments)
-    if not arguments:
-        return list(EVERYTHING)
     if mode == "fast" and not paths:
         return [Run(each.environment, (*each.arguments, *FAST_ONLY, *options), each.name) for each in FAST]
+    everywhere = mode == "all" or not arguments
     runs = []
     for environment in ENVIRONMENTS:
         own = [path for path in paths if _belongs(path, environment)] if paths else list(environment.owns)
-        if own and (environment.fast or mode == "all"):
+        if own and (environment.fast or everywhere):
             runs.append(Run(environment, (*own, *options), environment.name))
     if lost := [path for path in paths if not any(_belongs(path, each) for each in ENVIRONMENTS)]:
         raise SystemExit(f"scripts/test: {lost[0]} belongs to no environment")

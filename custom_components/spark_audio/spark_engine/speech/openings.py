@@ -20,7 +20,10 @@ _OPENINGS: Mapping[str, Sequence[str]] = {
     "fr": ("allume", "éteins", "règle", "mets", "ferme", "verrouille"),
     "it": ("accendi", "accendi le", "spegni", "spegni le", "imposta", "metti", "chiudi", "blocca"),
 }
-"""What commands begin with, one word for each kind. Nothing that opens or unlocks: a door is not opened on a guess."""
+"""What commands begin with, one word for each kind. Nothing that opens or unlocks: a door is not opened on a guess.
+
+Italian verb and article are often heard as one word: "accendile luci".
+"""
 
 _OTHER_STEMS: Mapping[str, Sequence[str]] = {"es": ("encend", "cerr"), "it": ("speng",)}
 """What other forms of these verbs begin with, where that differs."""

@@ -57,9 +57,9 @@ _TAG = (
 _MARKUP = (
     # What a chat template marks (<|eot_id|>), beyond what `thoughts.py` knows.
     (re.compile(r"<[|｜][^<>|｜\s]{1,40}[|｜]>"), " "),
-    # Where links and footnotes lead to, in lines of their own; then links by such a name.
+    # Where links and footnotes lead to, in lines of their own; then links by such a number: a word may be `row[i][j]`.
     (re.compile(r"^[ \t]*\[[^\[\]]{1,80}\]:[ \t]+<?https?://\S*|^[ \t]*\[\^\w{1,80}\]:", re.MULTILINE), ""),
-    (re.compile(r"\[(?!\^?\d)([^\[\]]{1,300})\]\[[^\[\]]{0,80}\]"), r"\1"),
+    (re.compile(r"(?<!\w)\[(?!\^?\d)([^\[\]]{1,300})\]\[\d{0,3}\]"), r"\1"),
     # Citations of search tools (【4†source】, [[1]](address)) and of papers ([1], [2, 3], [^4]).
     (
         re.compile(

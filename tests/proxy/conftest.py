@@ -8,7 +8,6 @@ from typing import Unpack
 
 import pytest
 from aiohttp import ClientSession
-from aiohttp.test_utils import TestServer
 from embedded_spark import EmbeddedSpark
 from spark_audio_proxy.app import create_app
 from spark_audio_proxy.realtime.limits import Limits
@@ -20,6 +19,7 @@ from tests.fakes import magpie, parakeet
 from tests.fakes.engines import FakeRecognizer, FakeSynthesizer
 from tests.fakes.server import FakeServer, running
 from tests.helpers.proxy.embedded_bench import Bench, HandClock
+from tests.helpers.proxy.proxy_server import ProxyServer
 from tests.helpers.proxy.running_proxy import Proxy, StartProxy
 from tests.helpers.proxy.settings import ProxySettings, proxy_settings
 
@@ -53,7 +53,7 @@ async def start_proxy(tmp_path: Path) -> AsyncGenerator[StartProxy]:
                 budget=budget,
                 limits=limits,
             )
-            server = TestServer(app, host="127.0.0.1", handler_cancellation=True)
+            server = ProxyServer(app, host="127.0.0.1", handler_cancellation=True)
             await server.start_server()
             stack.push_async_callback(server.close)
             client = await stack.enter_async_context(ClientSession())

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from tempfile import TemporaryDirectory
 from typing import Unpack
 
-from aiohttp.test_utils import TestServer
 from playwright.async_api import Browser, ConsoleMessage, Page
 from spark_audio_proxy.app import create_app
 from spark_engine.healing.health import Policy
 
+from tests.helpers.proxy.proxy_server import ProxyServer
 from tests.helpers.proxy.settings import ProxySettings, proxy_settings
 
 _WATCH = """
@@ -63,7 +63,7 @@ async def serving(policy: Policy | None = None, **settings: Unpack[ProxySettings
     """The URL of a proxy with these settings, on a free port and in a folder of its own where they name none."""
     with TemporaryDirectory() as folder:
         app = create_app(proxy_settings(**ProxySettings(state_dir=folder) | settings), policy=policy)
-        server = TestServer(app, host="127.0.0.1", port=settings.get("port", 0), handler_cancellation=True)
+        server = ProxyServer(app, host="127.0.0.1", port=settings.get("port", 0), handler_cancellation=True)
         await server.start_server()
         try:
             yield str(server.make_url("/"))
